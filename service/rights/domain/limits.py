@@ -1,0 +1,22 @@
+"""Limits of the contract, as the proto comments state them. They keep every sum inside int64."""
+
+MAX_LINES = 1_000
+MAX_UNIT_PRICE_MINOR = 10**12
+MAX_QUANTITY = 1_000_000
+MAX_AMOUNT = 10**15  # of a cart, a budget, a balance: minor units or units of an asset
+MAX_COUPON_IDS = 20
+MAX_CAMPAIGN_IDS = 50
+MAX_SPENDS = 8
+MAX_BATCH = 1_000
+MAX_ID_BYTES = 128
+MAX_EXTERNAL_ID_BYTES = 256
+MAX_NOTE_BYTES = 256
+MAX_TAGS = 200
+MAX_TAG_BYTES = 64
+MAX_TIER = 1_000
+MAX_QUOTE_TOKEN_BYTES = 4_096
+MAX_PAGE_SIZE = 200
+DEFAULT_PAGE_SIZE = 50
+
+BPS = 10_000
+NEVER_MS = 2**62  # an expiry that does not come; sorts after every real one

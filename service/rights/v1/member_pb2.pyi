@@ -1,0 +1,214 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rights.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Member(_message.Message):
+    __slots__ = ("member_id", "tier", "tags")
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    member_id: str
+    tier: int
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class UpsertMemberRequest(_message.Message):
+    __slots__ = ("member",)
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ...) -> None: ...
+
+class UpsertMemberResponse(_message.Message):
+    __slots__ = ("member", "created")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    created: bool
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
+
+class LinkIdentityRequest(_message.Message):
+    __slots__ = ("member_id", "identity")
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    member_id: str
+    identity: _common_pb2.Identity
+    def __init__(self, member_id: _Optional[str] = ..., identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class LinkIdentityResponse(_message.Message):
+    __slots__ = ("created",)
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    created: bool
+    def __init__(self, created: _Optional[bool] = ...) -> None: ...
+
+class Coupon(_message.Message):
+    __slots__ = ("coupon_id", "template_id", "start_time", "expire_time", "state", "settlement_id")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Coupon.State]
+        STATE_HELD: _ClassVar[Coupon.State]
+        STATE_REDEEMED: _ClassVar[Coupon.State]
+        STATE_EXPIRED: _ClassVar[Coupon.State]
+    STATE_UNSPECIFIED: Coupon.State
+    STATE_HELD: Coupon.State
+    STATE_REDEEMED: Coupon.State
+    STATE_EXPIRED: Coupon.State
+    COUPON_ID_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    coupon_id: str
+    template_id: str
+    start_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    state: Coupon.State
+    settlement_id: str
+    def __init__(self, coupon_id: _Optional[str] = ..., template_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., state: _Optional[_Union[Coupon.State, str]] = ..., settlement_id: _Optional[str] = ...) -> None: ...
+
+class GrantCouponRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "template_id", "start_time", "expire_time")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    template_id: str
+    start_time: _timestamp_pb2.Timestamp
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., template_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GrantCouponResponse(_message.Message):
+    __slots__ = ("coupon", "entry_id")
+    COUPON_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    coupon: Coupon
+    entry_id: str
+    def __init__(self, coupon: _Optional[_Union[Coupon, _Mapping]] = ..., entry_id: _Optional[str] = ...) -> None: ...
+
+class CreditAssetRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "asset", "amount", "expire_time", "origin", "note")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    asset: str
+    amount: int
+    expire_time: _timestamp_pb2.Timestamp
+    origin: str
+    note: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., asset: _Optional[str] = ..., amount: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class CreditAssetResponse(_message.Message):
+    __slots__ = ("lot", "balance", "entry_id")
+    LOT_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    lot: _common_pb2.Lot
+    balance: int
+    entry_id: str
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., balance: _Optional[int] = ..., entry_id: _Optional[str] = ...) -> None: ...
+
+class GetWalletRequest(_message.Message):
+    __slots__ = ("member", "include_used_coupons")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_USED_COUPONS_FIELD_NUMBER: _ClassVar[int]
+    member: _common_pb2.MemberRef
+    include_used_coupons: bool
+    def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
+
+class GetWalletResponse(_message.Message):
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    BALANCES_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    COUPONS_FIELD_NUMBER: _ClassVar[int]
+    COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    IDENTITIES_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    balances: _containers.RepeatedCompositeFieldContainer[Balance]
+    lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    coupons: _containers.RepeatedCompositeFieldContainer[Coupon]
+    counters: _containers.RepeatedCompositeFieldContainer[Counter]
+    identities: _containers.RepeatedCompositeFieldContainer[_common_pb2.Identity]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ...) -> None: ...
+
+class Balance(_message.Message):
+    __slots__ = ("asset", "available", "expired")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    available: int
+    expired: int
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ...) -> None: ...
+
+class Counter(_message.Message):
+    __slots__ = ("campaign_id", "period", "used")
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    campaign_id: str
+    period: str
+    used: int
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ...) -> None: ...
+
+class ListPostingsRequest(_message.Message):
+    __slots__ = ("member", "page_size", "page_token")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    member: _common_pb2.MemberRef
+    page_size: int
+    page_token: str
+    def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListPostingsResponse(_message.Message):
+    __slots__ = ("entries", "next_page_token")
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[JournalEntry]
+    next_page_token: str
+    def __init__(self, entries: _Optional[_Iterable[_Union[JournalEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class JournalEntry(_message.Message):
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[JournalEntry.Kind]
+        KIND_SETTLE: _ClassVar[JournalEntry.Kind]
+        KIND_REVERSE: _ClassVar[JournalEntry.Kind]
+        KIND_CREDIT: _ClassVar[JournalEntry.Kind]
+        KIND_GRANT: _ClassVar[JournalEntry.Kind]
+    KIND_UNSPECIFIED: JournalEntry.Kind
+    KIND_SETTLE: JournalEntry.Kind
+    KIND_REVERSE: JournalEntry.Kind
+    KIND_CREDIT: JournalEntry.Kind
+    KIND_GRANT: JournalEntry.Kind
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    kind: JournalEntry.Kind
+    entry_time: _timestamp_pb2.Timestamp
+    order_id: str
+    postings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Posting]
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,460 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Rounding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROUNDING_UNSPECIFIED: _ClassVar[Rounding]
+    ROUNDING_HALF_UP: _ClassVar[Rounding]
+    ROUNDING_HALF_EVEN: _ClassVar[Rounding]
+    ROUNDING_HALF_DOWN: _ClassVar[Rounding]
+    ROUNDING_UP: _ClassVar[Rounding]
+    ROUNDING_DOWN: _ClassVar[Rounding]
+ROUNDING_UNSPECIFIED: Rounding
+ROUNDING_HALF_UP: Rounding
+ROUNDING_HALF_EVEN: Rounding
+ROUNDING_HALF_DOWN: Rounding
+ROUNDING_UP: Rounding
+ROUNDING_DOWN: Rounding
+
+class Rulebook(_message.Message):
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGNS_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATES_FIELD_NUMBER: _ClassVar[int]
+    ASSETS_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    currency: str
+    time_zone: str
+    stages: _containers.RepeatedCompositeFieldContainer[Stage]
+    campaigns: _containers.RepeatedCompositeFieldContainer[Campaign]
+    coupon_templates: _containers.RepeatedCompositeFieldContainer[CouponTemplate]
+    assets: _containers.RepeatedCompositeFieldContainer[Asset]
+    tiers: _containers.RepeatedCompositeFieldContainer[Tier]
+    budgets: _containers.RepeatedCompositeFieldContainer[Budget]
+    quotas: _containers.RepeatedCompositeFieldContainer[Quota]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ...) -> None: ...
+
+class Stage(_message.Message):
+    __slots__ = ("id", "basis", "after_stage_id", "select")
+    class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        BASIS_UNSPECIFIED: _ClassVar[Stage.Basis]
+        BASIS_LIST: _ClassVar[Stage.Basis]
+        BASIS_AFTER_STAGE: _ClassVar[Stage.Basis]
+        BASIS_RUNNING: _ClassVar[Stage.Basis]
+    BASIS_UNSPECIFIED: Stage.Basis
+    BASIS_LIST: Stage.Basis
+    BASIS_AFTER_STAGE: Stage.Basis
+    BASIS_RUNNING: Stage.Basis
+    class Select(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        SELECT_UNSPECIFIED: _ClassVar[Stage.Select]
+        SELECT_BEST: _ClassVar[Stage.Select]
+        SELECT_PRIORITY: _ClassVar[Stage.Select]
+        SELECT_ALL: _ClassVar[Stage.Select]
+    SELECT_UNSPECIFIED: Stage.Select
+    SELECT_BEST: Stage.Select
+    SELECT_PRIORITY: Stage.Select
+    SELECT_ALL: Stage.Select
+    ID_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_STAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    SELECT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    basis: Stage.Basis
+    after_stage_id: str
+    select: Stage.Select
+    def __init__(self, id: _Optional[str] = ..., basis: _Optional[_Union[Stage.Basis, str]] = ..., after_stage_id: _Optional[str] = ..., select: _Optional[_Union[Stage.Select, str]] = ...) -> None: ...
+
+class Campaign(_message.Message):
+    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    STAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    EVERY_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FIXED_PRICE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    EXCLUSION_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    MANDATORY_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    stage_id: str
+    when: str
+    threshold_discount: ThresholdDiscount
+    every_discount: EveryDiscount
+    percent_discount: PercentDiscount
+    fixed_price: FixedPrice
+    points_multiplier: PointsMultiplier
+    coupon_template_id: str
+    exclusion_groups: _containers.RepeatedScalarFieldContainer[str]
+    mandatory: bool
+    priority: int
+    windows: _containers.RepeatedCompositeFieldContainer[Window]
+    budget_id: str
+    quota_id: str
+    member_limit: MemberLimit
+    funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ...) -> None: ...
+
+class ThresholdDiscount(_message.Message):
+    __slots__ = ("threshold_minor", "discount_minor")
+    THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    threshold_minor: int
+    discount_minor: int
+    def __init__(self, threshold_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ...) -> None: ...
+
+class EveryDiscount(_message.Message):
+    __slots__ = ("every_minor", "discount_minor", "max_repeats")
+    EVERY_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_REPEATS_FIELD_NUMBER: _ClassVar[int]
+    every_minor: int
+    discount_minor: int
+    max_repeats: int
+    def __init__(self, every_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., max_repeats: _Optional[int] = ...) -> None: ...
+
+class PercentDiscount(_message.Message):
+    __slots__ = ("rate_bps", "cap_minor", "threshold_minor", "rounding")
+    RATE_BPS_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ROUNDING_FIELD_NUMBER: _ClassVar[int]
+    rate_bps: int
+    cap_minor: int
+    threshold_minor: int
+    rounding: Rounding
+    def __init__(self, rate_bps: _Optional[int] = ..., cap_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., rounding: _Optional[_Union[Rounding, str]] = ...) -> None: ...
+
+class FixedPrice(_message.Message):
+    __slots__ = ("price_minor", "threshold_minor")
+    PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    price_minor: int
+    threshold_minor: int
+    def __init__(self, price_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ...) -> None: ...
+
+class PointsMultiplier(_message.Message):
+    __slots__ = ("asset", "multiplier_bps")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_BPS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    multiplier_bps: int
+    def __init__(self, asset: _Optional[str] = ..., multiplier_bps: _Optional[int] = ...) -> None: ...
+
+class Window(_message.Message):
+    __slots__ = ("start_time", "end_time", "daily_start", "daily_end", "weekdays")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DAILY_START_FIELD_NUMBER: _ClassVar[int]
+    DAILY_END_FIELD_NUMBER: _ClassVar[int]
+    WEEKDAYS_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    daily_start: str
+    daily_end: str
+    weekdays: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., daily_start: _Optional[str] = ..., daily_end: _Optional[str] = ..., weekdays: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class MemberLimit(_message.Message):
+    __slots__ = ("max_uses", "period")
+    class Period(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PERIOD_UNSPECIFIED: _ClassVar[MemberLimit.Period]
+        PERIOD_LIFETIME: _ClassVar[MemberLimit.Period]
+        PERIOD_DAY: _ClassVar[MemberLimit.Period]
+        PERIOD_MONTH: _ClassVar[MemberLimit.Period]
+        PERIOD_YEAR: _ClassVar[MemberLimit.Period]
+    PERIOD_UNSPECIFIED: MemberLimit.Period
+    PERIOD_LIFETIME: MemberLimit.Period
+    PERIOD_DAY: MemberLimit.Period
+    PERIOD_MONTH: MemberLimit.Period
+    PERIOD_YEAR: MemberLimit.Period
+    MAX_USES_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    max_uses: int
+    period: MemberLimit.Period
+    def __init__(self, max_uses: _Optional[int] = ..., period: _Optional[_Union[MemberLimit.Period, str]] = ...) -> None: ...
+
+class FundingShare(_message.Message):
+    __slots__ = ("party", "party_id", "share_bps")
+    class Party(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        PARTY_UNSPECIFIED: _ClassVar[FundingShare.Party]
+        PARTY_PLATFORM: _ClassVar[FundingShare.Party]
+        PARTY_MERCHANT: _ClassVar[FundingShare.Party]
+        PARTY_BRAND: _ClassVar[FundingShare.Party]
+        PARTY_ISSUER: _ClassVar[FundingShare.Party]
+    PARTY_UNSPECIFIED: FundingShare.Party
+    PARTY_PLATFORM: FundingShare.Party
+    PARTY_MERCHANT: FundingShare.Party
+    PARTY_BRAND: FundingShare.Party
+    PARTY_ISSUER: FundingShare.Party
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    PARTY_ID_FIELD_NUMBER: _ClassVar[int]
+    SHARE_BPS_FIELD_NUMBER: _ClassVar[int]
+    party: FundingShare.Party
+    party_id: str
+    share_bps: int
+    def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
+
+class CouponTemplate(_message.Message):
+    __slots__ = ("id", "title", "valid_seconds", "valid_until")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    VALID_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    valid_seconds: int
+    valid_until: _timestamp_pb2.Timestamp
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Asset(_message.Message):
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
+    EARN_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    issuer: str
+    expire_days: int
+    earn: Earn
+    redeem: Redeem
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ...) -> None: ...
+
+class Earn(_message.Message):
+    __slots__ = ("units", "per_minor", "when", "max_units_per_order")
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PER_MINOR_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNITS_PER_ORDER_FIELD_NUMBER: _ClassVar[int]
+    units: int
+    per_minor: int
+    when: str
+    max_units_per_order: int
+    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ...) -> None: ...
+
+class Redeem(_message.Message):
+    __slots__ = ("units", "value_minor", "min_balance", "max_share_bps", "funding")
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    MIN_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    MAX_SHARE_BPS_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_FIELD_NUMBER: _ClassVar[int]
+    units: int
+    value_minor: int
+    min_balance: int
+    max_share_bps: int
+    funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
+    def __init__(self, units: _Optional[int] = ..., value_minor: _Optional[int] = ..., min_balance: _Optional[int] = ..., max_share_bps: _Optional[int] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ...) -> None: ...
+
+class Tier(_message.Message):
+    __slots__ = ("level", "name")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    level: int
+    name: str
+    def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("id", "cap_minor")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap_minor: int
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ...) -> None: ...
+
+class Quota(_message.Message):
+    __slots__ = ("id", "cap")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap: int
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ...) -> None: ...
+
+class RulebookMistake(_message.Message):
+    __slots__ = ("path", "message", "line", "column")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    COLUMN_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    message: str
+    line: int
+    column: int
+    def __init__(self, path: _Optional[str] = ..., message: _Optional[str] = ..., line: _Optional[int] = ..., column: _Optional[int] = ...) -> None: ...
+
+class ValidateRequest(_message.Message):
+    __slots__ = ("rulebook",)
+    RULEBOOK_FIELD_NUMBER: _ClassVar[int]
+    rulebook: Rulebook
+    def __init__(self, rulebook: _Optional[_Union[Rulebook, _Mapping]] = ...) -> None: ...
+
+class ValidateResponse(_message.Message):
+    __slots__ = ("mistakes",)
+    MISTAKES_FIELD_NUMBER: _ClassVar[int]
+    mistakes: _containers.RepeatedCompositeFieldContainer[RulebookMistake]
+    def __init__(self, mistakes: _Optional[_Iterable[_Union[RulebookMistake, _Mapping]]] = ...) -> None: ...
+
+class PublishRequest(_message.Message):
+    __slots__ = ("rulebook",)
+    RULEBOOK_FIELD_NUMBER: _ClassVar[int]
+    rulebook: Rulebook
+    def __init__(self, rulebook: _Optional[_Union[Rulebook, _Mapping]] = ...) -> None: ...
+
+class PublishResponse(_message.Message):
+    __slots__ = ("version", "created")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    created: bool
+    def __init__(self, version: _Optional[int] = ..., created: _Optional[bool] = ...) -> None: ...
+
+class ActivateRequest(_message.Message):
+    __slots__ = ("version", "activate_time")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    activate_time: _timestamp_pb2.Timestamp
+    def __init__(self, version: _Optional[int] = ..., activate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ActivateResponse(_message.Message):
+    __slots__ = ("activation",)
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    activation: Activation
+    def __init__(self, activation: _Optional[_Union[Activation, _Mapping]] = ...) -> None: ...
+
+class Activation(_message.Message):
+    __slots__ = ("version", "activate_time")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    activate_time: _timestamp_pb2.Timestamp
+    def __init__(self, version: _Optional[int] = ..., activate_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetRulebookRequest(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    def __init__(self, version: _Optional[int] = ...) -> None: ...
+
+class GetRulebookResponse(_message.Message):
+    __slots__ = ("version", "rulebook", "publish_time", "paused_campaign_ids")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RULEBOOK_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_CAMPAIGN_IDS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    rulebook: Rulebook
+    publish_time: _timestamp_pb2.Timestamp
+    paused_campaign_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[int] = ..., rulebook: _Optional[_Union[Rulebook, _Mapping]] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paused_campaign_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListRulebooksRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListRulebooksResponse(_message.Message):
+    __slots__ = ("rulebooks", "next_page_token", "active_version", "upcoming")
+    RULEBOOKS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPCOMING_FIELD_NUMBER: _ClassVar[int]
+    rulebooks: _containers.RepeatedCompositeFieldContainer[RulebookSummary]
+    next_page_token: str
+    active_version: int
+    upcoming: _containers.RepeatedCompositeFieldContainer[Activation]
+    def __init__(self, rulebooks: _Optional[_Iterable[_Union[RulebookSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., active_version: _Optional[int] = ..., upcoming: _Optional[_Iterable[_Union[Activation, _Mapping]]] = ...) -> None: ...
+
+class RulebookSummary(_message.Message):
+    __slots__ = ("version", "name", "publish_time", "publisher")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PUBLISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHER_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    name: str
+    publish_time: _timestamp_pb2.Timestamp
+    publisher: str
+    def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., publish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., publisher: _Optional[str] = ...) -> None: ...
+
+class PauseCampaignRequest(_message.Message):
+    __slots__ = ("campaign_id",)
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    campaign_id: str
+    def __init__(self, campaign_id: _Optional[str] = ...) -> None: ...
+
+class PauseCampaignResponse(_message.Message):
+    __slots__ = ("changed",)
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    changed: bool
+    def __init__(self, changed: _Optional[bool] = ...) -> None: ...
+
+class ResumeCampaignRequest(_message.Message):
+    __slots__ = ("campaign_id",)
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    campaign_id: str
+    def __init__(self, campaign_id: _Optional[str] = ...) -> None: ...
+
+class ResumeCampaignResponse(_message.Message):
+    __slots__ = ("changed",)
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    changed: bool
+    def __init__(self, changed: _Optional[bool] = ...) -> None: ...
+
+class GetBudgetsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetBudgetsResponse(_message.Message):
+    __slots__ = ("budgets", "quotas")
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    budgets: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
+    quotas: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
+    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ...) -> None: ...
+
+class BudgetUsage(_message.Message):
+    __slots__ = ("id", "cap", "used", "held")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap: int
+    used: int
+    held: int
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
