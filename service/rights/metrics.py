@@ -1,0 +1,184 @@
+"""Every metric of the service: name, help, unit, labels.
+
+Workers share their values through files in the directory named by PROMETHEUS_MULTIPROC_DIR, so that
+several worker processes read as one service. prometheus_client looks at that variable once, when it is
+imported: the supervisor therefore sets it in the environment a worker is started with, never in its own,
+and scrapes with `scrape_registry`. Without the variable (tests, tools) values are kept in memory.
+
+Labels are bounded: methods, codes and reasons of the contract, tenants and budgets, which operators
+create. Never a member, coupon, order or key.
+
+For the hot path, take a labelled child once and keep it:
+
+    COMMIT_SECONDS.observe(seconds)                           # labelled below
+    settled = SETTLEMENTS.labels("settle", "receipt", "")     # once
+    settled.inc(len(batch))                                   # per batch
+    rpc = Rpc("unary", "rights.v1.SettlementService", "Settle")
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+
+# Bounds in seconds. RPCs and commits end mostly between 1 ms and 100 ms; decisions far below 1 ms.
+_RPC_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_KERNEL_SECONDS = (
+    0.00001,
+    0.000025,
+    0.00005,
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.05,
+    0.25,
+)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+# RPCs, named as go-grpc-middleware names them, so that existing dashboards fit.
+GRPC_STARTED: Final = Counter(
+    "grpc_server_started_total", "RPCs started on the server.", ["grpc_type", "grpc_service", "grpc_method"]
+)
+GRPC_HANDLED: Final = Counter(
+    "grpc_server_handled_total",
+    "RPCs completed on the server, whatever the outcome, by status code.",
+    ["grpc_type", "grpc_service", "grpc_method", "grpc_code"],
+)
+GRPC_HANDLING_SECONDS: Final = Histogram(
+    "grpc_server_handling_seconds",
+    "Seconds from the start of an RPC to its completion on the server.",
+    ["grpc_type", "grpc_service", "grpc_method"],
+    buckets=_RPC_SECONDS,
+)
+
+# Outcomes.
+SETTLEMENTS: Final = Counter(
+    "rights_settlements_total",
+    "Durable outcomes. operation: settle, reverse; outcome: receipt, rejection; reason: of a rejection.",
+    ["operation", "outcome", "reason"],
+)
+REPLAYS: Final = Counter(
+    "rights_replays_total", "Requests answered with the response stored under their key.", ["operation"]
+)
+QUOTES: Final = Counter("rights_quotes_total", "Quotes answered. outcome: receipt, rejection.", ["outcome"])
+QUOTE_SETTLEMENTS: Final = Counter(
+    "rights_quote_settlements_total", "Settlements of a quote. outcome: receipt, rejection.", ["outcome"]
+)
+BOUNDED_SEARCHES: Final = Counter(
+    "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
+)
+
+# The way of a batch.
+BATCH_SIZE: Final = Histogram("rights_batch_size", "Requests committed together.", buckets=_BATCH_SIZES)
+LANE_QUEUE_AGE_SECONDS: Final = Histogram(
+    "rights_lane_queue_age_seconds",
+    "Seconds the oldest request of a batch had waited when the batch was formed.",
+    buckets=_STAGE_SECONDS,
+)
+LANE_QUEUE_LENGTH: Final = Gauge(
+    "rights_lane_queue_length", "Requests waiting in the lanes.", multiprocess_mode="livesum"
+)
+STAGE_SECONDS: Final = Histogram(
+    "rights_stage_seconds",
+    "Seconds a batch spent in load, decide or commit.",
+    ["stage"],
+    buckets=_STAGE_SECONDS,
+)
+LOAD_SECONDS: Final = STAGE_SECONDS.labels("load")
+DECIDE_SECONDS: Final = STAGE_SECONDS.labels("decide")
+COMMIT_SECONDS: Final = STAGE_SECONDS.labels("commit")
+KERNEL_SECONDS: Final = Histogram(
+    "rights_kernel_seconds", "Seconds the rule kernel took for one cart.", buckets=_KERNEL_SECONDS
+)
+
+# Trouble.
+OVERLOAD: Final = Counter(
+    "rights_overload_total",
+    "Requests shed, nothing recorded. cause: queue_length, queue_age, deadline, draining.",
+    ["cause"],
+)
+FAULTS: Final = Counter(
+    "rights_faults_total", "Faults of the service; each has a log line. kind: where it happened.", ["kind"]
+)
+DATABASE_RETRIES: Final = Counter(
+    "rights_database_retries_total",
+    "Batches tried again. cause: deadlock, serialization, lock_timeout, connection, budget, bisect.",
+    ["cause"],
+)
+DATABASE_RECONNECTS: Final = Counter(
+    "rights_database_reconnects_total", "Database connections made anew after a loss."
+)
+
+# What operators steer. Tenants and budgets are created by operators, so their number is bounded.
+BUDGET_REMAINING: Final = Gauge(
+    "rights_budget_remaining",
+    "What is left of a budget (minor units) or quota (uses) in force, as last seen by a worker.",
+    ["tenant", "budget"],
+    multiprocess_mode="mostrecent",
+)
+RULEBOOK_VERSION: Final = Gauge(
+    "rights_rulebook_version",
+    "Version of the rulebook in force, as last seen by a worker.",
+    ["tenant"],
+    multiprocess_mode="mostrecent",
+)
+
+
+class Rpc:
+    """The three gRPC metrics of one method, labelled once."""
+
+    __slots__ = ("_codes", "_labels", "_seconds", "_started")
+
+    def __init__(
+        self,
+        grpc_type: Literal["unary", "client_stream", "server_stream", "bidi_stream"],
+        grpc_service: str,
+        grpc_method: str,
+    ) -> None:
+        self._labels = (grpc_type, grpc_service, grpc_method)
+        self._started = GRPC_STARTED.labels(*self._labels)
+        self._seconds = GRPC_HANDLING_SECONDS.labels(*self._labels)
+        self._codes: dict[str, Counter] = {}
+        self._code("OK")  # an error rate needs the successes from the first scrape on
+
+    def _code(self, code: str) -> Counter:
+        counter = self._codes[code] = GRPC_HANDLED.labels(*self._labels, code)
+        return counter
+
+    def started(self) -> None:
+        """The RPC began."""
+        self._started.inc()
+
+    def handled(self, code: str, seconds: float) -> None:
+        """The RPC ended with `code`, spelled as go-grpc-middleware does ("OK", "InvalidArgument")."""
+        (self._codes.get(code) or self._code(code)).inc()
+        self._seconds.observe(seconds)
+
+
+class SupervisorMetrics:
+    """What only the supervisor knows; it keeps them in memory and adds them to each scrape."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.worker_restarts = Counter(
+            "rights_worker_restarts_total", "Workers started again after they died.", registry=registry
+        )
+        self.workers = Gauge("rights_workers", "Workers that are ready to serve.", registry=registry)
+
+
+def scrape_registry(directory: Path) -> CollectorRegistry:
+    """A registry that adds up what all workers wrote to `directory`."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
+    return registry
+
+
+def forget_worker(directory: Path, pid: int) -> None:
+    """Drops the live gauges of a dead worker; its counters stay, so totals never go back."""
+    multiprocess.mark_process_dead(pid, path=str(directory))  # type: ignore[no-untyped-call]
