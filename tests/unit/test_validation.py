@@ -1,0 +1,433 @@
+"""Every rule of the rulebook contract, each broken on its own in a rulebook that is sound otherwise."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from google.protobuf import text_format
+
+from rights.domain.validation import Mistake, currencies, parse_daily_time, time_zones, validate
+from rights.v1 import rulebook_pb2 as pb
+
+SOUND = """
+name: "Sale" currency: "CNY" time_zone: "Asia/Shanghai"
+stages { id: "item" basis: BASIS_LIST }
+stages { id: "shop" basis: BASIS_AFTER_STAGE after_stage_id: "item" }
+stages { id: "member" basis: BASIS_RUNNING select: SELECT_PRIORITY }
+campaigns {
+  id: "percent" title: "20 % off" stage_id: "shop" when: "member.tier >= 3"
+  percent_discount { rate_bps: 2000 cap_minor: 2500 threshold_minor: 100 rounding: ROUNDING_DOWN }
+  coupon_template_id: "t1" exclusion_groups: "g1" exclusion_groups: "g2" mandatory: true priority: -5
+  windows {
+    start_time { seconds: 1000 } end_time { seconds: 2000 }
+    daily_start: "22:00" daily_end: "24:00" weekdays: 1 weekdays: 7
+  }
+  budget_id: "b1" quota_id: "q1" member_limit { max_uses: 1 period: PERIOD_DAY }
+  funding { party: PARTY_MERCHANT share_bps: 4000 }
+  funding { party: PARTY_ISSUER party_id: "t-card" share_bps: 6000 }
+}
+campaigns {
+  id: "threshold" stage_id: "shop" threshold_discount { threshold_minor: 40000 discount_minor: 38000 }
+  exclusion_groups: "g2" coupon_template_id: "t2"
+  funding { party: PARTY_BRAND party_id: "nike" share_bps: 10000 }
+}
+campaigns {
+  id: "every" stage_id: "shop" every_discount { every_minor: 30000 discount_minor: 5000 max_repeats: 3 }
+  funding { party: PARTY_PLATFORM share_bps: 10000 }
+}
+campaigns {
+  id: "fixed" stage_id: "item" fixed_price { price_minor: 9900 threshold_minor: 0 }
+  funding { party: PARTY_PLATFORM share_bps: 10000 }
+}
+campaigns { id: "double" points_multiplier { asset: "points" multiplier_bps: 20000 } }
+coupon_templates { id: "t1" title: "Coupon" valid_seconds: 86400 valid_until { seconds: 3000 } }
+coupon_templates { id: "t2" }
+assets {
+  id: "points" title: "Points" issuer: "platform" expire_days: 365
+  earn { units: 1 per_minor: 2000 when: "line.amount > 0" max_units_per_order: 10 }
+  redeem {
+    units: 100 value_minor: 100 min_balance: 1000 max_share_bps: 5000
+    funding { party: PARTY_ISSUER share_bps: 10000 }
+  }
+}
+assets { id: "stars" issuer: "merchant/uniqlo" }
+tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
+budgets { id: "b1" cap_minor: 100 } budgets { id: "b2" }
+quotas { id: "q1" cap: 100 } quotas { id: "q2" }
+"""
+
+MAX_AMOUNT = 10**15
+LONG = "x" * 65
+
+
+def sound() -> pb.Rulebook:
+    return text_format.Parse(SOUND, pb.Rulebook())
+
+
+def change(rulebook: pb.Rulebook, path: str, value: object) -> None:
+    """Sets the field at a path; a dict sets or adds a message, None clears."""
+    target: Any = rulebook
+    *steps, last = re.findall(r"\w+", path)
+    for step in steps:
+        target = target[int(step)] if step.isdigit() else getattr(target, step)
+    if last.isdigit():
+        target[int(last)] = value
+    elif value is None:
+        target.ClearField(last)
+    elif isinstance(value, list):
+        target.ClearField(last)
+        getattr(target, last).extend(value)
+    elif isinstance(value, dict):
+        getattr(target, last).CopyFrom(type(getattr(target, last))(**value))
+    else:
+        setattr(target, last, value)
+
+
+def found(rulebook: pb.Rulebook) -> list[tuple[str, str]]:
+    return [(mistake.path, mistake.message) for mistake in validate(rulebook)]
+
+
+def test_the_sound_rulebook_is_sound() -> None:
+    assert validate(sound()) == []
+
+
+def test_the_least_rulebook_is_sound() -> None:
+    rulebook = pb.Rulebook(
+        name="x", currency="JPY", time_zone="UTC", stages=[pb.Stage(id="a", basis=pb.Stage.BASIS_LIST)]
+    )
+    assert validate(rulebook) == []
+
+
+def test_an_empty_rulebook_lacks_everything_required() -> None:
+    assert [path for path, _ in found(pb.Rulebook())] == ["name", "currency", "time_zone", "stages"]
+
+
+RANGES = [
+    ("campaigns[0].percent_discount.rate_bps", 1, 10_000),
+    ("campaigns[0].percent_discount.cap_minor", 0, MAX_AMOUNT),
+    ("campaigns[0].percent_discount.threshold_minor", 0, MAX_AMOUNT),
+    ("campaigns[0].priority", -1_000_000, 1_000_000),
+    ("campaigns[0].member_limit.max_uses", 1, 1_000_000),
+    ("campaigns[1].threshold_discount.threshold_minor", 0, MAX_AMOUNT),
+    ("campaigns[1].threshold_discount.discount_minor", 1, MAX_AMOUNT),
+    ("campaigns[2].every_discount.every_minor", 5_000, MAX_AMOUNT),
+    ("campaigns[2].every_discount.discount_minor", 1, 30_000),
+    ("campaigns[2].every_discount.max_repeats", 0, 1_000_000),
+    ("campaigns[3].fixed_price.price_minor", 0, 10**12),
+    ("campaigns[3].fixed_price.threshold_minor", 0, MAX_AMOUNT),
+    ("campaigns[4].points_multiplier.multiplier_bps", 1, 1_000_000),
+    ("coupon_templates[0].valid_seconds", 0, 315_360_000),
+    ("assets[0].expire_days", 0, 36_500),
+    ("assets[0].earn.units", 1, 1_000_000),
+    ("assets[0].earn.per_minor", 1, MAX_AMOUNT),
+    ("assets[0].earn.max_units_per_order", 0, MAX_AMOUNT),
+    ("assets[0].redeem.units", 1, 1_000_000_000),
+    ("assets[0].redeem.value_minor", 1, 10**12),
+    ("assets[0].redeem.min_balance", 0, MAX_AMOUNT),
+    ("assets[0].redeem.max_share_bps", 1, 10_000),
+    ("tiers[1].level", 1, 1_000),
+    ("budgets[0].cap_minor", 0, MAX_AMOUNT),
+    ("quotas[0].cap", 0, MAX_AMOUNT),
+]
+
+
+@pytest.mark.parametrize(("path", "low", "high"), RANGES, ids=[path for path, _, _ in RANGES])
+def test_numbers_are_limited_on_both_sides(path: str, low: int, high: int) -> None:
+    for allowed in (low, high):
+        rulebook = sound()
+        change(rulebook, path, allowed)
+        assert validate(rulebook) == []
+    for wrong in (low - 1, high + 1):
+        rulebook = sound()
+        change(rulebook, path, wrong)
+        mistakes = found(rulebook)
+        assert mistakes, wrong
+        for _, message in mistakes:
+            assert str(wrong) in message or "every_minor" in message
+
+
+# (path that is set, value, path of the mistake or "" for the same, part of its message)
+MISTAKES: list[tuple[str, object, str, str]] = [
+    ("name", "", "", "is required"),
+    ("name", "é" * 65, "", "takes 130 bytes; at most 128"),
+    ("currency", None, "", "is required"),
+    ("currency", "RMB", "", "'RMB' is not an ISO 4217 currency"),
+    ("currency", "cny", "", "'cny' is not an ISO 4217 currency"),
+    ("currency", "XAU", "", "'XAU' is not an ISO 4217 currency with minor units"),
+    ("time_zone", "", "", "is required"),
+    ("time_zone", "Asia/Peking", "", "'Asia/Peking' is not an IANA time zone"),
+    ("time_zone", "../etc/passwd", "", "not an IANA time zone"),
+    ("time_zone", "localtime", "", "not an IANA time zone"),
+    # ids
+    ("stages[0].id", "", "stages[0].id", "is required: 1..64 of a-z 0-9 . _ -"),
+    ("stages[2].id", "Member", "", "'Member' is not an id; allowed are 1..64 of a-z 0-9 . _ -"),
+    ("stages[2].id", "a b", "", "'a b' is not an id"),
+    ("stages[2].id", "a\n", "", "'a\\n' is not an id"),
+    ("stages[2].id", LONG, "", "is not an id"),
+    ("stages[2].id", "shop", "", "'shop' is already used by stages[1]"),
+    ("campaigns[3].id", "percent", "", "'percent' is already used by campaigns[0]"),
+    ("coupon_templates[1].id", "t1", "", "already used by coupon_templates[0]"),
+    ("assets[1].id", "points", "", "already used by assets[0]"),
+    ("budgets[1].id", "b1", "", "already used by budgets[0]"),
+    ("quotas[1].id", "q1", "", "already used by quotas[0]"),
+    ("assets[1].id", "usd", "", "'usd' is a currency code"),
+    # stages
+    ("stages", [], "", "1 to 32 stages"),
+    ("stages[0].basis", None, "", "is required: BASIS_LIST, BASIS_AFTER_STAGE, BASIS_RUNNING"),
+    ("stages[0].basis", 9, "", "9 is not known; allowed are BASIS_LIST"),
+    ("stages[0].select", 9, "", "9 is not known; allowed are SELECT_BEST, SELECT_PRIORITY, SELECT_ALL"),
+    ("stages[1].after_stage_id", "", "", "is required with basis BASIS_AFTER_STAGE"),
+    ("stages[1].after_stage_id", "member", "", "'member' comes no earlier; the earlier stages are: item"),
+    ("stages[1].after_stage_id", "shop", "", "'shop' comes no earlier"),
+    ("stages[1].after_stage_id", "nowhere", "", "'nowhere' is not a stage"),
+    ("stages[2].after_stage_id", "item", "", "'item' is only allowed with basis BASIS_AFTER_STAGE"),
+    # campaigns
+    ("campaigns[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("campaigns[0].stage_id", "", "", "is required; the stages are: item, member, shop"),
+    ("campaigns[0].stage_id", "points", "", "'points' is not a stage of this rulebook"),
+    ("campaigns[3].fixed_price", None, "campaigns[3]", "has no effect; one of threshold_discount, every_d"),
+    ("campaigns[0].percent_discount.rounding", 6, "", "6 is not known; allowed are ROUNDING_HALF_UP"),
+    (
+        "campaigns[0].coupon_template_id",
+        "t9",
+        "",
+        "'t9' is not a coupon template of this rulebook; there are: t1",
+    ),
+    ("campaigns[2].coupon_template_id", "t2", "", "'t2' is already used by campaigns[1]"),
+    ("campaigns[0].budget_id", "b9", "", "'b9' is not a budget of this rulebook; there are: b1, b2"),
+    ("campaigns[0].quota_id", "b1", "", "'b1' is not a quota of this rulebook; there are: q1, q2"),
+    ("campaigns[0].member_limit.period", 5, "", "5 is not known; allowed are PERIOD_LIFETIME"),
+    ("campaigns[0].exclusion_groups[1]", "g1", "", "'g1' is already named by entry 0"),
+    ("campaigns[0].exclusion_groups[1]", "G 2", "", "'G 2' is not an id"),
+    ("campaigns[0].exclusion_groups[1]", "", "", "is required"),
+    ("campaigns[2].exclusion_groups", [f"g{i}" for i in range(9)], "", "has 9 entries; at most 8"),
+    ("campaigns[0].windows", [pb.Window()] * 17, "", "has 17 entries; at most 16"),
+    # a points multiplier
+    ("campaigns[4].stage_id", "nowhere", "", "'nowhere' is not a stage"),
+    ("campaigns[4].budget_id", "b1", "", "'b1' is not allowed for a points multiplier"),
+    ("campaigns[4].coupon_template_id", "t2", "campaigns[4].coupon_template_id", "not allowed for a points"),
+    (
+        "campaigns[4].funding",
+        [pb.FundingShare(party="PARTY_PLATFORM", share_bps=10_000)],
+        "",
+        "only discounts are paid for",
+    ),
+    ("campaigns[4].points_multiplier.asset", "", "", "is required; the assets that are earned are: points"),
+    (
+        "campaigns[4].points_multiplier.asset",
+        "coins",
+        "",
+        "'coins' is not an asset; there are: points, stars",
+    ),
+    ("campaigns[4].points_multiplier.asset", "stars", "", "'stars' has no `earn`"),
+    # windows
+    (
+        "campaigns[0].windows[0].end_time",
+        {"seconds": 1000},
+        "",
+        "1970-01-01T00:16:40Z is not after start_time",
+    ),
+    ("campaigns[0].windows[0].end_time", {"seconds": 1000, "nanos": 999_999}, "", "is not after start_time"),
+    ("campaigns[0].windows[0].start_time", {"seconds": -(2**40)}, "", "allowed are years 1 to 9999"),
+    ("campaigns[0].windows[0].start_time", {"nanos": -1}, "", "-1 nanos are out of range"),
+    ("campaigns[0].windows[0].end_time", {"seconds": 2**40}, "", "allowed are years 1 to 9999"),
+    ("coupon_templates[0].valid_until", {"nanos": 10**9}, "", "1000000000 nanos are out of range"),
+    ("campaigns[0].windows[0].daily_start", "", "", "is required: daily_start and daily_end are given both"),
+    ("campaigns[0].windows[0].daily_end", "", "", "is required: daily_start and daily_end are given both"),
+    ("campaigns[0].windows[0].daily_start", "24:00", "", "is the day's end, allowed as daily_end only"),
+    ("campaigns[0].windows[0].daily_end", "24:01", "", "'24:01' is not a time of day"),
+    ("campaigns[0].windows[0].daily_start", "7:00", "", "'7:00' is not a time of day, \"HH:MM\" or"),
+    ("campaigns[0].windows[0].daily_start", "07:60", "", "is not a time of day"),
+    ("campaigns[0].windows[0].daily_start", "07:00:60", "", "is not a time of day"),
+    ("campaigns[0].windows[0].daily_start", "٠٧:٠٠", "", "is not a time of day"),
+    ("campaigns[0].windows[0].weekdays[0]", 0, "", "0 is out of range; allowed are 1..7"),
+    ("campaigns[0].windows[0].weekdays[1]", 8, "", "8 is out of range; allowed are 1..7"),
+    ("campaigns[0].windows[0].weekdays[1]", 1, "", "1 is already given by entry 0"),
+    # funding
+    ("campaigns[2].funding", [], "", "is required: who pays; the shares sum to 10000"),
+    ("assets[0].redeem.funding", [], "", "is required: who pays"),
+    (
+        "campaigns[0].funding[0].share_bps",
+        3_999,
+        "campaigns[0].funding",
+        "sum to 9999; they must sum to 10000",
+    ),
+    ("campaigns[0].funding[0].share_bps", 4_001, "campaigns[0].funding", "sum to 10001"),
+    ("campaigns[0].funding[0].share_bps", 0, "", "0 is out of range; allowed are 1..10000"),
+    ("campaigns[0].funding[0].party", 0, "", "is required: PARTY_PLATFORM, PARTY_MERCHANT"),
+    ("campaigns[0].funding[0].party", 7, "", "7 is not known"),
+    ("campaigns[0].funding[1].party_id", "", "", "is required for PARTY_ISSUER on a discount"),
+    ("campaigns[0].funding[1].party_id", "a b", "", "'a b' is not an id; allowed are 1..128 printable ASCII"),
+    ("campaigns[0].funding[1].party_id", "x" * 129, "", "1..128 printable ASCII"),
+    ("campaigns[2].funding[0].party_id", "x", "", "'x' is not allowed for PARTY_PLATFORM"),
+    # coupon templates, assets, tiers
+    ("coupon_templates[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("assets[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("assets[0].issuer", "", "", "is required: platform, merchant/ID, brand/ID or issuer/ID"),
+    ("assets[0].issuer", "uniqlo", "", "'uniqlo' is not a party"),
+    ("assets[0].issuer", "merchant/", "", "'merchant/' is not a party"),
+    ("assets[0].issuer", "platform/x", "", "is not a party"),
+    ("assets[0].issuer", "issuer/a b", "", "is not a party"),
+    ("tiers[1].level", 0, "", "0 is already used by tiers[0]"),
+    ("tiers[1].name", "", "", "is required: 1..64 bytes"),
+    ("tiers[1].name", LONG, "", "takes 65 bytes; at most 64"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "part"),
+    MISTAKES,
+    ids=[f"{path}={value!r:.20}" for path, value, _, _ in MISTAKES],
+)
+def test_a_broken_rule_is_one_mistake_at_its_field(path: str, value: object, where: str, part: str) -> None:
+    rulebook = sound()
+    change(rulebook, path, value)
+    at_field = [message for found_at, message in found(rulebook) if found_at == (where or path)]
+    assert any(part in message for message in at_field), found(rulebook)
+
+
+def test_a_mistake_does_not_cause_others() -> None:
+    others = {path for path, value, _, _ in MISTAKES if not alone_in(path, value)}
+    assert others == {
+        "stages",  # campaigns miss their stages
+        "stages[0].id",  # likewise
+        "coupon_templates[1].id",  # campaigns miss the template it was
+        "campaigns[0].funding[0].share_bps",  # a share out of range breaks the sum
+        "campaigns[4].coupon_template_id",  # of a multiplier, and used by another campaign
+    }
+
+
+def alone_in(path: str, value: object) -> bool:
+    rulebook = sound()
+    change(rulebook, path, value)
+    return len(validate(rulebook)) == 1
+
+
+COUNTS: list[tuple[str, int, Callable[[int], Any]]] = [
+    ("stages", 32, lambda i: pb.Stage(id=f"s{i}", basis=pb.Stage.BASIS_LIST)),
+    ("coupon_templates", 10_000, lambda i: pb.CouponTemplate(id=f"t{i}")),
+    ("assets", 64, lambda i: pb.Asset(id=f"asset{i}", issuer="platform")),
+    ("tiers", 100, lambda i: pb.Tier(level=i, name="x")),
+    ("budgets", 10_000, lambda i: pb.Budget(id=f"b{i}")),
+    ("quotas", 10_000, lambda i: pb.Quota(id=f"q{i}")),
+    ("campaigns", 10_000, lambda i: multiplier(f"c{i}")),
+]
+
+
+def multiplier(id_: str) -> pb.Campaign:
+    return pb.Campaign(id=id_, points_multiplier=pb.PointsMultiplier(asset="points", multiplier_bps=1))
+
+
+@pytest.mark.parametrize(("name", "most", "make"), COUNTS, ids=[name for name, _, _ in COUNTS])
+def test_lists_are_limited(name: str, most: int, make: Callable[[int], Any]) -> None:
+    rulebook = sound()
+    rulebook.ClearField("campaigns")  # they refer to the other lists
+    change(rulebook, name, [make(i) for i in range(most)])
+    assert validate(rulebook) == []
+    getattr(rulebook, name).append(make(most))
+    assert found(rulebook) == [(name, f"has {most + 1} entries; at most {most} are allowed")]
+
+
+def test_the_size_is_limited() -> None:
+    rulebook = sound()
+    text = "line.category == '" + "x" * 4_000 + "'"
+    for index in range(1_100):
+        rulebook.campaigns.append(multiplier(f"c{index}"))
+        rulebook.campaigns[-1].when = text
+    size = rulebook.ByteSize()
+    assert found(rulebook) == [("", f"the rulebook takes {size:,} bytes; at most 4,194,304 are allowed")]
+
+
+def test_at_most_one_campaign_of_a_group_is_mandatory() -> None:
+    rulebook = sound()
+    rulebook.campaigns[1].mandatory = True
+    assert found(rulebook) == [
+        (
+            "campaigns[1].mandatory",
+            "exclusion group 'g2' already has a mandatory campaign, campaigns[0]; at most one is allowed",
+        )
+    ]
+    rulebook.campaigns[1].exclusion_groups[:] = ["g3"]
+    assert validate(rulebook) == []
+
+
+def test_conditions_are_mistakes_with_line_and_column() -> None:
+    rulebook = sound()
+    rulebook.campaigns[0].when = "member.tier > 1 &&\n  member.teir > 2"
+    rulebook.campaigns[1].when = "line.amount"
+    rulebook.assets[0].earn.when = "x" * 4_097
+    assert validate(rulebook) == [
+        Mistake("campaigns[0].when", "`member.teir` is not known; did you mean `member.tier`?", 2, 9),
+        Mistake("campaigns[1].when", "the expression is of type int; a condition is of type bool", 1, 5),
+        Mistake("assets[0].earn.when", "4097 bytes of CEL; at most 4096 are allowed", 1, 1),
+    ]
+
+
+def test_one_condition_in_many_campaigns_is_reported_in_each() -> None:
+    rulebook = sound()
+    for campaign in rulebook.campaigns:
+        campaign.when = "foo"
+    assert [mistake.path for mistake in validate(rulebook)] == [f"campaigns[{i}].when" for i in range(5)]
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    rulebook = sound()
+    changes: list[tuple[str, object]] = [
+        ("name", ""),
+        ("currency", "RMB"),
+        ("stages[1].after_stage_id", "shop"),
+        ("campaigns[0].percent_discount.rate_bps", 20_000),
+        ("campaigns[0].when", "foo || bar"),
+        ("campaigns[2].funding", []),
+        ("assets[0].redeem.units", 0),
+        ("tiers[1].level", 1_001),
+        ("quotas[0].cap", -1),
+    ]
+    for path, value in changes:
+        change(rulebook, path, value)
+    paths = [path for path, _ in changes]
+    paths.insert(paths.index("campaigns[0].when"), "campaigns[0].when")  # two names are unknown
+    assert sorted(path for path, _ in found(rulebook)) == sorted(paths)
+
+
+def test_long_values_and_long_lists_are_cut_in_messages() -> None:
+    rulebook = sound()
+    change(rulebook, "budgets", [pb.Budget(id=f"b{i:04}") for i in range(1_000)])
+    rulebook.campaigns[0].budget_id = "y" * 5_000
+    [(_, message)] = found(rulebook)
+    assert len(message) < 400
+    assert message.endswith("b0019, and 980 more")
+
+
+def test_issuers_and_parties_that_are_allowed() -> None:
+    rulebook = sound()
+    for issuer in ("platform", "merchant/1", "brand/n-i_k.e", "issuer/T/Card"):
+        rulebook.assets[1].issuer = issuer
+        assert validate(rulebook) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("00:00", 0),
+        ("09:30", 34_200),
+        ("23:59:59", 86_399),
+        ("24:00", 86_400),
+        ("24:00:01", None),
+        ("25:00", None),
+        ("12:60", None),
+        ("1:00", None),
+        ("12:00:0", None),
+        ("12:00 ", None),
+        ("", None),
+    ],
+)
+def test_times_of_day(text: str, seconds: int | None) -> None:
+    assert parse_daily_time(text) == seconds
+
+
+def test_known_currencies_and_zones() -> None:
+    assert {"CNY", "USD", "JPY", "KWD"} <= currencies()
+    assert not {"XXX", "XTS", "cny"} & currencies()
+    assert {"Asia/Shanghai", "UTC", "Europe/Berlin"} <= time_zones()
