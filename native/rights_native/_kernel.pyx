@@ -1,0 +1,1592 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The settlement kernel, compiled. `rights_native.twin` states what it computes; this is how.
+
+Why it is written the way it is:
+
+(a) *Integers only.* Money is int64 minor units and rates are basis points. A product that can leave
+    int64 is formed in 128 bits and divided before it is stored.
+(b) *The plan is copied once.* The constructor validates the plan and turns it into flat C arrays, so
+    a decision follows no Python object except the facts, each of which is read once.
+(c) *Checked at the edge, not inside.* Every index is checked when the plan or the facts come in.
+    Functions marked `noexcept nogil` touch no Python object, cannot raise, and report by status.
+(d) *Columns, not rows.* A predicate runs once over all lines, instruction by instruction: one
+    dispatch per instruction instead of one per instruction and line, and loops that vectorize.
+    Predicates have no jumps, so that every line takes the same path.
+(e) *Shared predicates run once.* Scopes are kept per predicate, and only when a campaign asks.
+(f) *Two arenas, reused.* What a request needs is carved out of two blocks that grow to the largest
+    request seen: one for its facts, one for the search. A decision allocates nothing else but its
+    result. So a Program is for one thread at a time; the GIL is kept throughout, which makes it so.
+(g) *An explicit stack.* The search keeps one fixed-size step per candidate and undoes what it did,
+    so depth costs no C stack and there is nothing to free on the way out.
+(h) *Amount first, shares later.* What a campaign takes off is min(discount, room in scope), whatever
+    the allocation; the allocation is only computed for campaigns that are applied.
+(i) *Bounds are made when a BEST stage begins.* There the bases of its campaigns are known exactly,
+    so bounds are tight where branching happens, and cost nothing per node.
+(j) *Ids as a bit set.* Of two sets of ids, which sorted tuple is smaller shows in the lowest bit in
+    which they differ, so that ties cost a few words.
+(k) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
+"""
+
+from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.string cimport memcpy, memset
+
+from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
+from rights.domain.plan import CART_VARS, LINE_VARS, Decision
+from rights_native.plan_check import check_facts, check_plan
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+
+    static inline int64_t rights_muldiv(int64_t a, int64_t b, int64_t d, int64_t *rest) {
+        uint64_t small;
+        if (!__builtin_mul_overflow((uint64_t)a, (uint64_t)b, &small)) {
+            *rest = (int64_t)(small % (uint64_t)d);
+            return (int64_t)(small / (uint64_t)d);
+        }
+        unsigned __int128 wide = (unsigned __int128)a * (unsigned __int128)b;
+        *rest = (int64_t)(wide % (unsigned __int128)d);
+        return (int64_t)(wide / (unsigned __int128)d);
+    }
+    static inline int64_t rights_mul_saturating(int64_t a, int64_t b) {
+        int64_t product;
+        return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+    }
+    static inline int rights_add(int64_t a, int64_t b, int64_t *r) { return __builtin_add_overflow(a, b, r); }
+    static inline int rights_sub(int64_t a, int64_t b, int64_t *r) { return __builtin_sub_overflow(a, b, r); }
+    static inline int rights_mul(int64_t a, int64_t b, int64_t *r) { return __builtin_mul_overflow(a, b, r); }
+    static inline int rights_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
+    """
+    # quotient and remainder of a * b / d; all non-negative, d > 0, and the quotient fits
+    int64_t rights_muldiv(int64_t a, int64_t b, int64_t d, int64_t *rest) noexcept nogil
+    int64_t rights_mul_saturating(int64_t a, int64_t b) noexcept nogil  # non-negative
+    int rights_add(int64_t a, int64_t b, int64_t *r) noexcept nogil  # these three: whether it overflows
+    int rights_sub(int64_t a, int64_t b, int64_t *r) noexcept nogil
+    int rights_mul(int64_t a, int64_t b, int64_t *r) noexcept nogil
+    int rights_lowest_bit(uint64_t x) noexcept nogil  # x != 0
+
+cdef enum:
+    CART_VAR_COUNT = 7
+    LINE_VAR_COUNT = 7
+
+if len(CART_VARS) != CART_VAR_COUNT or len(LINE_VARS) != LINE_VAR_COUNT:
+    raise ImportError("the compiled kernel was built for other CEL variables; build it again")
+
+# The values of the plan's enums, as C constants.
+cdef enum Op:
+    CONST = 0
+    CART = 1
+    LINE = 2
+    NOT = 3
+    NEG = 4
+    AND = 5
+    OR = 6
+    EQ = 7
+    NE = 8
+    LT = 9
+    LE = 10
+    GT = 11
+    GE = 12
+    ADD = 13
+    SUB = 14
+    MUL = 15
+    DIV = 16
+    MOD = 17
+    SELECT = 18
+    IN_SET = 19
+    IN_TAGS = 20
+
+cdef enum Basis:
+    BASIS_LIST = 1
+    BASIS_AFTER_STAGE = 2
+    BASIS_RUNNING = 3
+
+cdef enum Select:
+    SELECT_BEST = 1
+    SELECT_PRIORITY = 2
+    SELECT_ALL = 3
+
+cdef enum Effect:
+    THRESHOLD = 1
+    EVERY = 2
+    PERCENT = 3
+    FIXED_PRICE = 4
+    MULTIPLIER = 5
+
+cdef enum Rounding:
+    HALF_UP = 1
+    HALF_EVEN = 2
+    HALF_DOWN = 3
+    UP = 4
+    DOWN = 5
+
+cdef enum Reason:
+    APPLIES = 0
+    NOT_ELIGIBLE = 4
+    NO_COUPON = 5
+    QUOTA_EXHAUSTED = 7
+    BUDGET_EXHAUSTED = 8
+    EXCLUDED = 9
+    BELOW_THRESHOLD = 10
+    NO_EFFECT = 11
+    NOT_BEST = 12
+
+cdef enum Group:
+    GROUP_FREE = 0
+    GROUP_CHOSEN = 1  # by a campaign that may be left
+    GROUP_FIXED = 2  # by one that may not
+
+cdef int64_t MAX_AMOUNT = _MAX_AMOUNT
+
+
+# --- Flat forms --------------------------------------------------------------------------------------
+
+cdef struct Stage:
+    int32_t basis
+    int32_t after
+    int32_t select
+
+cdef struct Campaign:
+    int64_t a
+    int64_t b
+    int64_t c
+    int64_t threshold
+    int32_t rank  # position among the plan's campaigns in order of id_rank
+    int32_t stage
+    int32_t predicate
+    int32_t effect
+    int32_t budget
+    int32_t quota
+    int32_t groups  # first in the list of all campaigns' groups
+    int32_t group_count
+    bint mandatory
+    bint needs_coupon
+
+cdef struct Predicate:
+    int32_t code
+    int32_t length
+    bint per_line
+
+cdef struct Instruction:
+    int32_t op
+    int64_t arg
+
+cdef struct Span:
+    int32_t first
+    int32_t count
+
+cdef struct Scope:
+    int64_t first  # in the list of all scopes' lines; -1: not evaluated yet
+    int32_t count
+
+cdef struct Candidate:
+    Campaign* plan
+    int64_t expiry
+    int64_t scope  # first in the list of all scopes' lines
+    int64_t shares  # first in the list of all candidates' shares
+    int32_t index
+    int32_t count  # of lines in scope
+    int32_t groups  # first in the list of all candidates' groups
+    int32_t group_count
+    int32_t level  # which bound covers its turn; -1: none
+    bint first_of_stage
+    bint in_best_stage
+    bint required
+    bint reserved
+
+cdef struct Step:
+    int64_t rest_before
+    int64_t amount
+    bint applied
+    bint may_leave
+
+cdef struct Most:
+    int64_t most  # upper bound of what the candidate takes off
+    int64_t later  # the largest bound among later members of its group
+    int64_t discount  # natural discount, where the candidate's stage is the one that begins; -1: below threshold
+
+cdef struct Remainder:
+    int64_t rest
+    int32_t position
+
+cdef struct Arena:
+    char* block
+    size_t size
+    size_t used
+
+
+cdef inline size_t padded(size_t size) noexcept nogil:
+    return (size + 15) & ~<size_t>15
+
+
+cdef inline void* carve(Arena* arena, size_t size) noexcept nogil:
+    """The next `size` bytes. `reserve` has made sure that they are there."""
+    cdef void* at = arena.block + arena.used
+    arena.used += padded(size)
+    return at
+
+
+cdef int reserve(Arena* arena, size_t size) except -1:
+    """Empties the arena and makes it at least `size` bytes."""
+    cdef char* block
+    arena.used = 0
+    if arena.size < size:
+        block = <char*>malloc(size * 2)
+        if block == NULL:
+            raise MemoryError(f"the kernel cannot get {size * 2} bytes")
+        free(arena.block)
+        arena.block = block
+        arena.size = size * 2
+    return 0
+
+
+cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline int64_t positive(int64_t a) noexcept nogil:
+    return a if a > 0 else 0
+
+
+# --- Numbers -----------------------------------------------------------------------------------------
+
+cdef int by_remainder(const void* a, const void* b) noexcept nogil:
+    cdef const Remainder* left = <const Remainder*>a
+    cdef const Remainder* right = <const Remainder*>b
+    if left.rest != right.rest:
+        return -1 if left.rest > right.rest else 1
+    return -1 if left.position < right.position else 1
+
+
+cdef void largest_remainder(
+    int64_t total, int64_t weight_sum, const int64_t* weights, const int32_t* open_lines, int32_t count,
+    int64_t* wanted, Remainder* remainders,
+) noexcept nogil:
+    cdef int32_t k, m, best
+    cdef int64_t extra = total
+    for k in range(count):
+        wanted[k] = rights_muldiv(total, weights[open_lines[k]], weight_sum, &remainders[k].rest)
+        remainders[k].position = k
+        extra -= wanted[k]
+    if extra <= 4 or count <= 16:
+        for m in range(<int32_t>extra):
+            best = 0
+            for k in range(1, count):
+                if remainders[k].rest > remainders[best].rest:
+                    best = k
+            wanted[best] += 1
+            remainders[best].rest = -1
+    else:
+        qsort(remainders, count, sizeof(Remainder), by_remainder)
+        for m in range(<int32_t>extra):
+            wanted[remainders[m].position] += 1
+
+
+cdef void share_out(
+    int64_t total, const int64_t* weights, const int64_t* capacities, int32_t count,
+    int64_t* shares, int32_t* open_lines, int64_t* wanted, Remainder* remainders,
+) noexcept nogil:
+    """See twin.allocate. The last three are scratch of `count` elements."""
+    cdef int64_t left = 0
+    cdef int64_t weight_sum, taken
+    cdef int32_t k, line, open_count, still_open
+    for k in range(count):
+        left += capacities[k]
+        shares[k] = 0
+        open_lines[k] = k
+    left = least(left, total)
+    open_count = count
+    while left > 0:
+        weight_sum = 0
+        for k in range(open_count):
+            weight_sum += weights[open_lines[k]]
+        if weight_sum > 0:
+            largest_remainder(left, weight_sum, weights, open_lines, open_count, wanted, remainders)
+        else:
+            for k in range(open_count):
+                wanted[k] = left
+        still_open = 0
+        for k in range(open_count):
+            line = open_lines[k]
+            taken = least(least(wanted[k], capacities[line] - shares[line]), left)
+            shares[line] += taken
+            left -= taken
+            if shares[line] < capacities[line]:
+                open_lines[still_open] = line
+                still_open += 1
+        open_count = still_open
+
+
+cdef inline int64_t round_bps(int64_t base, int64_t rate_bps, int64_t rounding) noexcept nogil:
+    cdef int64_t rest
+    cdef int64_t whole = rights_muldiv(base, rate_bps, 10_000, &rest)
+    if rounding == UP:
+        return whole + (rest > 0)
+    if rounding == DOWN:
+        return whole
+    if rest * 2 != 10_000:
+        return whole + (rest * 2 > 10_000)
+    return whole + (rounding == HALF_UP or (rounding == HALF_EVEN and (whole & 1) == 1))
+
+
+cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int64_t* shortfall) noexcept nogil:
+    """See twin.natural_discount."""
+    cdef int64_t discount
+    shortfall[0] = 0
+    if base < campaign.threshold:
+        shortfall[0] = campaign.threshold - base
+        return 0
+    if campaign.effect == THRESHOLD:
+        return campaign.a
+    if campaign.effect == EVERY:
+        if base < campaign.b:
+            shortfall[0] = campaign.b - base
+            return 0
+        discount = base // campaign.b
+        if campaign.c > 0:
+            discount = least(discount, campaign.c)
+        return rights_mul_saturating(campaign.a, discount)
+    if campaign.effect == PERCENT:
+        discount = round_bps(base, campaign.a, campaign.c)
+        if campaign.b > 0:
+            discount = least(discount, campaign.b)
+        return least(discount, base)
+    return 0
+
+
+cdef int compare_ids(const uint64_t* left, const uint64_t* right, int32_t words) noexcept nogil:
+    """Compares two bit sets as sorted tuples: -1, 0, 1."""
+    cdef int32_t w, v
+    cdef int bit
+    cdef uint64_t differ
+    cdef const uint64_t* other
+    for w in range(words):
+        differ = left[w] ^ right[w]
+        if differ != 0:
+            # One side goes on with this bit. It is smaller, unless the other side goes on no further.
+            bit = rights_lowest_bit(differ)
+            other = right if (left[w] >> bit) & 1 else left
+            differ = (other[w] >> bit) >> 1
+            for v in range(w + 1, words):
+                differ |= other[v]
+            return -1 if (other == right) == (differ != 0) else 1
+    return 0
+
+
+cdef inline int compare_int64(int64_t left, int64_t right) noexcept nogil:
+    return -1 if left < right else (1 if left > right else 0)
+
+
+cdef void insert_sorted(int64_t* values, int32_t count, int64_t value) noexcept nogil:
+    cdef int32_t k = count
+    while k > 0 and values[k - 1] > value:
+        values[k] = values[k - 1]
+        k -= 1
+    values[k] = value
+
+
+# --- The program -------------------------------------------------------------------------------------
+
+cdef class Program:
+    """A plan, copied into flat arrays, ready to decide requests. One thread at a time."""
+
+    cdef object plan  # for the messages of check_facts
+    # The plan
+    cdef Stage* stages
+    cdef Campaign* campaigns
+    cdef Predicate* predicates
+    cdef Instruction* code
+    cdef int32_t* groups
+    cdef Span* sets
+    cdef int64_t* set_values
+    cdef int32_t stage_count, campaign_count, predicate_count, group_count, limit_count, asset_count
+    cdef int32_t max_depth
+    cdef int32_t words  # of a bit set of ids
+
+    # The facts
+    cdef Arena facts_arena
+    cdef int32_t line_count, tag_count
+    cdef int64_t* cart_vars
+    cdef int64_t* tags
+    cdef int64_t* line_vars  # by variable, then line
+    cdef int64_t* listed
+    cdef int64_t* floors
+    cdef int64_t* quantities
+    cdef int64_t* remaining
+    cdef int64_t* expiry
+    cdef uint8_t* blocked
+    cdef uint8_t* has_coupon
+    cdef uint8_t* required
+    cdef uint8_t* screened
+    cdef Scope* scope_of  # per predicate
+    cdef int64_t* stack_values
+    cdef uint8_t* stack_errors
+    cdef int32_t* local_group  # per group of the plan; -1: no candidate is in it
+    cdef int32_t* scope_lines  # grows on its own, since its size shows only while predicates run
+    cdef int64_t scope_used, scope_size
+
+    # The search
+    cdef Arena search_arena
+    cdef Candidate* candidates  # discounts, then multipliers
+    cdef int32_t* candidate_groups  # as local groups
+    cdef int32_t discount_count, multiplier_count, candidate_count, free_count, level_count, local_group_count
+    cdef Step* steps
+    cdef int64_t* shares
+    cdef int64_t* amounts
+    cdef int64_t* after_stage
+    cdef int64_t* used
+    cdef uint8_t* group
+    cdef Most* most  # by level, then candidate
+    cdef int64_t* of_group  # by level, then local group
+    cdef int64_t* expiries
+    cdef int64_t* sorted_expiries
+    cdef uint64_t* ids
+    cdef uint64_t* other_ids
+    cdef int32_t* group_rank
+    cdef int64_t* group_expiry
+    cdef uint8_t* taken
+    cdef int64_t* best_expiries
+    cdef uint64_t* best_ids
+    cdef int32_t* chosen  # per asset: a candidate or -1
+    cdef uint8_t* multiplier_reason
+    cdef int64_t* weights
+    cdef int64_t* room_of
+    cdef int64_t* wanted
+    cdef int32_t* open_lines
+    cdef Remainder* remainders
+    cdef int64_t payable, room, rest, turn_discount
+    cdef int32_t expiry_count, highest_rank
+    cdef int64_t nodes, node_limit, lowest_open
+    cdef bint cut, minimal, constrained, found, needs_multipliers
+    cdef int64_t best_payable
+    cdef int32_t best_expiry_count
+
+    def __cinit__(self, plan):
+        check_plan(plan)
+        self.plan = plan
+        self.stage_count = len(plan.stages)
+        self.campaign_count = len(plan.campaigns)
+        self.predicate_count = len(plan.predicates)
+        self.group_count = plan.group_count
+        self.limit_count = plan.limit_count
+        self.asset_count = plan.asset_count
+        self.words = (self.campaign_count + 63) // 64
+        self.stages = <Stage*>self._allocate(self.stage_count * sizeof(Stage))
+        self.campaigns = <Campaign*>self._allocate(self.campaign_count * sizeof(Campaign))
+        self.predicates = <Predicate*>self._allocate(self.predicate_count * sizeof(Predicate))
+        self.code = <Instruction*>self._allocate(sum(len(p.code) for p in plan.predicates) * sizeof(Instruction))
+        self.groups = <int32_t*>self._allocate(sum(len(c.groups) for c in plan.campaigns) * sizeof(int32_t))
+        self.sets = <Span*>self._allocate(len(plan.sets) * sizeof(Span))
+        self.set_values = <int64_t*>self._allocate(sum(len(s) for s in plan.sets) * sizeof(int64_t))
+        self._copy_stages(plan.stages)
+        self._copy_campaigns(plan.campaigns)
+        self._copy_predicates(plan.predicates)
+        self._copy_sets(plan.sets)
+
+    def __dealloc__(self):
+        free(self.stages)
+        free(self.campaigns)
+        free(self.predicates)
+        free(self.code)
+        free(self.groups)
+        free(self.sets)
+        free(self.set_values)
+        free(self.scope_lines)
+        free(self.facts_arena.block)
+        free(self.search_arena.block)
+
+    cdef void* _allocate(self, size_t size) except NULL:
+        cdef void* block = malloc(size + 1)
+        if block == NULL:
+            raise MemoryError(f"the kernel cannot get {size} bytes")
+        return block
+
+    cdef _copy_stages(self, stages):
+        for i, stage in enumerate(stages):
+            self.stages[<int>i] = Stage(stage.basis, stage.after, stage.select)
+
+    cdef _copy_campaigns(self, campaigns):
+        cdef Campaign* to
+        cdef int32_t group_count = 0
+        for i, campaign in enumerate(campaigns):
+            to = &self.campaigns[<int>i]
+            to.a, to.b, to.c, to.threshold = campaign.a, campaign.b, campaign.c, campaign.threshold
+            to.stage, to.predicate, to.effect = campaign.stage, campaign.predicate, campaign.effect
+            to.budget, to.quota = campaign.budget, campaign.quota
+            to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
+            to.groups, to.group_count = group_count, len(campaign.groups)
+            for group in campaign.groups:
+                self.groups[group_count] = group
+                group_count += 1
+        for rank, i in enumerate(sorted(range(len(campaigns)), key=lambda i: campaigns[i].id_rank)):
+            self.campaigns[<int>i].rank = rank
+
+    cdef _copy_predicates(self, predicates):
+        cdef int32_t at = 0, depth
+        self.max_depth = 1
+        for i, predicate in enumerate(predicates):
+            self.predicates[<int>i] = Predicate(at, len(predicate.code), predicate.per_line)
+            depth = 0
+            for op, arg in predicate.code:
+                self.code[at] = Instruction(op, arg)
+                at += 1
+                if op <= LINE:
+                    depth += 1
+                elif op == SELECT:
+                    depth -= 2
+                elif not (op == NOT or op == NEG or op == IN_SET or op == IN_TAGS):
+                    depth -= 1
+                self.max_depth = max(self.max_depth, depth)
+
+    cdef _copy_sets(self, sets):
+        cdef int32_t at = 0
+        for i, values in enumerate(sets):
+            self.sets[<int>i] = Span(at, len(values))
+            for value in sorted(values):
+                self.set_values[at] = value
+                at += 1
+
+    # Facts
+
+    cdef int _read_facts(self, facts) except -1:
+        """Copies the facts into the arena, refusing what does not have the shape of the plan."""
+        cdef list amounts = facts.amounts, floors = facts.floors, quantities = facts.quantities
+        cdef list line_vars = facts.line_vars, cart_vars = facts.cart_vars, row
+        cdef dict blocked = facts.blocked, coupons = facts.coupons
+        cdef int32_t lines = <int32_t>len(amounts), i, v, p
+        cdef int64_t total = 0
+        cdef size_t campaigns = self.campaign_count
+        cdef bint fits = (
+            len(cart_vars) == CART_VAR_COUNT and len(line_vars) == lines and len(floors) == lines
+            and len(quantities) == lines and len(facts.standing) == self.campaign_count
+            and len(facts.remaining) == self.limit_count
+        )
+        if not fits:
+            check_facts(self.plan, facts)
+        self.line_count = lines
+        self.tag_count = <int32_t>len(facts.tags)
+        reserve(
+            &self.facts_arena,
+            16 * 17 + (CART_VAR_COUNT + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
+                       + campaigns + self.max_depth * <size_t>lines + self.max_depth) * sizeof(int64_t)
+            + 4 * campaigns + self.predicate_count * sizeof(Scope) + self.group_count * sizeof(int32_t)
+            + self.max_depth * <size_t>(lines + 1),
+        )
+        self.cart_vars = <int64_t*>carve(&self.facts_arena, CART_VAR_COUNT * sizeof(int64_t))
+        self.tags = <int64_t*>carve(&self.facts_arena, self.tag_count * sizeof(int64_t))
+        self.line_vars = <int64_t*>carve(&self.facts_arena, LINE_VAR_COUNT * <size_t>lines * sizeof(int64_t))
+        self.listed = <int64_t*>carve(&self.facts_arena, lines * sizeof(int64_t))
+        self.floors = <int64_t*>carve(&self.facts_arena, lines * sizeof(int64_t))
+        self.quantities = <int64_t*>carve(&self.facts_arena, lines * sizeof(int64_t))
+        self.remaining = <int64_t*>carve(&self.facts_arena, self.limit_count * sizeof(int64_t))
+        self.expiry = <int64_t*>carve(&self.facts_arena, campaigns * sizeof(int64_t))
+        self.blocked = <uint8_t*>carve(&self.facts_arena, campaigns)
+        self.has_coupon = <uint8_t*>carve(&self.facts_arena, campaigns)
+        self.required = <uint8_t*>carve(&self.facts_arena, campaigns)
+        self.screened = <uint8_t*>carve(&self.facts_arena, campaigns)
+        self.scope_of = <Scope*>carve(&self.facts_arena, self.predicate_count * sizeof(Scope))
+        self.local_group = <int32_t*>carve(&self.facts_arena, self.group_count * sizeof(int32_t))
+        self.stack_values = <int64_t*>carve(
+            &self.facts_arena, self.max_depth * <size_t>(lines + 1) * sizeof(int64_t)
+        )
+        self.stack_errors = <uint8_t*>carve(&self.facts_arena, self.max_depth * <size_t>(lines + 1))
+        for i in range(CART_VAR_COUNT):
+            self.cart_vars[i] = cart_vars[i]
+        i = 0
+        for tag in facts.tags:
+            self.tags[i] = tag
+            i += 1
+        for i in range(lines):
+            row = line_vars[i]
+            if len(row) != LINE_VAR_COUNT:
+                check_facts(self.plan, facts)
+            for v in range(LINE_VAR_COUNT):
+                self.line_vars[v * lines + i] = row[v]
+            self.listed[i], self.floors[i], self.quantities[i] = amounts[i], floors[i], quantities[i]
+            fits = self.listed[i] >= 0 and self.floors[i] >= 0 and self.quantities[i] >= 0
+            if not fits or self.listed[i] > MAX_AMOUNT - total:
+                check_facts(self.plan, facts)
+            total += self.listed[i]
+        memset(self.blocked, 0, campaigns)
+        memset(self.has_coupon, 0, campaigns)
+        memset(self.required, 0, campaigns)
+        for key, value in blocked.items():
+            i = key
+            if not 0 <= i < self.campaign_count:
+                check_facts(self.plan, facts)
+            self.blocked[i] = value
+        for key, value in coupons.items():
+            i = key
+            if not 0 <= i < self.campaign_count:
+                check_facts(self.plan, facts)
+            self.has_coupon[i] = 1
+            self.expiry[i] = value
+        for key in facts.required:
+            i = key
+            if not 0 <= i < self.campaign_count:
+                check_facts(self.plan, facts)
+            self.required[i] = 1
+        for p in range(self.predicate_count):
+            self.scope_of[p].first = -1
+        self.scope_used = 0
+        return 0
+
+    # Predicates
+
+    cdef int _find_scope(self, int32_t index) except -1:
+        """Makes sure that a predicate's lines are known."""
+        cdef int32_t i
+        cdef int32_t* lines
+        cdef bint per_line = self.predicates[index].per_line
+        if self.scope_of[index].first >= 0:
+            return 0
+        if self.scope_used + self.line_count + 1 > self.scope_size:
+            lines = <int32_t*>realloc(
+                self.scope_lines, (self.scope_size * 2 + self.line_count + 1) * sizeof(int32_t)
+            )
+            if lines == NULL:
+                raise MemoryError("the kernel cannot get memory for the scopes of campaigns")
+            self.scope_lines = lines
+            self.scope_size = self.scope_size * 2 + self.line_count + 1
+        self.scope_of[index].first = self.scope_used
+        lines = self.scope_lines + self.scope_used
+        self.scope_of[index].count = 0
+        if per_line and self.line_count == 0:
+            return 0
+        self.evaluate(&self.predicates[index], self.line_count if per_line else 1)
+        for i in range(self.line_count):
+            if self.stack_values[i if per_line else 0] != 0 and not self.stack_errors[i if per_line else 0]:
+                lines[self.scope_of[index].count] = i
+                self.scope_of[index].count += 1
+        self.scope_used += self.scope_of[index].count
+        return 0
+
+    cdef void evaluate(self, const Predicate* predicate, int32_t n) noexcept nogil:
+        """Runs a predicate over n lines (or once for the cart); the result is the first column of the stack."""
+        cdef int32_t pc, i, depth = 0
+        cdef int32_t op
+        cdef int64_t arg, value
+        cdef int64_t* x  # left operand and result
+        cdef int64_t* y
+        cdef int64_t* z
+        cdef uint8_t* ex
+        cdef uint8_t* ey
+        cdef uint8_t* ez
+        for pc in range(predicate.length):
+            op = self.code[predicate.code + pc].op
+            arg = self.code[predicate.code + pc].arg
+            if op <= LINE:
+                x = self.stack_values + <size_t>depth * n
+                memset(self.stack_errors + <size_t>depth * n, 0, n)
+                depth += 1
+                if op == LINE:
+                    memcpy(x, self.line_vars + arg * self.line_count, n * sizeof(int64_t))
+                else:
+                    value = arg if op == CONST else self.cart_vars[arg]
+                    for i in range(n):
+                        x[i] = value
+                continue
+            if op == NOT or op == NEG or op == IN_SET or op == IN_TAGS:
+                x = self.stack_values + <size_t>(depth - 1) * n
+                ex = self.stack_errors + <size_t>(depth - 1) * n
+                if op == NOT:
+                    for i in range(n):
+                        x[i] = x[i] == 0
+                elif op == NEG:
+                    for i in range(n):
+                        ex[i] |= rights_sub(0, x[i], &x[i])
+                elif op == IN_SET:
+                    for i in range(n):
+                        x[i] = self.in_set(<int32_t>arg, x[i])
+                else:
+                    for i in range(n):
+                        x[i] = self.in_tags(x[i])
+                continue
+            if op == SELECT:
+                depth -= 2
+                x = self.stack_values + <size_t>(depth - 1) * n
+                ex = self.stack_errors + <size_t>(depth - 1) * n
+                y = x + n
+                ey = ex + n
+                z = y + n
+                ez = ey + n
+                for i in range(n):
+                    ex[i] |= ey[i] if x[i] != 0 else ez[i]
+                    x[i] = y[i] if x[i] != 0 else z[i]
+                continue
+            depth -= 1
+            x = self.stack_values + <size_t>(depth - 1) * n
+            ex = self.stack_errors + <size_t>(depth - 1) * n
+            y = x + n
+            ey = ex + n
+            if op == AND:
+                for i in range(n):
+                    value = (x[i] == 0 and not ex[i]) or (y[i] == 0 and not ey[i])
+                    ex[i] = (ex[i] | ey[i]) & (value == 0)
+                    x[i] = value == 0
+                continue
+            if op == OR:
+                for i in range(n):
+                    value = (x[i] != 0 and not ex[i]) or (y[i] != 0 and not ey[i])
+                    ex[i] = (ex[i] | ey[i]) & (value == 0)
+                    x[i] = value
+                continue
+            for i in range(n):
+                ex[i] |= ey[i]
+            if op == EQ:
+                for i in range(n):
+                    x[i] = x[i] == y[i]
+            elif op == NE:
+                for i in range(n):
+                    x[i] = x[i] != y[i]
+            elif op == LT:
+                for i in range(n):
+                    x[i] = x[i] < y[i]
+            elif op == LE:
+                for i in range(n):
+                    x[i] = x[i] <= y[i]
+            elif op == GT:
+                for i in range(n):
+                    x[i] = x[i] > y[i]
+            elif op == GE:
+                for i in range(n):
+                    x[i] = x[i] >= y[i]
+            elif op == ADD:
+                for i in range(n):
+                    ex[i] |= rights_add(x[i], y[i], &x[i])
+            elif op == SUB:
+                for i in range(n):
+                    ex[i] |= rights_sub(x[i], y[i], &x[i])
+            elif op == MUL:
+                for i in range(n):
+                    ex[i] |= rights_mul(x[i], y[i], &x[i])
+            else:
+                for i in range(n):
+                    if y[i] == 0 or (y[i] == -1 and x[i] == INT64_MIN):
+                        ex[i] = 1
+                        x[i] = 0
+                    elif op == DIV:
+                        x[i] = x[i] // y[i]
+                    else:
+                        x[i] = x[i] % y[i]
+
+    cdef inline bint in_set(self, int32_t index, int64_t value) noexcept nogil:
+        cdef const int64_t* values = self.set_values + self.sets[index].first
+        cdef int32_t low = 0, high = self.sets[index].count, middle
+        while low < high:
+            middle = (low + high) >> 1
+            if values[middle] < value:
+                low = middle + 1
+            else:
+                high = middle
+        return low < self.sets[index].count and values[low] == value
+
+    cdef inline bint in_tags(self, int64_t value) noexcept nogil:
+        cdef int32_t i
+        for i in range(self.tag_count):
+            if self.tags[i] == value:
+                return True
+        return False
+
+    # Candidates
+
+    cdef int _screen(self, const uint8_t* standing, list remaining, bint fully) except -1:
+        """Finds per campaign 0 or why it cannot apply; the first reason, if `fully` or it is required."""
+        cdef int32_t i
+        cdef int reason
+        cdef Campaign* campaign
+        for i in range(self.campaign_count):
+            campaign = &self.campaigns[i]
+            reason = self.blocked[i]
+            if standing[i] != 0 and (reason == 0 or standing[i] < reason):
+                reason = standing[i]
+            if reason == 0 or reason > NOT_ELIGIBLE and (fully or self.required[i]):
+                self._find_scope(campaign.predicate)
+                if self.scope_of[campaign.predicate].count == 0:
+                    reason = NOT_ELIGIBLE
+                elif campaign.needs_coupon and not self.has_coupon[i] and (reason == 0 or reason > NO_COUPON):
+                    reason = NO_COUPON
+                elif campaign.quota >= 0 and (reason == 0 or reason > QUOTA_EXHAUSTED):
+                    self.remaining[campaign.quota] = remaining[campaign.quota]
+                    if self.remaining[campaign.quota] < 1:
+                        reason = QUOTA_EXHAUSTED
+            if reason == 0 and campaign.budget >= 0:
+                self.remaining[campaign.budget] = remaining[campaign.budget]
+            self.screened[i] = reason
+        return 0
+
+    cdef int _list_candidates(self) except -1:
+        """Lists what passed the screen and carves the arrays of the search."""
+        cdef int32_t i
+        cdef int64_t share_count = 0
+        cdef size_t lines = self.line_count, limits = self.limit_count, levels = self.stage_count
+        cdef size_t n = 0, group_count = 0
+        cdef Campaign* campaign
+        cdef Arena* arena = &self.search_arena
+        for i in range(self.campaign_count):
+            if self.screened[i] == 0:
+                campaign = &self.campaigns[i]
+                n += 1
+                group_count += campaign.group_count
+                share_count += self.scope_of[campaign.predicate].count
+        # Groups are numbered anew among candidates, so there are at most `group_count` of them.
+        reserve(
+            arena,
+            16 * 27 + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 2)
+            + group_count * (2 * sizeof(int32_t) + 1 + (levels + 1) * sizeof(int64_t))
+            + share_count * sizeof(int64_t)
+            + lines * ((self.stage_count + 4) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder))
+            + limits * sizeof(int64_t) + 3 * self.words * sizeof(uint64_t)
+            + self.asset_count * sizeof(int32_t),
+        )
+        self.candidates = <Candidate*>carve(arena, n * sizeof(Candidate))
+        self.candidate_groups = <int32_t*>carve(arena, group_count * sizeof(int32_t))
+        self.steps = <Step*>carve(arena, n * sizeof(Step))
+        self.most = <Most*>carve(arena, n * levels * sizeof(Most))
+        self.of_group = <int64_t*>carve(arena, group_count * levels * sizeof(int64_t))
+        self.group = <uint8_t*>carve(arena, group_count)
+        self.group_rank = <int32_t*>carve(arena, group_count * sizeof(int32_t))
+        self.group_expiry = <int64_t*>carve(arena, group_count * sizeof(int64_t))
+        self.shares = <int64_t*>carve(arena, share_count * sizeof(int64_t))
+        self.expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
+        self.sorted_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
+        self.best_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
+        self.taken = <uint8_t*>carve(arena, n)
+        self.multiplier_reason = <uint8_t*>carve(arena, n)
+        self.amounts = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.after_stage = <int64_t*>carve(arena, lines * self.stage_count * sizeof(int64_t))
+        self.weights = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.room_of = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.wanted = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.open_lines = <int32_t*>carve(arena, lines * sizeof(int32_t))
+        self.remainders = <Remainder*>carve(arena, lines * sizeof(Remainder))
+        self.used = <int64_t*>carve(arena, limits * sizeof(int64_t))
+        self.ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
+        self.other_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
+        self.best_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
+        self.chosen = <int32_t*>carve(arena, self.asset_count * sizeof(int32_t))
+        self._fill_candidates()
+        return 0
+
+    cdef void _fill_candidates(self) noexcept nogil:
+        cdef int32_t i, k, g, at = 0, group_at = 0, stage = -1, level = -1
+        cdef int64_t share_at = 0
+        cdef Campaign* campaign
+        cdef Candidate* candidate
+        memset(self.local_group, 0xFF, self.group_count * sizeof(int32_t))
+        self.local_group_count = 0
+        self.discount_count = 0
+        self.free_count = 0
+        for i in range(self.campaign_count):
+            if self.screened[i] != 0:
+                continue
+            campaign = &self.campaigns[i]
+            candidate = &self.candidates[at]
+            at += 1
+            candidate.plan = campaign
+            candidate.index = i
+            candidate.expiry = self.expiry[i] if campaign.needs_coupon else 0
+            candidate.scope = self.scope_of[campaign.predicate].first
+            candidate.count = self.scope_of[campaign.predicate].count
+            candidate.shares = share_at
+            share_at += candidate.count
+            candidate.groups = group_at
+            candidate.group_count = campaign.group_count
+            candidate.required = self.required[i]
+            candidate.reserved = False
+            candidate.in_best_stage = False
+            candidate.first_of_stage = False
+            for k in range(campaign.group_count):
+                g = self.groups[campaign.groups + k]
+                if self.local_group[g] < 0:
+                    self.local_group[g] = self.local_group_count
+                    self.local_group_count += 1
+                self.candidate_groups[group_at] = self.local_group[g]
+                group_at += 1
+            if campaign.effect != MULTIPLIER:
+                self.discount_count += 1
+                candidate.in_best_stage = self.stages[campaign.stage].select == SELECT_BEST
+                self.free_count += candidate.in_best_stage
+                if campaign.stage != stage:
+                    stage = campaign.stage
+                    candidate.first_of_stage = True
+                    if candidate.in_best_stage:
+                        level += 1
+                candidate.level = level
+        self.candidate_count = at
+        self.multiplier_count = at - self.discount_count
+
+    cdef void _mark_required(self) noexcept nogil:
+        """Finds the candidates that share a group with a required campaign; `group` serves as scratch."""
+        cdef int32_t i, k
+        cdef Candidate* candidate
+        self.needs_multipliers = False
+        memset(self.group, 0, self.local_group_count)
+        for i in range(self.candidate_count):
+            candidate = &self.candidates[i]
+            if candidate.required:
+                self.needs_multipliers |= i >= self.discount_count
+                for k in range(candidate.group_count):
+                    self.group[self.candidate_groups[candidate.groups + k]] = 1
+        for i in range(self.candidate_count):
+            candidate = &self.candidates[i]
+            if not candidate.required:
+                for k in range(candidate.group_count):
+                    candidate.reserved |= self.group[self.candidate_groups[candidate.groups + k]]
+
+    # The branch: amounts, usage and groups after some turns
+
+    cdef void clear_branch(self) noexcept nogil:
+        cdef int32_t i
+        memcpy(self.amounts, self.listed, self.line_count * sizeof(int64_t))
+        memset(self.used, 0, self.limit_count * sizeof(int64_t))
+        memset(self.group, 0, self.local_group_count)
+        memset(self.ids, 0, self.words * sizeof(uint64_t))
+        self.expiry_count = 0
+        self.rest = 0
+        self.payable = 0
+        self.room = 0
+        for i in range(self.line_count):
+            self.payable += self.listed[i]
+            self.room += positive(self.listed[i] - self.floors[i])
+
+    cdef inline void pass_stages(self, int32_t first, int32_t until) noexcept nogil:
+        cdef int32_t stage
+        for stage in range(first, until):
+            memcpy(
+                self.after_stage + <size_t>stage * self.line_count, self.amounts, self.line_count * sizeof(int64_t)
+            )
+
+    cdef inline const int64_t* entry(self, int32_t stage) noexcept nogil:
+        return self.after_stage + <size_t>(stage - 1) * self.line_count if stage > 0 else self.listed
+
+    cdef inline const int64_t* base_of(self, int32_t stage_index) noexcept nogil:
+        cdef Stage* stage = &self.stages[stage_index]
+        if stage.basis == BASIS_LIST:
+            return self.listed
+        if stage.basis == BASIS_AFTER_STAGE:
+            return self.after_stage + <size_t>stage.after * self.line_count
+        return self.entry(stage_index)
+
+    cdef inline int64_t line_basis(
+        self, const int64_t* base, const int64_t* entry, bint stepwise, int32_t line
+    ) noexcept nogil:
+        if stepwise:
+            return positive(base[line] - (entry[line] - self.amounts[line]))
+        return base[line]
+
+    cdef inline bint excluded(self, const Candidate* candidate) noexcept nogil:
+        cdef int32_t k
+        for k in range(candidate.group_count):
+            if self.group[self.candidate_groups[candidate.groups + k]] != GROUP_FREE:
+                return True
+        return False
+
+    cdef inline int64_t fixed_price_take(self, const Candidate* candidate, int32_t line, int64_t basis) noexcept nogil:
+        cdef int64_t price = rights_mul_saturating(candidate.plan.a, self.quantities[line])
+        return least(positive(basis - price), positive(self.amounts[line] - self.floors[line]))
+
+    cdef int turn(
+        self, const Candidate* candidate, int64_t known_discount, int64_t* amount, int64_t* shortfall
+    ) noexcept nogil:
+        """See twin._Branch.turn. `known_discount`: what the bound found for this stage; -1: find it."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* base = self.base_of(campaign.stage)
+        cdef const int64_t* entry = self.entry(campaign.stage)
+        cdef bint stepwise = self.stages[campaign.stage].select == SELECT_PRIORITY
+        cdef int64_t total = 0, left, discount
+        cdef int32_t k
+        amount[0] = 0
+        shortfall[0] = 0
+        if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
+            return QUOTA_EXHAUSTED
+        if known_discount >= 0:
+            discount = known_discount
+        else:
+            for k in range(candidate.count):
+                total += self.line_basis(base, entry, stepwise, lines[k])
+            discount = natural_discount(campaign, total, shortfall)
+        self.turn_discount = discount
+        if shortfall[0] == 0:
+            if campaign.effect == FIXED_PRICE:
+                for k in range(candidate.count):
+                    amount[0] += self.fixed_price_take(
+                        candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
+                    )
+            else:
+                left = 0
+                for k in range(candidate.count):
+                    left += positive(self.amounts[lines[k]] - self.floors[lines[k]])
+                amount[0] = least(discount, left)
+        if campaign.budget >= 0:
+            left = self.remaining[campaign.budget] - self.used[campaign.budget]
+            if amount[0] > 0 and amount[0] > left:
+                shortfall[0] = amount[0] - left
+                amount[0] = 0
+                return BUDGET_EXHAUSTED
+        if self.excluded(candidate):
+            shortfall[0] = 0
+            return EXCLUDED
+        if shortfall[0] > 0:
+            return BELOW_THRESHOLD
+        return NO_EFFECT if amount[0] == 0 else APPLIES
+
+    cdef void find_shares(self, const Candidate* candidate) noexcept nogil:
+        """The shares of the turn just taken, which applies."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* base = self.base_of(candidate.plan.stage)
+        cdef const int64_t* entry = self.entry(candidate.plan.stage)
+        cdef bint stepwise = self.stages[candidate.plan.stage].select == SELECT_PRIORITY
+        cdef int64_t* shares = self.shares + candidate.shares
+        cdef int32_t k
+        if candidate.plan.effect == FIXED_PRICE:
+            for k in range(candidate.count):
+                shares[k] = self.fixed_price_take(
+                    candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
+                )
+            return
+        for k in range(candidate.count):
+            self.weights[k] = self.amounts[lines[k]]
+            self.room_of[k] = positive(self.amounts[lines[k]] - self.floors[lines[k]])
+        share_out(
+            self.turn_discount, self.weights, self.room_of, candidate.count,
+            shares, self.open_lines, self.wanted, self.remainders,
+        )
+
+    cdef void apply(self, const Candidate* candidate, int64_t amount) noexcept nogil:
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* shares = self.shares + candidate.shares
+        cdef uint8_t owner = GROUP_CHOSEN if candidate.in_best_stage and not campaign.mandatory else GROUP_FIXED
+        cdef int32_t k
+        for k in range(candidate.count):
+            self.amounts[lines[k]] -= shares[k]
+        self.payable -= amount
+        self.room -= amount
+        if campaign.budget >= 0:
+            self.used[campaign.budget] += amount
+        if campaign.quota >= 0:
+            self.used[campaign.quota] += 1
+        for k in range(candidate.group_count):
+            self.group[self.candidate_groups[candidate.groups + k]] = owner
+        self.ids[campaign.rank >> 6] |= <uint64_t>1 << (campaign.rank & 63)
+        if campaign.needs_coupon:
+            self.expiries[self.expiry_count] = candidate.expiry
+            self.expiry_count += 1
+
+    cdef void undo(self, const Candidate* candidate, int64_t amount) noexcept nogil:
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* shares = self.shares + candidate.shares
+        cdef int32_t k
+        for k in range(candidate.count):
+            self.amounts[lines[k]] += shares[k]
+        self.payable += amount
+        self.room += amount
+        if campaign.budget >= 0:
+            self.used[campaign.budget] -= amount
+        if campaign.quota >= 0:
+            self.used[campaign.quota] -= 1
+        for k in range(candidate.group_count):
+            self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FREE
+        self.ids[campaign.rank >> 6] &= ~(<uint64_t>1 << (campaign.rank & 63))
+        if campaign.needs_coupon:
+            self.expiry_count -= 1
+
+    # Bounds
+
+    cdef void make_bound(self, int32_t first) noexcept nogil:
+        """See twin._Bound."""
+        cdef int32_t level = self.candidates[first].level, stage = self.candidates[first].plan.stage
+        cdef Most* most = self.most + <size_t>level * self.candidate_count
+        cdef int64_t* of_group = self.of_group + <size_t>level * self.local_group_count
+        cdef Candidate* candidate
+        cdef int32_t i, g
+        self.rest = 0
+        for g in range(self.local_group_count):
+            of_group[g] = 0
+        for i in range(self.discount_count - 1, first - 1, -1):
+            candidate = &self.candidates[i]
+            most[i].most = self.most_of(candidate, stage, &most[i].discount)
+            if candidate.group_count == 0:
+                self.rest += most[i].most
+                continue
+            g = self.candidate_groups[candidate.groups]
+            most[i].later = of_group[g]
+            if most[i].most > of_group[g]:
+                self.rest += most[i].most - of_group[g]
+                of_group[g] = most[i].most
+
+    cdef int64_t most_of(self, const Candidate* candidate, int32_t now, int64_t* discount) noexcept nogil:
+        """See twin._Branch.most."""
+        cdef Campaign* campaign = candidate.plan
+        cdef Stage* stage = &self.stages[campaign.stage]
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* base = self.amounts
+        cdef int64_t total = 0, bound = 0, shortfall
+        cdef int32_t k
+        discount[0] = -1
+        if self.excluded(candidate):
+            return 0
+        if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
+            return 0
+        if stage.basis == BASIS_LIST:
+            base = self.listed
+        elif stage.basis == BASIS_AFTER_STAGE and stage.after < now:
+            base = self.after_stage + <size_t>stage.after * self.line_count
+        for k in range(candidate.count):
+            total += base[lines[k]]
+            bound += positive(self.amounts[lines[k]] - self.floors[lines[k]])
+        discount[0] = natural_discount(campaign, total, &shortfall)
+        if shortfall > 0:
+            discount[0] = -1
+            return 0
+        if campaign.effect == FIXED_PRICE:
+            bound = 0
+            for k in range(candidate.count):
+                bound += self.fixed_price_take(candidate, lines[k], base[lines[k]])
+        else:
+            bound = least(bound, discount[0])
+        if campaign.budget >= 0:
+            bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
+        return positive(bound)
+
+    cdef inline void pass_bound(self, int32_t i, bint applied) noexcept nogil:
+        """Moves the bound past a turn; before the turn is applied."""
+        cdef Candidate* candidate = &self.candidates[i]
+        cdef Most* most
+        cdef int64_t* of_group
+        cdef int32_t k, g
+        if candidate.level < 0:
+            return
+        most = self.most + <size_t>candidate.level * self.candidate_count + i
+        if candidate.group_count == 0:
+            self.rest -= most.most
+            return
+        of_group = self.of_group + <size_t>candidate.level * self.local_group_count
+        g = self.candidate_groups[candidate.groups]
+        if self.group[g] == GROUP_FREE:
+            self.rest -= of_group[g] - (0 if applied else most.later)
+        of_group[g] = most.later
+        if applied:
+            for k in range(1, candidate.group_count):
+                self.rest -= of_group[self.candidate_groups[candidate.groups + k]]
+
+    cdef inline int64_t lower_bound(self) noexcept nogil:
+        return self.payable - least(self.room, self.rest)
+
+    cdef bint hopeless(self, int32_t i) noexcept nogil:
+        cdef int64_t bound
+        if not self.found:
+            return False
+        bound = self.lower_bound()
+        if bound != self.best_payable:
+            return bound > self.best_payable
+        if self.expiry_count > self.best_expiry_count:
+            return True
+        if self.rest <= self.room:
+            return self.tight_tie_lost(i)
+        return self.loose_tie_lost(i)
+
+    cdef bint tie_lost(self, int32_t count, const uint64_t* ids) noexcept nogil:
+        """Whether `count` sorted expiries and these ids are not better than the best."""
+        cdef int order = compare_int64(count, self.best_expiry_count)
+        cdef int32_t k = 0
+        while order == 0 and k < count:
+            order = compare_int64(self.sorted_expiries[k], self.best_expiries[k])
+            k += 1
+        if order == 0:
+            order = compare_ids(ids, self.best_ids, self.words)
+        return order >= 0
+
+    cdef int32_t sort_expiries(self) noexcept nogil:
+        cdef int32_t k
+        for k in range(self.expiry_count):
+            insert_sorted(self.sorted_expiries, k, self.expiries[k])
+        return self.expiry_count
+
+    cdef bint tight_tie_lost(self, int32_t i) noexcept nogil:
+        """See twin._Search._tight_score."""
+        cdef Candidate* candidate
+        cdef Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
+        cdef int64_t* of_group = self.of_group + <size_t>self.candidates[i].level * self.local_group_count
+        cdef int32_t j, g, rank, count = self.sort_expiries()
+        cdef int64_t expiry
+        memcpy(self.other_ids, self.ids, self.words * sizeof(uint64_t))
+        for g in range(self.local_group_count):
+            self.group_rank[g] = -1
+        for j in range(i, self.discount_count):
+            if most[j].most == 0:
+                continue
+            candidate = &self.candidates[j]
+            rank = candidate.plan.rank
+            expiry = candidate.expiry if candidate.plan.needs_coupon else INT64_MIN
+            if candidate.group_count == 0:
+                self.other_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
+                if candidate.plan.needs_coupon:
+                    insert_sorted(self.sorted_expiries, count, expiry)
+                    count += 1
+                continue
+            g = self.candidate_groups[candidate.groups]
+            if self.group[g] != GROUP_FREE or most[j].most != of_group[g]:
+                continue
+            if self.group_rank[g] < 0:
+                self.group_rank[g] = rank
+                self.group_expiry[g] = expiry
+            else:
+                if rank < self.group_rank[g]:
+                    self.group_rank[g] = rank
+                self.group_expiry[g] = least(self.group_expiry[g], expiry)
+        for g in range(self.local_group_count):
+            rank = self.group_rank[g]
+            if rank >= 0:
+                self.other_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
+                if self.group_expiry[g] != INT64_MIN:
+                    insert_sorted(self.sorted_expiries, count, self.group_expiry[g])
+                    count += 1
+        return self.tie_lost(count, self.other_ids)
+
+    cdef bint loose_tie_lost(self, int32_t i) noexcept nogil:
+        """See twin._Search._loose_score."""
+        cdef Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
+        cdef int32_t j, rank, w, highest = -1
+        cdef uint64_t word
+        memcpy(self.other_ids, self.ids, self.words * sizeof(uint64_t))
+        for w in range(self.words - 1, -1, -1):
+            if self.ids[w] != 0:
+                highest = w * 64
+                word = self.ids[w] >> 1
+                while word != 0:
+                    highest += 1
+                    word >>= 1
+                break
+        for j in range(i, self.discount_count):
+            rank = self.candidates[j].plan.rank
+            if most[j].most > 0 and not self.candidates[j].plan.needs_coupon and rank < highest:
+                self.other_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
+        return self.tie_lost(self.sort_expiries(), self.other_ids)
+
+    # The search
+
+    cdef void search(self, int64_t node_budget, bint constrained) noexcept nogil:
+        """See twin._Search."""
+        cdef int32_t at = 0
+        self.constrained = constrained
+        self.node_limit = node_budget if node_budget > self.free_count else self.free_count
+        self.nodes = 0
+        self.minimal = False
+        self.found = False
+        self.cut = False
+        self.clear_branch()
+        while at >= 0:
+            at = self.descend(at)
+            if at == self.discount_count:
+                self.arrive()
+            at = self.backtrack(at)
+        if not self.found and self.cut:
+            self.minimal = True
+            if self.descend(0) == self.discount_count:
+                self.arrive()
+
+    cdef int32_t descend(self, int32_t i) noexcept nogil:
+        """Takes turns from i on; how far it came: the number of candidates, or where the branch ends."""
+        cdef Candidate* candidate
+        while i < self.discount_count:
+            candidate = &self.candidates[i]
+            if candidate.first_of_stage:
+                self.pass_stages(self.candidates[i - 1].plan.stage if i > 0 else 0, candidate.plan.stage)
+                if candidate.in_best_stage:
+                    self.make_bound(i)
+            if not self.take_turn(i, candidate):
+                break
+            i += 1
+        return i
+
+    cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
+        cdef bint required = self.constrained and candidate.required
+        cdef bint must = required or candidate.plan.mandatory or not candidate.in_best_stage
+        cdef int64_t amount, shortfall, bound, known_discount = -1
+        cdef const Most* most
+        cdef int reason
+        if candidate.in_best_stage:
+            if self.hopeless(i):
+                return False
+            if not self.minimal:
+                if self.nodes >= self.node_limit:
+                    bound = self.lower_bound()
+                    if not self.cut or bound < self.lowest_open:
+                        self.lowest_open = bound
+                    self.cut = True
+                    return False
+                self.nodes += 1
+            most = self.most + <size_t>candidate.level * self.candidate_count + i
+            if not must and (
+                self.minimal or most.most == 0 or (self.constrained and candidate.reserved)
+                or self.excluded(candidate)
+            ):
+                self.step(i, False, 0, False)
+                return True
+            known_discount = most.discount
+        reason = self.turn(candidate, known_discount, &amount, &shortfall)
+        if reason != APPLIES:
+            if required or (candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)):
+                return False
+            self.step(i, False, 0, False)
+            return True
+        self.find_shares(candidate)
+        self.step(i, True, amount, not must)
+        return True
+
+    cdef inline bint mandatory_displaced(self, const Candidate* candidate, int reason, int64_t amount) noexcept nogil:
+        cdef int32_t k
+        if not candidate.plan.mandatory or reason != EXCLUDED or amount == 0:
+            return False
+        for k in range(candidate.group_count):
+            if self.group[self.candidate_groups[candidate.groups + k]] == GROUP_FIXED:
+                return False
+        return True
+
+    cdef inline void step(self, int32_t i, bint applied, int64_t amount, bint may_leave) noexcept nogil:
+        self.steps[i].rest_before = self.rest
+        self.steps[i].amount = amount
+        self.steps[i].applied = applied
+        self.steps[i].may_leave = may_leave
+        self.pass_bound(i, applied)
+        if applied:
+            self.apply(&self.candidates[i], amount)
+
+    cdef int32_t backtrack(self, int32_t i) noexcept nogil:
+        """Undoes turns before i up to the last that may be left, and leaves it; where to go on, or -1."""
+        cdef Candidate* candidate
+        cdef Most* most
+        cdef int32_t g
+        while i > 0:
+            i -= 1
+            candidate = &self.candidates[i]
+            if self.steps[i].applied:
+                self.undo(candidate, self.steps[i].amount)
+            self.rest = self.steps[i].rest_before
+            if candidate.level >= 0 and candidate.group_count > 0:
+                most = self.most + <size_t>candidate.level * self.candidate_count + i
+                g = self.candidate_groups[candidate.groups]
+                self.of_group[<size_t>candidate.level * self.local_group_count + g] = (
+                    most.most if most.most > most.later else most.later
+                )
+            if self.steps[i].may_leave:
+                self.step(i, False, 0, False)
+                return i + 1
+        return -1
+
+    cdef void arrive(self) noexcept nogil:
+        cdef int32_t i, count
+        if self.found:
+            if self.payable > self.best_payable:
+                return
+            count = self.sort_expiries()
+            if self.payable == self.best_payable and self.tie_lost(count, self.ids):
+                return
+        if self.constrained and self.needs_multipliers and not self.multipliers_met():
+            return
+        count = self.sort_expiries()
+        self.found = True
+        self.best_payable = self.payable
+        self.best_expiry_count = count
+        memcpy(self.best_expiries, self.sorted_expiries, count * sizeof(int64_t))
+        memcpy(self.best_ids, self.ids, self.words * sizeof(uint64_t))
+        for i in range(self.discount_count):
+            self.taken[i] = self.steps[i].applied
+
+    # Multipliers
+
+    cdef void choose_multipliers(self) noexcept nogil:
+        """See twin._choose_multipliers. Takes groups and quota; `release_multipliers` gives them back."""
+        cdef int32_t asset, i, k, winner
+        cdef Candidate* candidate
+        cdef Campaign* best
+        for asset in range(self.asset_count):
+            winner = -1
+            if self.multiplier_count > 0:
+                for i in range(self.discount_count, self.candidate_count):
+                    candidate = &self.candidates[i]
+                    if candidate.plan.b != asset:
+                        continue
+                    self.multiplier_reason[i] = NOT_BEST
+                    if (
+                        candidate.plan.quota >= 0
+                        and self.remaining[candidate.plan.quota] - self.used[candidate.plan.quota] < 1
+                    ):
+                        self.multiplier_reason[i] = QUOTA_EXHAUSTED
+                    elif self.excluded(candidate):
+                        self.multiplier_reason[i] = EXCLUDED
+                    elif winner < 0:
+                        winner = i
+                    else:
+                        best = self.candidates[winner].plan
+                        if candidate.plan.a > best.a or (
+                            candidate.plan.a == best.a and candidate.plan.rank < best.rank
+                        ):
+                            winner = i
+            self.chosen[asset] = winner
+            if winner >= 0:
+                candidate = &self.candidates[winner]
+                self.multiplier_reason[winner] = APPLIES
+                for k in range(candidate.group_count):
+                    self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FIXED
+                if candidate.plan.quota >= 0:
+                    self.used[candidate.plan.quota] += 1
+
+    cdef void release_multipliers(self) noexcept nogil:
+        cdef int32_t asset, k
+        cdef Candidate* candidate
+        for asset in range(self.asset_count):
+            if self.chosen[asset] >= 0:
+                candidate = &self.candidates[self.chosen[asset]]
+                for k in range(candidate.group_count):
+                    self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FREE
+                if candidate.plan.quota >= 0:
+                    self.used[candidate.plan.quota] -= 1
+
+    cdef bint multipliers_met(self) noexcept nogil:
+        cdef int32_t i
+        cdef bint met = True
+        self.choose_multipliers()
+        for i in range(self.discount_count, self.candidate_count):
+            if self.candidates[i].required and self.multiplier_reason[i] != APPLIES:
+                met = False
+        self.release_multipliers()
+        return met
+
+    # The edge
+
+    def matches(self, facts, predicate):
+        """The lines on which a predicate is true."""
+        cdef int32_t index, k
+        self._read_facts(facts)
+        if not 0 <= predicate < self.predicate_count:
+            raise ValueError(f"predicate {predicate} is unknown")
+        index = predicate
+        self._find_scope(index)
+        return [self.scope_lines[self.scope_of[index].first + k] for k in range(self.scope_of[index].count)]
+
+    def decide(self, facts, node_budget, bint explain):
+        """The best combination of campaigns for a request."""
+        cdef int64_t budget = min(node_budget, 2**62), nodes = 0, gap = 0
+        cdef bytes standing = facts.standing
+        cdef bint proven = True, has_required = len(facts.required) > 0, able = True
+        cdef int32_t i
+        self._read_facts(facts)
+        self._screen(<const uint8_t*><const char*>standing, facts.remaining, explain)
+        self._list_candidates()
+        if has_required:
+            for i in range(self.campaign_count):
+                able = able and not (self.required[i] and self.screened[i] != 0)
+            if able:
+                self._mark_required()
+                self.search(budget, True)
+                nodes = self.nodes
+                if self.found:
+                    return self._settle(explain, nodes)
+                if self.cut:
+                    proven = False
+                    for i in range(self.line_count):
+                        gap += self.listed[i]
+                    gap = positive(gap - self.lowest_open)
+        self.search(budget, False)
+        decision = self._settle(explain or has_required, nodes + self.nodes)
+        if has_required:
+            met = {index for index, _ in decision.applied}
+            met.update(decision.multipliers)
+            if not met.issuperset(facts.required):
+                return self._refuse(facts, decision, proven, gap)
+            if not explain:
+                decision.not_applied = []
+        return decision
+
+    cdef _refuse(self, facts, unbound, bint proven, int64_t gap):
+        cdef list why = []
+        for index, reason, shortfall in unbound.not_applied:
+            if self.required[<int>index]:
+                why.append((index, EXCLUDED if reason == NOT_BEST else reason, shortfall))
+        return Decision(
+            False, [], list(facts.amounts), [-1] * self.asset_count, why, proven, gap, unbound.nodes
+        )
+
+    cdef _settle(self, bint explain, int64_t nodes):
+        """Takes the turns of the best combination once more, and writes down what happens."""
+        cdef int32_t i, k, stage = 0
+        cdef int64_t amount, shortfall, gap = 0
+        cdef int reason
+        cdef int64_t* shares
+        cdef Candidate* candidate
+        cdef list applied = [], not_applied = [], of_campaign, multipliers
+        self.clear_branch()
+        for i in range(self.discount_count):
+            candidate = &self.candidates[i]
+            self.pass_stages(stage, candidate.plan.stage)
+            stage = candidate.plan.stage
+            if not self.taken[i]:
+                if explain:
+                    reason = self.turn(candidate, -1, &amount, &shortfall)
+                    not_applied.append((candidate.index, NOT_BEST if reason == APPLIES else reason, shortfall))
+                continue
+            self.turn(candidate, -1, &amount, &shortfall)
+            self.find_shares(candidate)
+            self.apply(candidate, amount)
+            shares = self.shares + candidate.shares
+            of_campaign = []
+            for k in range(candidate.count):
+                if shares[k] > 0:
+                    of_campaign.append((self.scope_lines[candidate.scope + k], shares[k]))
+            applied.append((candidate.index, of_campaign))
+        self.choose_multipliers()
+        multipliers = [-1 if self.chosen[k] < 0 else self.candidates[self.chosen[k]].index
+                       for k in range(self.asset_count)]
+        if explain:
+            for i in range(self.discount_count, self.candidate_count):
+                if self.multiplier_reason[i] != APPLIES:
+                    not_applied.append((self.candidates[i].index, self.multiplier_reason[i], 0))
+            for i in range(self.campaign_count):
+                if self.screened[i] != 0:
+                    not_applied.append((i, self.screened[i], 0))
+            not_applied.sort()
+        if self.cut:
+            gap = positive(self.best_payable - self.lowest_open)
+        amounts = [self.amounts[k] for k in range(self.line_count)]
+        return Decision(True, applied, amounts, multipliers, not_applied, not self.cut, gap, nodes)
+
+
+def allocate(total, list weights, list capacities):
+    """See twin.allocate."""
+    cdef Arena arena = Arena(NULL, 0, 0)
+    cdef int32_t i, count = <int32_t>len(weights)
+    cdef int64_t whole
+    cdef int64_t* weight_of
+    cdef int64_t* capacity_of
+    cdef int64_t* shares
+    cdef int64_t* wanted
+    cdef int32_t* open_lines
+    cdef Remainder* remainders
+    if count != len(capacities):
+        raise ValueError(f"{count} weights for {len(capacities)} capacities")
+    if total < 0 or min(weights, default=0) < 0 or min(capacities, default=0) < 0:
+        raise ValueError("total, weights and capacities must not be negative")
+    if max(sum(weights), sum(capacities)) > 2**63 - 1:
+        raise ValueError("the sums of weights and of capacities must fit an int64")
+    whole = min(total, 2**63 - 1)
+    reserve(&arena, 16 * 6 + count * (4 * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder)) + 1)
+    try:
+        weight_of = <int64_t*>carve(&arena, count * sizeof(int64_t))
+        capacity_of = <int64_t*>carve(&arena, count * sizeof(int64_t))
+        shares = <int64_t*>carve(&arena, count * sizeof(int64_t))
+        wanted = <int64_t*>carve(&arena, count * sizeof(int64_t))
+        open_lines = <int32_t*>carve(&arena, count * sizeof(int32_t))
+        remainders = <Remainder*>carve(&arena, count * sizeof(Remainder))
+        for i in range(count):
+            weight_of[i] = weights[i]
+            capacity_of[i] = capacities[i]
+        share_out(whole, weight_of, capacity_of, count, shares, open_lines, wanted, remainders)
+        return [shares[i] for i in range(count)]
+    finally:
+        free(arena.block)

@@ -1,0 +1,156 @@
+"""Plans and facts for the kernel's tests: short ways to write one, and random ones from a seed."""
+
+import random
+
+from rights.domain.limits import NEVER_MS
+from rights.domain.plan import (
+    Basis,
+    CampaignPlan,
+    Effect,
+    Facts,
+    KernelPlan,
+    Op,
+    Predicate,
+    Reason,
+    Select,
+    StagePlan,
+)
+
+ALWAYS = Predicate(((Op.CONST, 1),), False)
+LINE_NUMBER = 0  # `line.sku` of the facts below is the line's index
+CATEGORY = 2
+
+
+def on_lines(*lines: int) -> Predicate:
+    """True on these lines."""
+    code: list[tuple[int, int]] = [(Op.CONST, 0)]
+    for line in lines:
+        code += [(Op.LINE, LINE_NUMBER), (Op.CONST, line), (Op.EQ, 0), (Op.OR, 0)]
+    return Predicate(tuple(code), True)
+
+
+def campaign(rank: int, stage: int = 0, **fields: object) -> CampaignPlan:
+    """A campaign that takes 10 off, unless the fields say otherwise."""
+    values: dict[str, object] = {
+        "id": f"c{rank:04}",
+        "id_rank": rank,
+        "stage": stage,
+        "predicate": 0,
+        "effect": Effect.THRESHOLD,
+        "a": 10,
+        "b": 0,
+        "c": 0,
+        "threshold": 0,
+        "groups": (),
+        "mandatory": False,
+        "needs_coupon": False,
+        "budget": -1,
+        "quota": -1,
+    }
+    values.update(fields)
+    return CampaignPlan(**values)  # type: ignore[arg-type]
+
+
+def plan_of(
+    *campaigns: CampaignPlan,
+    stages: tuple[StagePlan, ...] = (StagePlan(Basis.LIST, -1, Select.BEST),),
+    predicates: tuple[Predicate, ...] = (ALWAYS,),
+    groups: int = 0,
+    limits: int = 0,
+    assets: int = 0,
+) -> KernelPlan:
+    return KernelPlan(stages, campaigns, predicates, (), groups, limits, assets)
+
+
+def facts_of(plan: KernelPlan, amounts: list[int], **fields: object) -> Facts:
+    """A cart of lines of one item each, with these amounts."""
+    values: dict[str, object] = {
+        "cart_vars": [0, 0, sum(amounts), len(amounts), len(amounts), 0, 0],
+        "tags": frozenset(),
+        "line_vars": [[i, 0, i % 3, 0, amount, 1, amount] for i, amount in enumerate(amounts)],
+        "amounts": amounts,
+        "floors": [0] * len(amounts),
+        "quantities": [1] * len(amounts),
+        "standing": bytes(len(plan.campaigns)),
+        "remaining": [10**15] * plan.limit_count,
+    }
+    values.update(fields)
+    return Facts(**values)  # type: ignore[arg-type]
+
+
+def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[KernelPlan, Facts]:
+    """A plan and facts in which campaigns get in each other's way and ties are common."""
+    rng = random.Random(seed)
+    unit = rng.choice([1, 1, 10, 100])  # coarse amounts make ties, fine ones remainders
+    line_count = rng.randint(0 if rng.random() < 0.03 else 1, max_lines)
+    amounts = [rng.choice([0, 1, 3, 5, 10, 20, 37, 99]) * unit for _ in range(line_count)]
+    stages = tuple(_random_stage(rng, i) for i in range(rng.randint(1, 4)))
+    limit_count, asset_count = rng.randint(0, 3), rng.randint(0, 2)
+    group_count = rng.choice([0, 1, 2, 4])
+    predicates = [ALWAYS]
+    for _ in range(3):
+        predicates.append(on_lines(*[i for i in range(line_count) if rng.random() < 0.6]))
+    count = rng.randint(1, max_campaigns)
+    ranks = rng.sample(range(count), count)
+    in_stage = sorted(rng.randint(0, len(stages) - (0 if asset_count else 1)) for _ in range(count))
+    tame = rng.random() < 0.3  # few special wishes, so that the search itself is what is tested
+    campaigns = []
+    for i in range(count):
+        effect, a, b, c = _random_effect(rng, unit)
+        if in_stage[i] == len(stages):
+            effect, a, b, c = Effect.MULTIPLIER, rng.choice([10_000, 20_000, 30_000]), rng.randrange(asset_count), 0
+        groups = tuple(rng.sample(range(group_count), min(group_count, rng.choice([0, 0, 1, 1, 2]))))
+        campaigns.append(
+            campaign(
+                ranks[i],
+                in_stage[i],
+                predicate=rng.choice([0, 0, 1, 2, 3]),
+                effect=effect,
+                a=a,
+                b=b,
+                c=c,
+                threshold=rng.choice([0, 0, 5, 20, 50, 120]) * unit,
+                groups=groups,
+                mandatory=not tame and rng.random() < 0.12,
+                needs_coupon=rng.random() < 0.3,
+                budget=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.4 else -1,
+                quota=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
+            )
+        )
+    plan = KernelPlan(stages, tuple(campaigns), tuple(predicates), (), group_count, limit_count, asset_count)
+    indices = range(count)
+    return plan, facts_of(
+        plan,
+        amounts,
+        floors=[rng.choice([0, 0, 1, a // 2, a, a + 1]) if rng.random() < 0.3 else 0 for a in amounts],
+        quantities=[rng.randint(1, 3) for _ in amounts],
+        standing=bytes(rng.choice([0] * 12 + [Reason.PAUSED, Reason.OUTSIDE_WINDOW]) for _ in indices),
+        remaining=[rng.choice([0, 1, 2, 7 * unit, 30 * unit, 10**15]) for _ in range(limit_count)],
+        blocked={
+            i: int(rng.choice([Reason.FORBIDDEN, Reason.MEMBER_LIMIT_REACHED]))
+            for i in indices
+            if rng.random() < 0.06
+        },
+        coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in indices if rng.random() < 0.85},
+        required=[i for i in indices if rng.random() < 0.3] if rng.random() < 0.25 else [],
+    )
+
+
+def _random_stage(rng: random.Random, i: int) -> StagePlan:
+    select = rng.choice([Select.BEST, Select.BEST, Select.BEST, Select.PRIORITY, Select.ALL])
+    basis = rng.choice(list(Basis))
+    if basis == Basis.AFTER_STAGE and i > 0:
+        return StagePlan(basis, rng.randrange(i), select)
+    return StagePlan(Basis.RUNNING if basis == Basis.AFTER_STAGE else basis, -1, select)
+
+
+def _random_effect(rng: random.Random, unit: int) -> tuple[Effect, int, int, int]:
+    effect = rng.choice([Effect.THRESHOLD, Effect.THRESHOLD, Effect.EVERY, Effect.PERCENT, Effect.FIXED_PRICE])
+    if effect == Effect.EVERY:
+        every = rng.choice([5, 10, 30]) * unit
+        return effect, rng.randint(1, every), every, rng.choice([0, 0, 1, 2])
+    if effect == Effect.PERCENT:
+        return effect, rng.choice([1, 500, 3333, 5000, 10_000]), rng.choice([0, 0, 8 * unit]), rng.randint(1, 5)
+    if effect == Effect.FIXED_PRICE:
+        return effect, rng.choice([0, 1, 3, 9, 30]) * unit, 0, 0
+    return effect, rng.choice([1, 5, 5, 10, 50, 500]) * unit, 0, 0
