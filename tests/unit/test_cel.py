@@ -210,7 +210,7 @@ def ints(depth: int) -> Texts:
     return st.one_of(
         leaves,
         parenthesized("{} {} {}", inner, operators, inner),
-        parenthesized("-{}", inner),
+        parenthesized("-({})", inner),  # two signs in a row cancel before a literal is read
         parenthesized("{} ? {} : {}", bools(depth - 1), inner, inner),
     )
 
