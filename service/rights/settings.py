@@ -150,11 +150,17 @@ class Settings(BaseSettings):
     )
 
     # Quotes.
+    rules_poll_milliseconds: int = Field(
+        250,
+        ge=10,
+        le=60_000,
+        description="How often a worker looks for new rules, to have them ready before they are needed.",
+    )
     quote_ttl_seconds: int = Field(900, ge=1, le=86_400, description="How long a quote can be settled.")
     quote_key_file: Path | None = Field(
         None,
         description="File with the key (32 bytes or more) that signs quotes; the same for all machines. "
-        "Without it a key is made at each start and older quotes end.",
+        "Without it a key is kept in the database.",
     )
 
     # Who may call.

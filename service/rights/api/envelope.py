@@ -1,0 +1,28 @@
+"""Binds a request to its idempotency key."""
+
+import asyncio
+import hashlib
+
+from google.protobuf.message import Message
+
+from rights.api.methods import Call
+from rights.engine.commands import Envelope
+
+
+def envelope(call: Call, kind: str, key: str, request: Message) -> Envelope:
+    """The envelope of a request. Its digest is over the canonical bytes: the fields in order, maps sorted.
+
+    The kind goes into the digest too, so that a key used for one RPC is reused, not replayed, in another.
+    """
+    content = request.SerializeToString(deterministic=True)
+    loop = asyncio.get_running_loop()
+    return Envelope(
+        tenant=call.tenant,
+        caller=call.caller,
+        key=key,
+        digest=hashlib.blake2b(content, digest_size=16, person=kind.encode()).digest(),
+        request=content,
+        answer=loop.create_future(),
+        enqueued_at=loop.time(),
+        deadline=call.deadline,
+    )

@@ -1,0 +1,119 @@
+"""The one table from reasons to gRPC statuses, and the status details that carry them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from rights.api.auth import AuthError
+from rights.domain.model import InvalidField
+from rights.engine.errors import Overloaded, Refused, Unavailable
+from rights.store.connect import CONNECTION_LOST
+
+DOMAIN = "rights"
+
+# gRPC status codes by number, so that no transport is needed here.
+CODES = {
+    0: "OK",
+    1: "CANCELLED",
+    3: "INVALID_ARGUMENT",
+    4: "DEADLINE_EXCEEDED",
+    5: "NOT_FOUND",
+    6: "ALREADY_EXISTS",
+    7: "PERMISSION_DENIED",
+    8: "RESOURCE_EXHAUSTED",
+    9: "FAILED_PRECONDITION",
+    12: "UNIMPLEMENTED",
+    13: "INTERNAL",
+    14: "UNAVAILABLE",
+    16: "UNAUTHENTICATED",
+}
+_NUMBER = {name: number for number, name in CODES.items()}
+
+# ErrorReason (without prefix) -> status code. See common.proto for what each means to a caller.
+STATUS_OF_REASON = {
+    "MALFORMED_REQUEST": "INVALID_ARGUMENT",
+    "INVALID_FIELD": "INVALID_ARGUMENT",
+    "RULEBOOK_INVALID": "INVALID_ARGUMENT",
+    "UNAUTHENTICATED": "UNAUTHENTICATED",
+    "TOKEN_EXPIRED": "UNAUTHENTICATED",
+    "ROLE_MISSING": "PERMISSION_DENIED",
+    "TENANT_UNKNOWN": "PERMISSION_DENIED",
+    "MEMBER_NOT_FOUND": "NOT_FOUND",
+    "IDENTITY_NOT_FOUND": "NOT_FOUND",
+    "COUPON_NOT_FOUND": "NOT_FOUND",
+    "SETTLEMENT_NOT_FOUND": "NOT_FOUND",
+    "RULEBOOK_NOT_FOUND": "NOT_FOUND",
+    "CAMPAIGN_NOT_FOUND": "NOT_FOUND",
+    "IDENTITY_LINKED": "ALREADY_EXISTS",
+    "IDEMPOTENCY_KEY_REUSED": "FAILED_PRECONDITION",
+    "NO_ACTIVE_RULEBOOK": "FAILED_PRECONDITION",
+    "CURRENCY_NOT_SETTLED": "FAILED_PRECONDITION",
+    "OVERLOADED": "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
+    "UNAVAILABLE": "UNAVAILABLE",
+    "INTERNAL": "INTERNAL",
+    "METHOD_UNKNOWN": "UNIMPLEMENTED",
+}
+
+
+@dataclass
+class ApiError(Exception):
+    """A failed call. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
+
+    reason: str
+    message: str
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    metadata: dict[str, str] = field(default_factory=dict)
+    retry_after_seconds: float = 0.0
+
+    @property
+    def code(self) -> int:
+        """The gRPC status code's number."""
+        return _NUMBER[STATUS_OF_REASON[self.reason]]
+
+    def status(self) -> status_pb2.Status:
+        """google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they say something."""
+        details: list[Message] = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)]
+        if self.fields:
+            violations = [
+                error_details_pb2.BadRequest.FieldViolation(field=path, description=text)
+                for path, text in self.fields[:100]
+            ]
+            details.append(error_details_pb2.BadRequest(field_violations=violations))
+        if self.retry_after_seconds:
+            delay = duration_pb2.Duration()
+            delay.FromMilliseconds(int(self.retry_after_seconds * 1000))
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        packed = []
+        for detail in details:
+            packed.append(any_pb2.Any())
+            packed[-1].Pack(detail)
+        return status_pb2.Status(code=self.code, message=self.message, details=packed)
+
+
+def invalid_fields(mistakes: Iterable[tuple[str, str]], reason: str = "INVALID_FIELD") -> ApiError:
+    """INVALID_ARGUMENT naming every wrong field."""
+    fields = list(mistakes)
+    shown = "; ".join(f"{path}: {text}" for path, text in fields[:3])
+    more = f" (and {len(fields) - 3} more)" if len(fields) > 3 else ""
+    return ApiError(reason, shown + more, fields)
+
+
+def from_exception(error: Exception, fault_id: str) -> ApiError:
+    """What a caller is told of an error. What is not in the table is a fault: only its id is told."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, InvalidField):
+        return ApiError(error.reason, f"{error.field}: {error.message}", [(error.field, error.message)])
+    if isinstance(error, Overloaded | Unavailable):
+        return ApiError(error.reason, error.message, metadata=error.metadata, retry_after_seconds=error.retry_after_seconds)
+    if isinstance(error, Refused):
+        return ApiError(error.reason, error.message, metadata=error.metadata)
+    if isinstance(error, AuthError):
+        return ApiError(error.reason, error.message)
+    if isinstance(error, CONNECTION_LOST):
+        return ApiError("UNAVAILABLE", "the database is not available", retry_after_seconds=0.1)
+    return ApiError("INTERNAL", f"internal fault {fault_id}", metadata={"fault_id": fault_id})

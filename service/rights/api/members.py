@@ -1,0 +1,236 @@
+"""rights.v1.MemberService, and what all services need of members: resolving and paging."""
+
+from typing import Protocol
+
+from rights.api import answers
+from rights.api.errors import ApiError
+from rights.api.fields import PARTY, Mistakes, shown
+from rights.api.envelope import envelope
+from rights.api.methods import Call, Method
+from rights.api.orders import check_identity, check_member
+from rights.domain import limits
+from rights.domain.model import Coupon, Credited
+from rights.engine import clock
+from rights.engine.commands import Command, Credit, Grant
+from rights.engine.errors import Refused
+from rights.engine.lane import Lanes
+from rights.store.operator import Operator
+from rights.store.reader import AFTER_ALL, Reader
+from rights.v1 import common_pb2, member_pb2 as pb
+
+SERVICE = "rights.v1.MemberService"
+_OPERATOR = frozenset({"operator"})
+_READERS = frozenset({"checkout", "operator", "auditor"})
+_MAX_COUPONS_SHOWN = 1_000
+
+
+class PageRequest(Protocol):
+    """What requests for a page of a member's entries have in common."""
+
+    @property
+    def member(self) -> common_pb2.MemberRef: ...
+    page_size: int
+    page_token: str
+
+
+class MemberResolver:
+    """Finds the member that a request names."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def resolve(self, tenant: str, ref: common_pb2.MemberRef) -> str:
+        """The member's id. Only an external account costs a query. Raises Refused (IDENTITY_NOT_FOUND)."""
+        if ref.WhichOneof("ref") == "member_id":
+            return ref.member_id
+        identity = ref.identity
+        member_id = await self._reader.identity_member(tenant, identity.business_line, identity.external_id)
+        if member_id is None:
+            raise Refused(
+                "IDENTITY_NOT_FOUND",
+                f"no member is linked to {identity.external_id!r} of {identity.business_line!r}",
+                {"business_line": identity.business_line},
+            )
+        return member_id
+
+    async def page(self, tenant: str, request: PageRequest) -> tuple[str, str, int]:
+        """The member, where the page begins, and its size."""
+        mistakes = Mistakes()
+        check_member(request.member, mistakes)
+        size = page_size(request.page_size, mistakes)
+        mistakes.id("page_token", request.page_token, required=False)
+        mistakes.check()
+        return await self.resolve(tenant, request.member), request.page_token, size
+
+
+def page_size(asked: int, mistakes: Mistakes) -> int:
+    """The size of a page; 0 asks for the default."""
+    mistakes.number("page_size", asked, 0, limits.MAX_PAGE_SIZE)
+    return asked or limits.DEFAULT_PAGE_SIZE
+
+
+class MemberApi:
+    """The handlers of the service."""
+
+    def __init__(self, lanes: Lanes, reader: Reader, operator: Operator, members: MemberResolver) -> None:
+        self._lanes = lanes
+        self._reader = reader
+        self._operator = operator
+        self._members = members
+
+    def methods(self) -> list[Method]:
+        """The service's part of the method table."""
+        return [
+            Method(SERVICE, "UpsertMember", pb.UpsertMemberRequest, self.upsert_member, _OPERATOR),
+            Method(SERVICE, "LinkIdentity", pb.LinkIdentityRequest, self.link_identity, _OPERATOR),
+            Method(SERVICE, "GrantCoupon", pb.GrantCouponRequest, self.grant_coupon, _OPERATOR),
+            Method(SERVICE, "CreditAsset", pb.CreditAssetRequest, self.credit_asset, _OPERATOR),
+            Method(SERVICE, "GetWallet", pb.GetWalletRequest, self.get_wallet, _READERS),
+            Method(SERVICE, "ListPostings", pb.ListPostingsRequest, self.list_postings, _READERS),
+        ]
+
+    async def upsert_member(self, call: Call, request: pb.UpsertMemberRequest) -> pb.UpsertMemberResponse:
+        """Creates or replaces a member; the wallet is untouched."""
+        member = request.member
+        mistakes = Mistakes()
+        mistakes.id("member.member_id", member.member_id)
+        mistakes.number("member.tier", member.tier, 0, limits.MAX_TIER)
+        mistakes.count("member.tags", member.tags, 0, limits.MAX_TAGS)
+        for i, tag in enumerate(member.tags[: limits.MAX_TAGS]):
+            mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
+        mistakes.check()
+        tags = sorted(set(member.tags))
+        created = await self._operator.upsert_member(call.tenant, member.member_id, member.tier, tags)
+        stored = pb.Member(member_id=member.member_id, tier=member.tier, tags=tags)
+        return pb.UpsertMemberResponse(member=stored, created=created)
+
+    async def link_identity(self, call: Call, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
+        """Links an external account; never moves one."""
+        mistakes = Mistakes()
+        mistakes.id("member_id", request.member_id)
+        check_identity("identity", request.identity, mistakes)
+        mistakes.check()
+        identity = (request.identity.business_line, request.identity.external_id)
+        linked_to, created = await self._operator.link_identity(call.tenant, *identity, request.member_id)
+        if linked_to is None:
+            raise _member_not_found(request.member_id)
+        if linked_to != request.member_id:
+            raise ApiError("IDENTITY_LINKED", "the account is linked to another member", metadata={"member_id": linked_to})
+        return pb.LinkIdentityResponse(created=created)
+
+    async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:
+        """Grants a coupon through the member's lane."""
+        mistakes = Mistakes()
+        mistakes.id("idempotency_key", request.idempotency_key)
+        check_member(request.member, mistakes)
+        mistakes.id("template_id", request.template_id)
+        starts_ms = mistakes.time_ms("start_time", request.start_time) if request.HasField("start_time") else 0
+        expires_ms = mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+        if expires_ms and expires_ms <= (starts_ms or clock.now_ms()):
+            mistakes.add("expire_time", "must be after start_time and in the future")
+        mistakes.check()
+        return await self._run(
+            Grant(
+                envelope=envelope(call, "grant", request.idempotency_key, request),
+                member_id=await self._members.resolve(call.tenant, request.member),
+                encode=_granted,
+                template_id=request.template_id,
+                starts_ms=starts_ms,
+                expires_ms=expires_ms,
+            )
+        )
+
+    async def credit_asset(self, call: Call, request: pb.CreditAssetRequest) -> bytes:
+        """Credits an asset through the member's lane."""
+        mistakes = Mistakes()
+        mistakes.id("idempotency_key", request.idempotency_key)
+        check_member(request.member, mistakes)
+        mistakes.id("asset", request.asset)
+        mistakes.number("amount", request.amount, 1, limits.MAX_AMOUNT)
+        mistakes.text("note", request.note, limits.MAX_NOTE_BYTES)
+        if request.origin and not PARTY.match(request.origin):
+            mistakes.add("origin", f"{shown(request.origin)} is not platform, merchant/ID, brand/ID or issuer/ID")
+        expires_ms = mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+        mistakes.check()
+        return await self._run(
+            Credit(
+                envelope=envelope(call, "credit", request.idempotency_key, request),
+                member_id=await self._members.resolve(call.tenant, request.member),
+                encode=_credited,
+                asset=request.asset,
+                amount=request.amount,
+                expires_ms=expires_ms,
+                origin=request.origin,
+            )
+        )
+
+    async def get_wallet(self, call: Call, request: pb.GetWalletRequest) -> pb.GetWalletResponse:
+        """Reads a wallet."""
+        mistakes = Mistakes()
+        check_member(request.member, mistakes)
+        mistakes.check()
+        member_id = await self._members.resolve(call.tenant, request.member)
+        now_ms = clock.now_ms()
+        state = await self._reader.wallet(call.tenant, member_id, [], now_ms)
+        if state is None:
+            raise _member_not_found(member_id)
+        _, wallet = state
+        used_too = request.include_used_coupons
+        coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        identities = await self._reader.identities(call.tenant, member_id)
+        assets = dict.fromkeys(lot.asset for lot in wallet.lots)
+        held = {asset: sum(lot.amount for lot in wallet.lots if lot.asset == asset) for asset in assets}
+        return pb.GetWalletResponse(
+            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags),
+            balances=[
+                pb.Balance(
+                    asset=asset,
+                    available=wallet.balance(asset, now_ms),
+                    expired=held[asset] - wallet.balance(asset, now_ms),
+                )
+                for asset in assets
+            ],
+            lots=[answers.lot(lot) for lot in wallet.lots],
+            coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
+            counters=[
+                pb.Counter(campaign_id=name.partition("|")[0], period=name.partition("|")[2], used=used)
+                for name, used in sorted(wallet.counters.items())
+            ],
+            identities=[common_pb2.Identity(business_line=line, external_id=account) for line, account in identities],
+        )
+
+    async def list_postings(self, call: Call, request: pb.ListPostingsRequest) -> pb.ListPostingsResponse:
+        """Pages through a member's journal, newest first."""
+        member_id, before, size = await self._members.page(call.tenant, request)
+        entries = await self._reader.entries(call.tenant, member_id, before or AFTER_ALL, size + 1)
+        return pb.ListPostingsResponse(
+            entries=[
+                pb.JournalEntry(
+                    entry_id=e.entry_id,
+                    kind=f"KIND_{e.kind.upper()}",
+                    entry_time=answers.timestamp(e.recorded_ms),
+                    order_id=e.order_id,
+                    postings=[answers.posting(leg) for leg in e.postings],
+                )
+                for e in entries[:size]
+            ],
+            next_page_token=entries[size - 1].entry_id if len(entries) > size else "",
+        )
+
+    async def _run(self, command: Command) -> bytes:
+        self._lanes.put(command)
+        return await command.envelope.answer
+
+
+def _member_not_found(member_id: str) -> ApiError:
+    return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
+
+
+def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
+    response = pb.GrantCouponResponse(coupon=answers.coupon(outcome, now_ms), entry_id=entry_id)
+    return response.SerializeToString(deterministic=True)
+
+
+def _credited(outcome: Credited, entry_id: str, now_ms: int) -> bytes:
+    response = pb.CreditAssetResponse(lot=answers.lot(outcome.lot), balance=outcome.balance, entry_id=entry_id)
+    return response.SerializeToString(deterministic=True)

@@ -1,0 +1,68 @@
+"""Quote tokens: what a quote promised, signed, so that Settle can hold the service to it."""
+
+import base64
+import hashlib
+import hmac
+
+import orjson
+
+from rights.domain.model import Priced, QuotePin, Rejection, RejectionReason
+from rights.v1 import settlement_pb2
+
+_SIGNATURE_BYTES = 16
+
+
+def content_digest(
+    request: settlement_pb2.QuoteRequest | settlement_pb2.SettleRequest, tenant: str, member_id: str
+) -> str:
+    """Binds a token to what was priced: member, cart, selection, spends, channel, business line."""
+    priced = settlement_pb2.QuoteRequest(
+        cart=request.cart,
+        selection=request.selection,
+        spends=request.spends,
+        channel=request.channel,
+        business_line=request.business_line,
+    )
+    content = priced.SerializeToString(deterministic=True)
+    digest = hashlib.blake2b(content, digest_size=16, person=b"rights.quote")
+    digest.update(f"\0{tenant}\0{member_id}".encode())
+    return base64.b85encode(digest.digest()).decode()
+
+
+class QuoteSigner:
+    """Makes and opens tokens with a secret that all workers share."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def token(self, priced: Priced, digest: str, expires_ms: int) -> bytes:
+        """A token for a priced order."""
+        content = orjson.dumps(
+            [
+                priced.version,
+                expires_ms,
+                digest,
+                {a.campaign_id: a.coupon_id for a in priced.adjustments},
+                {r.asset: r.units for r in priced.redemptions},
+                [e.multiplier_campaign for e in priced.earnings if e.multiplier_campaign],
+                priced.payable,
+            ]
+        )
+        return self._signature(content) + content
+
+    def open(self, token: bytes, digest: str, now_ms: int) -> QuotePin | Rejection:
+        """What a token promised, or the rejection that says why it is no good."""
+        signature, content = token[:_SIGNATURE_BYTES], token[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(content)):
+            return Rejection(RejectionReason.QUOTE_INVALID, "quote_token", "not a token of this service, or altered")
+        version, expires_ms, quoted, coupons, spends, multipliers, payable = orjson.loads(content)
+        if quoted != digest:
+            return Rejection(
+                RejectionReason.QUOTE_MISMATCH, "quote_token", "made for another member, cart, selection or spends"
+            )
+        if expires_ms <= now_ms:
+            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", "its time is over; quote again")
+        return QuotePin(version, coupons, spends, multipliers, payable)
+
+    def _signature(self, content: bytes) -> bytes:
+        return hmac.digest(self._secret, content, "sha256")[:_SIGNATURE_BYTES]

@@ -1,0 +1,27 @@
+"""Why a command is not answered. Nothing is recorded in any of these cases."""
+
+
+class Refused(Exception):
+    """A command that ends without an entry. `reason` is the name of an ErrorReason."""
+
+    def __init__(self, reason: str, message: str, metadata: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = metadata or {}
+
+
+class Overloaded(Refused):
+    """Shed before anything was done; the same request may be sent after `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__("OVERLOADED", message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(Refused):
+    """The database is away, or every attempt lost a race; the outcome may be unknown."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__("UNAVAILABLE", message)
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,202 @@
+"""Lanes: the queues in which requests wait for the batch before them to commit.
+
+A lane owns one database connection and executes one batch at a time; the next batch forms
+meanwhile. There are no timers: an idle lane starts at once, a busy one fills its next batch. A
+member's commands of one process always take the same lane.
+"""
+
+import asyncio
+import random
+from collections import deque
+from zlib import crc32
+
+import asyncpg
+import structlog
+
+from rights import metrics
+from rights.engine import batch
+from rights.engine.batch import Outcome
+from rights.engine.commands import Command
+from rights.engine.errors import Overloaded, Refused, Unavailable
+from rights.engine.registry import Registry
+from rights.settings import Settings
+from rights.store.connect import CONNECTION_LOST, CONTENTION
+from rights.store.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+
+class Lane:
+    """One queue, one connection. Lives on one event loop; `run` is never cancelled, only closed."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._writer = Writer(settings)
+        self._queue: deque[Command] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    def put(self, command: Command) -> None:
+        """Queues a command; the answer of its envelope will be set. Raises Overloaded, with nothing recorded."""
+        if self._closing:
+            self._shed("draining", "the service is stopping; another worker will answer")
+        if len(self._queue) >= self._settings.max_queue_length:
+            self._shed("queue_length", f"{len(self._queue)} requests are waiting")
+        if self._queue:
+            age = command.envelope.enqueued_at - self._queue[0].envelope.enqueued_at
+            if age * 1000 > self._settings.max_queue_age_milliseconds:
+                self._shed("queue_age", f"requests wait for {age:.3f} s")
+        self._queue.append(command)
+        metrics.LANE_QUEUE_LENGTH.inc()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Lets `run` end once everything queued is answered."""
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Executes batches until closed and empty."""
+        while True:
+            if not self._queue:
+                if self._closing:
+                    break
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            commands = self._take()
+            if commands:
+                await self._execute(commands)
+        await self._writer.close()
+
+    def _take(self) -> list[Command]:
+        """The next batch, without those whose callers have gone: nothing of them is executed."""
+        now = asyncio.get_running_loop().time()
+        taken: list[Command] = []
+        metrics.LANE_QUEUE_AGE_SECONDS.observe(now - self._queue[0].envelope.enqueued_at)
+        removed = 0
+        while self._queue and len(taken) < self._settings.max_batch_size:
+            command = self._queue.popleft()
+            removed += 1
+            if command.envelope.answer.done():
+                continue
+            if command.envelope.deadline <= now:
+                metrics.OVERLOAD.labels("deadline").inc()
+                command.envelope.answer.set_exception(
+                    Refused("DEADLINE_EXCEEDED", "the deadline passed before the request was executed")
+                )
+                continue
+            taken.append(command)
+        metrics.LANE_QUEUE_LENGTH.dec(removed)
+        return taken
+
+    async def _execute(self, commands: list[Command]) -> None:
+        """Executes a batch to its end: every command is answered."""
+        settings = self._settings
+        for attempt in range(settings.database_retry_attempts):
+            try:
+                await self._writer.connect()
+                outcomes = await batch.execute(commands, self._writer, self._registry, settings)
+            except CONTENTION as error:
+                metrics.DATABASE_RETRIES.labels(_cause(error)).inc()
+                problem: Exception = error
+            except CONNECTION_LOST as error:
+                if isinstance(error, ValueError):  # asyncpg could not encode an argument
+                    await self._isolate(commands, error)
+                    return
+                # The batch may or may not be committed. Executing it again is right either way.
+                self._writer.drop()
+                metrics.DATABASE_RETRIES.labels("connection").inc()
+                metrics.DATABASE_RECONNECTS.inc()
+                problem = error
+            except Exception as error:
+                await self._isolate(commands, error)
+                return
+            else:
+                _answer(commands, outcomes)
+                return
+            log.warning("batch_retried", attempt=attempt + 1, size=len(commands), error=repr(problem))
+            await asyncio.sleep(self._backoff_seconds(attempt))
+        log.error("batch_unavailable", size=len(commands), error=repr(problem))
+        retry_after = settings.retry_after_milliseconds / 1000
+        _answer(commands, [Outcome(Unavailable("the database is not available", retry_after)) for _ in commands])
+
+    async def _isolate(self, commands: list[Command], error: Exception) -> None:
+        """One bad command must not fail its batch: halve until it is alone."""
+        self._writer.drop()
+        if len(commands) == 1:
+            kind = "database" if isinstance(error, asyncpg.PostgresError) else "decide"
+            metrics.FAULTS.labels(kind).inc()
+            log.error("command_failed", kind=commands[0].kind, tenant=commands[0].envelope.tenant, exc_info=error)
+            _answer(commands, [Outcome(error)])
+            return
+        metrics.DATABASE_RETRIES.labels("bisect").inc()
+        middle = len(commands) // 2
+        await self._execute(commands[:middle])
+        await self._execute(commands[middle:])
+
+    def _backoff_seconds(self, attempt: int) -> float:
+        settings = self._settings
+        ceiling = min(
+            settings.database_reconnect_backoff_max_milliseconds,
+            settings.database_reconnect_backoff_min_milliseconds << attempt,
+        )
+        return random.uniform(0.5, 1.0) * ceiling / 1000
+
+    def _shed(self, cause: str, message: str) -> None:
+        metrics.OVERLOAD.labels(cause).inc()
+        raise Overloaded(message, self._settings.retry_after_milliseconds / 1000)
+
+
+class Lanes:
+    """All lanes of a process."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._lanes = [Lane(registry, settings) for _ in range(settings.lanes_per_worker)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Starts executing."""
+        self._tasks = [asyncio.create_task(lane.run(), name=f"lane-{i}") for i, lane in enumerate(self._lanes)]
+
+    def put(self, command: Command) -> None:
+        """Queues a command in its member's lane. Raises Overloaded."""
+        member = f"{command.envelope.tenant}/{command.member_id}".encode()
+        self._lanes[crc32(member) % len(self._lanes)].put(command)
+
+    async def drain(self) -> None:
+        """Answers everything queued, then closes the connections."""
+        for lane in self._lanes:
+            lane.close()
+        await asyncio.gather(*self._tasks)
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, asyncpg.DeadlockDetectedError):
+        return "deadlock"
+    return "serialization" if isinstance(error, asyncpg.SerializationError) else "lock_timeout"
+
+
+def _answer(commands: list[Command], outcomes: list[Outcome]) -> None:
+    metrics.BATCH_SIZE.observe(len(commands))
+    counts: dict[tuple[str, str, str], int] = {}
+    for command, outcome in zip(commands, outcomes, strict=True):
+        if outcome.entry is not None:
+            reason = outcome.entry.rejection
+            label = (command.kind, "rejection" if reason else "receipt", reason or "")
+            counts[label] = counts.get(label, 0) + 1
+        elif outcome.replay:
+            metrics.REPLAYS.labels(command.kind).inc()
+        if outcome.bounded:
+            metrics.BOUNDED_SEARCHES.inc()
+        if command.envelope.answer.done():  # the caller has gone; what was booked stays, its retry is answered
+            continue
+        if isinstance(outcome.answer, bytes):
+            command.envelope.answer.set_result(outcome.answer)
+        else:
+            command.envelope.answer.set_exception(outcome.answer)
+    for label, count in counts.items():
+        metrics.SETTLEMENTS.labels(*label).inc(count)
+
+

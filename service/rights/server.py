@@ -1,0 +1,101 @@
+"""A worker process: puts the parts together, serves, and drains on SIGTERM."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvloop
+
+from rights import link
+from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.edge import Edge
+from rights.api.members import MemberApi, MemberResolver
+from rights.api.quotes import QuoteSigner
+from rights.api.rulebooks import RulebookApi
+from rights.api.settlement import SettlementApi
+from rights.domain.book import Kernel
+from rights.engine.lane import Lanes
+from rights.engine.registry import Registry
+from rights.settings import Settings, SettingsError
+from rights.store.migrate import missing_revision
+from rights.store.operator import Operator
+from rights.store.reader import Reader
+from rights.transport.grpcio import GrpcioServer
+
+log = structlog.get_logger(__name__)
+
+
+def compiled_kernel() -> Kernel:
+    """The Cython kernel. There is no fallback: a service that is silently slow is worse than one that does not start."""
+    try:
+        from rights_native import _kernel
+    except ImportError as error:
+        raise SettingsError(
+            f"the compiled kernel is missing ({error}); build it with `make setup`. "
+            "The service does not start on the Python twin"
+        ) from error
+    return _kernel
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
+    """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
+    kernel = compiled_kernel()
+    async with contextlib.AsyncExitStack() as stack:
+        reader = await Reader.open(settings)
+        stack.push_async_callback(reader.close)
+        async with reader.transaction() as connection:
+            missing = await missing_revision(connection)
+        if missing:
+            raise SettingsError(f"the database lacks migration {missing}; run `rights migrate`")
+        operator = Operator(reader)
+        if not settings.authenticates:
+            await operator.add_tenant(DEVELOPMENT_CALLER.tenant)
+        signer = QuoteSigner(await _quote_secret(settings, reader))
+        registry = Registry(reader, kernel)
+        lanes = Lanes(registry, settings)
+        members = MemberResolver(reader)
+        methods = [
+            *SettlementApi(settings, registry, lanes, reader, members, signer).methods(),
+            *MemberApi(lanes, reader, operator, members).methods(),
+            *RulebookApi(registry, reader, operator).methods(),
+        ]
+        lanes.start()
+        stack.push_async_callback(lanes.drain)
+        poll = asyncio.create_task(registry.poll(settings.rules_poll_milliseconds / 1000))
+        stack.callback(poll.cancel)
+        server = GrpcioServer(Edge(methods, Authenticator(settings), registry), settings)
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.refuse()
+            await asyncio.sleep(settings.drain_not_serving_seconds)
+            await server.stop(settings.drain_grace_seconds)
+
+
+async def _serve(settings: Settings, index: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with worker(settings) as server:
+        link.announce_ready()
+        log.info("worker_ready", worker=index, port=server.port)
+        await stop.wait()
+        log.info("worker_draining", worker=index)
+    log.info("worker_stopped", worker=index)
+
+
+def run_worker(settings: Settings, index: int) -> None:
+    """Serves until SIGTERM. Raises SettingsError when it cannot start."""
+    uvloop.run(_serve(settings, index))
+
+
+async def _quote_secret(settings: Settings, reader: Reader) -> bytes:
+    if settings.quote_key_file is not None:
+        return settings.quote_key_file.read_bytes()
+    return await reader.quote_key()

@@ -1,0 +1,45 @@
+"""How the service connects to PostgreSQL."""
+
+from typing import Any
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from rights.settings import Settings
+
+# A connection of its own, or one lent by the pool.
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+# Failures after which the same work may be done again: the connection is gone or going.
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+
+# Failures of a transaction that lost a race; it was rolled back and may be tried again.
+CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """Arguments of asyncpg.connect and create_pool.
+
+    No statement timeout: the server would answer it, like a cancel request, even to a COMMIT that
+    waits for a replica, which then is committed here and told as failed. Locks do time out.
+    """
+    return {
+        "dsn": settings.database_url,
+        "timeout": settings.database_connect_timeout_seconds,
+        "max_cached_statement_lifetime": 0,
+        "server_settings": {
+            "application_name": "rights",
+            "jit": "off",
+            "lock_timeout": str(settings.database_lock_timeout_milliseconds),
+        },
+    }

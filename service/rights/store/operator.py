@@ -1,0 +1,75 @@
+"""What operators write: members, identities, rulebooks, pauses. Each call is one transaction."""
+
+import hashlib
+
+from rights.store.connect import Connection
+from rights.store.reader import Reader
+from rights.store.sql import SQL
+from rights.v1 import rulebook_pb2
+
+
+class Operator:
+    """Writes outside the lanes. Raises one of CONNECTION_LOST when the database is away."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def add_tenant(self, tenant: str) -> bool:
+        """Makes a tenant served; False if it is already."""
+        async with self._reader.transaction() as connection:
+            return await connection.fetchval(SQL["add_tenant"], tenant) is not None
+
+    async def upsert_member(self, tenant: str, member_id: str, tier: int, tags: list[str]) -> bool:
+        """Creates a member or replaces tier and tags; whether it is new."""
+        async with self._reader.transaction() as connection:
+            return bool(await connection.fetchval(SQL["upsert_member"], tenant, member_id, tier, tags))
+
+    async def link_identity(
+        self, tenant: str, business_line: str, external_id: str, member_id: str
+    ) -> tuple[str | None, bool]:
+        """Links an account unless it is linked; the member it is linked to now (None: no such member), and whether by this call."""
+        async with self._reader.transaction() as connection:
+            if not await connection.fetchval(SQL["member_exists"], tenant, member_id):
+                return None, False
+            if await connection.fetchval(SQL["link_identity"], tenant, business_line, external_id, member_id):
+                return member_id, True
+            linked = await connection.fetchval(SQL["identity_member"], tenant, business_line, external_id)
+            return linked, False
+
+    async def publish(self, tenant: str, rulebook: rulebook_pb2.Rulebook, caller: str) -> tuple[int, bool]:
+        """Stores a valid rulebook as the next version, or finds the version of the same content."""
+        content = rulebook.SerializeToString(deterministic=True)
+        digest = hashlib.sha256(content).digest()
+        async with self._reader.transaction() as connection:
+            await connection.fetchval(SQL["raise_revision"], tenant)
+            version: int | None = await connection.fetchval(SQL["rulebook_by_digest"], tenant, digest)
+            if version is not None:
+                return version, False
+            version = await connection.fetchval(SQL["add_rulebook"], tenant, rulebook.name, content, digest, caller)
+            assert version is not None
+            limits = [("budget", b.id, b.cap_minor) for b in rulebook.budgets]
+            limits += [("quota", q.id, q.cap) for q in rulebook.quotas]
+            kinds, ids, caps = zip(*limits, strict=True) if limits else ((), (), ())
+            await connection.execute(SQL["add_budgets"], tenant, list(kinds), list(ids), list(caps))
+            await self._audit(connection, tenant, caller, "publish", f"version {version}")
+            return version, True
+
+    async def activate(self, tenant: str, version: int, at_ms: int, caller: str) -> None:
+        """Puts an existing version in force from a time on."""
+        async with self._reader.transaction() as connection:
+            await connection.fetchval(SQL["raise_revision"], tenant)
+            await connection.execute(SQL["add_activation"], tenant, version, at_ms)
+            await self._audit(connection, tenant, caller, "activate", f"version {version} from {at_ms} ms")
+
+    async def set_paused(self, tenant: str, campaign_id: str, paused: bool, caller: str) -> bool:
+        """Pauses or resumes a campaign; whether that changed anything."""
+        name = "pause" if paused else "resume"
+        async with self._reader.transaction() as connection:
+            await connection.fetchval(SQL["raise_revision"], tenant)
+            changed = await connection.fetchval(SQL[name], tenant, campaign_id) is not None
+            if changed:
+                await self._audit(connection, tenant, caller, name, campaign_id)
+            return changed
+
+    async def _audit(self, connection: Connection, tenant: str, caller: str, action: str, subject: str) -> None:
+        await connection.execute(SQL["add_admin_action"], tenant, caller, action, subject)

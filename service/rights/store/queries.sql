@@ -1,0 +1,134 @@
+-- Every statement the service sends, by name. `-- name: x` begins one; the comment after it says what for.
+
+-- name: load_batch
+-- Locks a batch's members and reads all that deciding needs, in one round trip.
+SELECT position, revision, tier, tags, lots::text, counters::text, coupons::text,
+       key_digest, key_response, subject_entry, budgets::text
+FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: commit_batch
+-- Books a decided batch in one statement; answers how many claims and budgets refused.
+SELECT claims_refused, budgets_refused FROM rights.commit_batch(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)
+
+-- name: member_state
+-- One member as a quote needs it: without a lock.
+SELECT position, revision, tier, tags, lots::text, counters::text, coupons::text
+FROM rights.member_states(ARRAY[1], ARRAY[$1::text], ARRAY[$2::text], $3::text[], $4)
+
+-- name: budget_amounts
+-- What is used and held of a tenant's budgets and quotas.
+SELECT kind, budget_id, cap, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+
+-- name: tenant_revisions
+-- Which tenants there are, and which of their rules are no longer the ones cached.
+SELECT tenant_id, revision FROM rights.tenant
+
+-- name: tenant_rules
+-- What is in force for a tenant, and from when; and what is paused. One snapshot.
+SELECT t.revision,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(
+                   floor(extract(epoch FROM a.activates_at) * 1000)::bigint, a.activation_id, a.version)), '[]')
+        FROM rights.activation a WHERE a.tenant_id = t.tenant_id)::text AS activations,
+       ARRAY(SELECT p.campaign_id FROM rights.pause p WHERE p.tenant_id = t.tenant_id) AS paused
+FROM rights.tenant t WHERE t.tenant_id = $1
+
+-- name: add_tenant
+INSERT INTO rights.tenant (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING RETURNING tenant_id
+
+-- name: raise_revision
+-- Makes every worker read the tenant's rules again; also serializes operators of one tenant.
+UPDATE rights.tenant SET revision = revision + 1 WHERE tenant_id = $1 RETURNING revision
+
+-- name: rulebook
+SELECT version, name, content, publisher, published_at FROM rights.rulebook
+WHERE tenant_id = $1 AND version = $2
+
+-- name: rulebook_by_digest
+SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
+
+-- name: add_rulebook
+-- Numbered by the tenant's order of publishing; the caller holds the tenant's row.
+INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 FROM rights.rulebook WHERE tenant_id = $1
+RETURNING version
+
+-- name: add_budgets
+-- Budget rows exist before anything uses them, so that they can be locked.
+INSERT INTO rights.budget (tenant_id, kind, budget_id, cap)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
+ON CONFLICT DO NOTHING
+
+-- name: list_rulebooks
+SELECT version, name, publisher, published_at FROM rights.rulebook
+WHERE tenant_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
+
+-- name: add_activation
+INSERT INTO rights.activation (tenant_id, version, activates_at)
+SELECT $1, $2, timestamptz 'epoch' + $3::bigint * interval '1 millisecond'
+
+-- name: pause
+INSERT INTO rights.pause (tenant_id, campaign_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING campaign_id
+
+-- name: resume
+DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_id
+
+-- name: add_admin_action
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
+
+-- name: upsert_member
+-- xmax is 0 in a row that this statement created.
+INSERT INTO rights.member AS m (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, member_id) DO UPDATE SET tier = excluded.tier, tags = excluded.tags
+RETURNING xmax = 0 AS created
+
+-- name: member_exists
+SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = $2)
+
+-- name: link_identity
+INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING member_id
+
+-- name: identity_member
+SELECT member_id FROM rights.identity WHERE tenant_id = $1 AND business_line = $2 AND external_id = $3
+
+-- name: member_identities
+SELECT business_line, external_id FROM rights.identity WHERE tenant_id = $1 AND member_id = $2
+ORDER BY business_line, external_id
+
+-- name: member_coupons
+-- A member's coupons, held ones first; used and expired ones only when asked for.
+SELECT coupon_id, template_id, starts_ms, expires_ms, redeemed_by FROM rights.coupon
+WHERE tenant_id = $1 AND member_id = $2
+  AND ($3 OR (redeemed_by IS NULL AND (expires_ms IS NULL OR expires_ms > $4)))
+ORDER BY redeemed_by IS NOT NULL, coupon_id DESC LIMIT $5
+
+-- name: settlement_by_id
+SELECT member_id, entry_id, order_id, rulebook_version, postings::text, usages::text, coupons::text, response
+FROM rights.journal WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'settle' AND rejection IS NULL
+
+-- name: settlement_by_order
+SELECT j.member_id, j.entry_id, j.order_id, j.rulebook_version, j.postings::text, j.usages::text,
+       j.coupons::text, j.response
+FROM rights.claim c JOIN rights.journal j USING (tenant_id, member_id, entry_id)
+WHERE c.tenant_id = $1 AND c.scope = 'order' AND c.claim_key = $2
+
+-- name: list_settlements
+SELECT member_id, entry_id, order_id, rulebook_version, postings::text, usages::text, coupons::text, response
+FROM rights.journal
+WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 AND kind = 'settle' AND rejection IS NULL
+ORDER BY entry_id DESC LIMIT $4
+
+-- name: reversals
+-- Which of some settlements are reversed, by which entry, and when.
+SELECT c.claim_key AS settlement_id, c.entry_id, j.recorded_ms
+FROM rights.claim c JOIN rights.journal j USING (tenant_id, member_id, entry_id)
+WHERE c.tenant_id = $1 AND c.scope = 'reversal' AND c.claim_key = ANY ($2::text[])
+
+-- name: list_entries
+SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal
+WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
+
+-- name: quote_key
+SELECT key FROM rights.quote_key

@@ -1,0 +1,214 @@
+"""The read side, and operators' writes: a small pool beside the lanes' connections."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import asyncpg
+import orjson
+
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Coupon, Posting, Usage
+from rights.domain.wallet import Wallet
+from rights.settings import Settings
+from rights.store.connect import Connection, options
+from rights.store.sql import SQL
+from rights.store.writer import decode_wallet
+from rights.v1 import rulebook_pb2
+
+AFTER_ALL = "~"  # sorts after every entry id: the first page of a newest-first listing
+
+
+class TenantState(NamedTuple):
+    """A tenant's rules as stored: activations are (from ms, version), in order of force."""
+
+    revision: int
+    activations: list[tuple[int, int]]
+    paused: frozenset[str]
+
+
+class StoredRulebook(NamedTuple):
+    """A published version; `rulebook` is empty in listings."""
+
+    version: int
+    name: str
+    publisher: str
+    published_at: datetime
+    rulebook: rulebook_pb2.Rulebook
+
+
+class BudgetState(NamedTuple):
+    """A budget or quota."""
+
+    kind: str
+    id: str
+    cap: int
+    used: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSettlement:
+    """A settlement as booked. `response` is the stored SettleResponse."""
+
+    member_id: str
+    settlement_id: str
+    order_id: str
+    version: int
+    postings: list[Posting]
+    usages: list[Usage]
+    coupon_ids: list[str]
+    response: bytes
+
+
+class StoredReversal(NamedTuple):
+    """Which entry reversed a settlement, and when."""
+
+    entry_id: str
+    recorded_ms: int
+
+
+class StoredEntry(NamedTuple):
+    """A journal entry with its postings."""
+
+    entry_id: str
+    kind: str
+    recorded_ms: int
+    order_id: str
+    postings: list[Posting]
+
+
+class Reader:
+    """Queries over a pool. Raises one of CONNECTION_LOST when the database is away."""
+
+    def __init__(self, pool: "asyncpg.Pool") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, settings: Settings) -> "Reader":
+        """Connects."""
+        pool = await asyncpg.create_pool(**options(settings), min_size=1, max_size=settings.read_pool_size)
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Closes the pool."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        """Raises unless the database answers."""
+        await self._pool.fetchval("SELECT 1")
+
+    async def quote_key(self) -> bytes:
+        """The secret that signs quotes when no file has one."""
+        return bytes(await self._pool.fetchval(SQL["quote_key"]))
+
+    # Rules
+
+    async def tenant_revisions(self) -> dict[str, int]:
+        """Every tenant with its revision."""
+        return {row["tenant_id"]: row["revision"] for row in await self._pool.fetch(SQL["tenant_revisions"])}
+
+    async def tenant_rules(self, tenant: str) -> TenantState | None:
+        """What is in force for a tenant, and from when."""
+        row = await self._pool.fetchrow(SQL["tenant_rules"], tenant)
+        if row is None:
+            return None
+        activations = sorted(orjson.loads(row["activations"]))  # by time, then by order of activation
+        return TenantState(row["revision"], [(at, version) for at, _, version in activations], frozenset(row["paused"]))
+
+    async def rulebook(self, tenant: str, version: int) -> StoredRulebook | None:
+        """One version with its content."""
+        row = await self._pool.fetchrow(SQL["rulebook"], tenant, version)
+        if row is None:
+            return None
+        content = rulebook_pb2.Rulebook.FromString(row["content"])
+        return StoredRulebook(row["version"], row["name"], row["publisher"], row["published_at"], content)
+
+    async def rulebooks(self, tenant: str, before: int, limit: int) -> list[StoredRulebook]:
+        """Versions below `before`, newest first, without content."""
+        rows = await self._pool.fetch(SQL["list_rulebooks"], tenant, before, limit)
+        empty = rulebook_pb2.Rulebook()
+        return [StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in rows]
+
+    async def budgets(self, tenant: str) -> list[BudgetState]:
+        """All budgets and quotas of a tenant."""
+        return [BudgetState(*row) for row in await self._pool.fetch(SQL["budget_amounts"], tenant)]
+
+    # Members
+
+    async def wallet(self, tenant: str, member_id: str, coupon_ids: list[str], now_ms: int) -> tuple[int, Wallet] | None:
+        """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired."""
+        row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
+        if row is None:
+            return None
+        _, revision, tier, tags, lots, counters, coupons = row
+        return revision, decode_wallet(tenant, member_id, tier, tags, lots, counters, coupons)
+
+    async def coupons(self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int) -> list[Coupon]:
+        """A member's coupons, held ones first, newest first."""
+        rows = await self._pool.fetch(SQL["member_coupons"], tenant, member_id, used_too, now_ms, limit)
+        return [Coupon(r[0], r[1], r[2], NEVER_MS if r[3] is None else r[3], r[4] or "") for r in rows]
+
+    async def identities(self, tenant: str, member_id: str) -> list[tuple[str, str]]:
+        """(business line, external id) of a member's accounts."""
+        return [(r[0], r[1]) for r in await self._pool.fetch(SQL["member_identities"], tenant, member_id)]
+
+    async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
+        """The member an account is linked to."""
+        member: str | None = await self._pool.fetchval(SQL["identity_member"], tenant, business_line, external_id)
+        return member
+
+    # Journal
+
+    async def settlement(self, tenant: str, settlement_id: str) -> StoredSettlement | None:
+        """A settlement by its id; refusals are none."""
+        row = await self._pool.fetchrow(SQL["settlement_by_id"], tenant, settlement_id)
+        return None if row is None else _settlement(row)
+
+    async def settlement_of_order(self, tenant: str, order_id: str) -> StoredSettlement | None:
+        """The settlement of an order."""
+        row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
+        return None if row is None else _settlement(row)
+
+    async def settlements(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredSettlement]:
+        """A member's settlements before an id, newest first."""
+        rows = await self._pool.fetch(SQL["list_settlements"], tenant, member_id, before, limit)
+        return [_settlement(row) for row in rows]
+
+    async def reversals(self, tenant: str, settlement_ids: list[str]) -> dict[str, StoredReversal]:
+        """Which of the settlements are reversed."""
+        rows = await self._pool.fetch(SQL["reversals"], tenant, settlement_ids)
+        return {r["settlement_id"]: StoredReversal(r["entry_id"], r["recorded_ms"]) for r in rows}
+
+    async def entries(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredEntry]:
+        """A member's journal before an id, newest first."""
+        rows = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
+        return [
+            StoredEntry(r["entry_id"], r["kind"], r["recorded_ms"], r["order_id"] or "", _postings(r["postings"]))
+            for r in rows
+        ]
+
+
+def _postings(text: str) -> list[Posting]:
+    return [Posting(*leg) for leg in orjson.loads(text)]
+
+
+def _settlement(row: asyncpg.Record) -> StoredSettlement:
+    return StoredSettlement(
+        member_id=row["member_id"],
+        settlement_id=row["entry_id"],
+        order_id=row["order_id"],
+        version=row["rulebook_version"],
+        postings=_postings(row["postings"]),
+        usages=[Usage(*usage) for usage in orjson.loads(row["usages"])],
+        coupon_ids=orjson.loads(row["coupons"]),
+        response=row["response"],
+    )
