@@ -1,0 +1,483 @@
+"""The commands that call a running service: rulebooks, wallets, settlements."""
+# ruff: noqa: PLC0415  (a command imports what it needs, when it needs it)
+
+import contextlib
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+
+from rights.v1 import common_pb2, member_pb2, rulebook_pb2, settlement_pb2
+
+CALL_TIMEOUT_SECONDS = 30
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+
+_out = Console(markup=False, highlight=False)  # ids and names are printed as they are
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+MemberArgument = Annotated[
+    str, typer.Argument(help="Member id, or LINE:ID of an account linked to it with --identity.")
+]
+
+# What to do next, by ErrorReason.
+_NEXT = {
+    "UNAUTHENTICATED": "give --token (or RIGHTS_TOKEN); `rights token` mints one for development",
+    "TOKEN_EXPIRED": "get a new token",
+    "ROLE_MISSING": "the credential needs another role",
+    "TENANT_UNKNOWN": "add the tenant with `rights tenant add ID`",
+    "NO_ACTIVE_RULEBOOK": "publish and activate a rulebook: `rights rulebook publish FILE --activate`",
+    "RULEBOOK_NOT_FOUND": "`rights rulebook list` shows the versions",
+}
+
+
+class CommandError(Exception):
+    """A command cannot be done; the message says what to do next."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class Service:
+    """A connection to a running service, its methods called by name."""
+
+    def __init__(
+        self, address: str, token: str | None, ca: Path | None, certificate: Path | None, key: Path | None
+    ):
+        self._address = address
+        self._metadata = [("authorization", f"Bearer {token}")] if token else []
+        self._ca, self._certificate, self._key = ca, certificate, key
+        self._channel: Any = None
+
+    def __enter__(self) -> "Service":
+        import grpc
+
+        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.enable_http_proxy", 0)]
+        if self._ca is None:
+            if self._certificate or self._key:
+                raise CommandError("--certificate and --key need --ca: they are for TLS", 2)
+            self._channel = grpc.insecure_channel(self._address, options)
+            return self
+        if (self._certificate is None) != (self._key is None):
+            raise CommandError("--certificate and --key go together", 2)
+        credentials = grpc.ssl_channel_credentials(
+            self._ca.read_bytes(),
+            self._key.read_bytes() if self._key else None,
+            self._certificate.read_bytes() if self._certificate else None,
+        )
+        self._channel = grpc.secure_channel(self._address, credentials, options)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def rulebooks(self, method: str, request: Message) -> Any:
+        """Calls RulebookService."""
+        from rights.v1.rulebook_pb2_grpc import RulebookServiceStub
+
+        return self._call(RulebookServiceStub, method, request)
+
+    def members(self, method: str, request: Message) -> Any:
+        """Calls MemberService."""
+        from rights.v1.member_pb2_grpc import MemberServiceStub
+
+        return self._call(MemberServiceStub, method, request)
+
+    def settlements(self, method: str, request: Message) -> Any:
+        """Calls SettlementService."""
+        from rights.v1.settlement_pb2_grpc import SettlementServiceStub
+
+        return self._call(SettlementServiceStub, method, request)
+
+    def _call(self, stub: Any, method: str, request: Message) -> Any:
+        import grpc
+
+        try:
+            return getattr(stub(self._channel), method)(
+                request, metadata=self._metadata, timeout=CALL_TIMEOUT_SECONDS
+            )
+        except grpc.RpcError as error:
+            raise CommandError(_explained(error, self._address)) from None
+
+
+def _explained(error: Any, address: str) -> str:
+    """A failed call in words: the message, each wrong field, and what to do next."""
+    import grpc
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status  # type: ignore[import-untyped]
+
+    reason, fields = "", []
+    with contextlib.suppress(ValueError):
+        status = rpc_status.from_call(error)
+        for detail in status.details if status is not None else ():
+            told = error_details_pb2.ErrorInfo()
+            wrong = error_details_pb2.BadRequest()
+            if detail.Unpack(told):
+                reason = told.reason
+            elif detail.Unpack(wrong):
+                fields = [
+                    f"{violation.field}: {violation.description}" for violation in wrong.field_violations
+                ]
+    if not reason and error.code() == grpc.StatusCode.UNAVAILABLE:
+        return (
+            f"no service answers at {address}: start one with `rights serve`, or name it with --address "
+            f"(RIGHTS_ADDRESS), and its CA with --ca if it speaks TLS ({error.details()})"
+        )
+    lines = [f"{reason or error.code().name}: {error.details()}", *fields]
+    if reason in _NEXT:
+        lines.append(_NEXT[reason])
+    return "\n".join(lines)
+
+
+_OPTIONS: dict[str, Any] = {
+    "address": Annotated[str, typer.Option(envvar="RIGHTS_ADDRESS", help="Where the service listens.")],
+    "token": Annotated[
+        str | None, typer.Option(envvar="RIGHTS_TOKEN", show_envvar=True, help="Bearer token.")
+    ],
+    "ca": Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RIGHTS_CA_FILE", exists=True, dir_okay=False, help="PEM of the CA; turns TLS on."
+        ),
+    ],
+    "certificate": Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="PEM client certificate, for mTLS.")
+    ],
+    "key": Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Its PEM private key.")],
+}
+_DEFAULTS = {"address": "127.0.0.1:50051"}
+
+
+def calls(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of a connection and, as its first argument, the `Service`."""
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @functools.wraps(command)
+    def connected(**given: Any) -> None:
+        connection = {name: given.pop(name) for name in _OPTIONS}
+        with Service(**connection) as service:
+            command(service, **given)
+
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name), annotation=kind)
+        for name, kind in _OPTIONS.items()
+    ]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    connected.__signature__ = inspect.Signature(own + options)  # type: ignore[attr-defined]
+    connected.__annotations__ = {parameter.name: parameter.annotation for parameter in own + options}
+    return connected
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """Prints a table; columns named in `_RIGHT` are numbers."""
+    drawn = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in _RIGHT else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    _out.print(drawn)
+
+
+_RIGHT = frozenset(
+    {"Amount", "Available", "Expired", "Used", "Held", "Cap", "Left", "Count", "List", "Payable", "Version"}
+)
+
+
+def print_json(value: Message | dict[str, Any]) -> None:
+    """One JSON document with the proto's field names; int64 are strings, as protobuf's JSON has them."""
+    if isinstance(value, Message):
+        value = MessageToDict(
+            value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def money(minor: int, currency: str) -> str:
+    """An amount as people write it ("12.34 CNY")."""
+    import iso4217
+
+    try:
+        exponent = iso4217.Currency(currency).exponent or 0
+    except ValueError:
+        exponent = 0
+    return f"{Decimal(minor).scaleb(-exponent):,f} {currency}"
+
+
+def when(time: Timestamp) -> str:
+    """A time to the second, in UTC; "" where there is none."""
+    return time.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if time.ByteSize() else ""
+
+
+# Rulebooks.
+
+rulebook_app = typer.Typer(
+    help="Rulebooks: check, publish, put in force, stop a campaign.", no_args_is_help=True
+)
+FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Rulebook in YAML.")]
+CampaignArgument = Annotated[str, typer.Argument(help="Campaign id.")]
+
+
+def _read(file: Path) -> rulebook_pb2.Rulebook:
+    from rights import rulebook_yaml
+
+    rulebook, mistakes = rulebook_yaml.load(file)
+    if rulebook is None or mistakes:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        raise CommandError("\n".join([f"{file} has {count}:", *(str(mistake) for mistake in mistakes)]))
+    return rulebook
+
+
+@rulebook_app.command("validate")
+def rulebook_validate(file: FileArgument) -> None:
+    """Check a rulebook file without a service: every mistake with its line and column."""
+    rulebook = _read(file)
+    _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.")
+
+
+@rulebook_app.command("publish")
+@calls
+def rulebook_publish(
+    service: Service,
+    file: FileArgument,
+    activate: Annotated[bool, typer.Option("--activate", help="Put it in force at once.")] = False,
+) -> None:
+    """Store a rulebook as the next version. Content already published keeps its version."""
+    answer = service.rulebooks("Publish", rulebook_pb2.PublishRequest(rulebook=_read(file)))
+    state = "published" if answer.created else "was published before"
+    if activate:
+        service.rulebooks("Activate", rulebook_pb2.ActivateRequest(version=answer.version))
+        _out.print(f"Version {answer.version} {state} and is in force.")
+    else:
+        _out.print(
+            f"Version {answer.version} {state}; `rights rulebook activate {answer.version}` puts it in force."
+        )
+
+
+@rulebook_app.command("activate")
+@calls
+def rulebook_activate(
+    service: Service,
+    version: Annotated[int, typer.Argument(min=1, help="Version, as `publish` and `list` tell it.")],
+    at: Annotated[
+        str | None, typer.Option(help="From when: 2026-11-11T00:00:00+08:00. Default: now.")
+    ] = None,
+) -> None:
+    """Put a version in force, now or at a time, in all workers at that instant."""
+    request = rulebook_pb2.ActivateRequest(version=version)
+    if at is not None:
+        try:
+            time = datetime.fromisoformat(at)
+        except ValueError:
+            raise CommandError(f"--at {at}: write a time like 2026-11-11T00:00:00+08:00", 2) from None
+        if time.tzinfo is None:
+            raise CommandError(f"--at {at}: name the offset (+08:00, Z); times without one are ambiguous", 2)
+        request.activate_time.FromDatetime(time)
+    answer = service.rulebooks("Activate", request)
+    _out.print(
+        f"Version {answer.activation.version} is in force from {when(answer.activation.activate_time)}."
+    )
+
+
+@rulebook_app.command("list")
+@calls
+def rulebook_list(service: Service, as_json: JsonOption = False) -> None:
+    """Show the newest 200 versions and what is in force when."""
+    answer = service.rulebooks("ListRulebooks", rulebook_pb2.ListRulebooksRequest(page_size=200))
+    if as_json:
+        print_json(answer)
+        return
+    if not answer.rulebooks:
+        _out.print("No rulebooks yet: publish one with `rights rulebook publish FILE --activate`.")
+        return
+    upcoming = {activation.version: when(activation.activate_time) for activation in answer.upcoming}
+
+    def state(version: int) -> str:
+        parts = ["in force"] if version == answer.active_version else []
+        parts += [f"from {upcoming[version]}"] if version in upcoming else []
+        return ", ".join(parts)
+
+    table(
+        ("Version", "Name", "Published", "By", "State"),
+        [
+            (str(book.version), book.name, when(book.publish_time), book.publisher, state(book.version))
+            for book in answer.rulebooks
+        ],
+    )
+
+
+@rulebook_app.command("pause")
+@calls
+def rulebook_pause(service: Service, campaign: CampaignArgument) -> None:
+    """Stop a campaign: every settlement decided after the answer is without it."""
+    answer = service.rulebooks("PauseCampaign", rulebook_pb2.PauseCampaignRequest(campaign_id=campaign))
+    _out.print(f"Campaign {campaign} {'is paused' if answer.changed else 'was paused before'}.")
+
+
+@rulebook_app.command("resume")
+@calls
+def rulebook_resume(service: Service, campaign: CampaignArgument) -> None:
+    """Let a paused campaign act again."""
+    answer = service.rulebooks("ResumeCampaign", rulebook_pb2.ResumeCampaignRequest(campaign_id=campaign))
+    _out.print(f"Campaign {campaign} {'runs again' if answer.changed else 'was running'}.")
+
+
+@rulebook_app.command("budgets")
+@calls
+def rulebook_budgets(service: Service, as_json: JsonOption = False) -> None:
+    """Show budgets (minor units) and quotas (uses) with what is left of them."""
+    answer = service.rulebooks("GetBudgets", rulebook_pb2.GetBudgetsRequest())
+    if as_json:
+        print_json(answer)
+        return
+    rows = [
+        (kind, usage.id, *(f"{number:,}" for number in (usage.cap, usage.used, usage.held, _left(usage))))
+        for kind, usages in (("budget", answer.budgets), ("quota", answer.quotas))
+        for usage in usages
+    ]
+    if rows:
+        table(("Kind", "Id", "Cap", "Used", "Held", "Left"), rows)
+    else:
+        _out.print("The rulebook in force has no budgets and no quotas.")
+
+
+def _left(usage: rulebook_pb2.BudgetUsage) -> int:
+    return usage.cap - usage.used - usage.held
+
+
+# Wallets.
+
+wallet_app = typer.Typer(help="What members hold.", no_args_is_help=True)
+
+
+@wallet_app.command("show")
+@calls
+def wallet_show(
+    service: Service,
+    member: MemberArgument,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="MEMBER is LINE:ID, an account linked to a member.")
+    ] = False,
+    used: Annotated[bool, typer.Option("--used", help="Also coupons that were redeemed or expired.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a member's balances, coupons and counters."""
+    reference = common_pb2.MemberRef(member_id=member)
+    if identity:
+        line, _, external = member.partition(":")
+        if not external:
+            raise CommandError(f"{member}: with --identity write LINE:ID, as in taobao:12345", 2)
+        account = common_pb2.Identity(business_line=line, external_id=external)
+        reference = common_pb2.MemberRef(identity=account)
+    request = member_pb2.GetWalletRequest(member=reference, include_used_coupons=used)
+    wallet = service.members("GetWallet", request)
+    if as_json:
+        print_json(wallet)
+        return
+    tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
+    _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
+    if wallet.balances:
+        rows = [(held.asset, f"{held.available:,}", f"{held.expired:,}") for held in wallet.balances]
+        table(("Asset", "Available", "Expired"), rows, "Balances")
+    if wallet.lots:
+        table(
+            ("Asset", "Amount", "Expires", "Origin"),
+            [
+                (lot.asset, f"{lot.amount:,}", when(lot.expire_time) or "never", lot.origin)
+                for lot in wallet.lots
+            ],
+            "Lots",
+        )
+    if wallet.coupons:
+        states = member_pb2.Coupon.State
+        table(
+            ("Coupon", "Template", "State", "Valid from", "Until", "Settlement"),
+            [
+                (
+                    coupon.coupon_id,
+                    coupon.template_id,
+                    states.Name(coupon.state).removeprefix("STATE_").lower(),
+                    when(coupon.start_time),
+                    when(coupon.expire_time) or "always",
+                    coupon.settlement_id,
+                )
+                for coupon in wallet.coupons
+            ],
+            "Coupons",
+        )
+    if wallet.counters:
+        rows = [(counter.campaign_id, counter.period, f"{counter.used:,}") for counter in wallet.counters]
+        table(("Campaign", "Period", "Used"), rows, "Uses")
+
+
+# Settlements.
+
+settlement_app = typer.Typer(help="What was settled.", no_args_is_help=True)
+
+
+@settlement_app.command("show")
+@calls
+def settlement_show(
+    service: Service,
+    settlement: Annotated[str, typer.Argument(help="Settlement id, or the order's id with --order.")],
+    order: Annotated[bool, typer.Option("--order", help="The id is the order's.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a settlement: its receipt, who paid for what, and whether it was reversed."""
+    request = (
+        settlement_pb2.GetSettlementRequest(order_id=settlement)
+        if order
+        else settlement_pb2.GetSettlementRequest(settlement_id=settlement)
+    )
+    found = service.settlements("GetSettlement", request).settlement
+    if as_json:
+        print_json(found)
+        return
+    receipt = found.receipt
+
+    def amount(minor: int) -> str:
+        return money(minor, receipt.currency)
+
+    reversed_at = f", reversed {when(found.reverse_time)}" if found.reversal_id else ""
+    _out.print(
+        f"Settlement {receipt.settlement_id} of order {receipt.order_id}, member {receipt.member_id}\n"
+        f"settled {when(receipt.settle_time)}, rulebook version {receipt.rulebook_version}{reversed_at}\n"
+        f"list {amount(receipt.list_minor)}, discount {amount(receipt.discount_minor)}, "
+        f"redeemed {amount(receipt.redeemed_minor)}, payable {amount(receipt.payable_minor)}",
+    )
+    table(
+        ("Line", "List", "Payable"),
+        [
+            (str(index), amount(line.list_minor), amount(line.payable_minor))
+            for index, line in enumerate(receipt.lines)
+        ],
+        "Lines",
+    )
+    rows = [
+        (part.stage_id, part.campaign_id, part.coupon_id, amount(part.amount_minor), _payers(part, amount))
+        for part in receipt.adjustments
+    ]
+    rows += [
+        ("redeemed", f"{part.units:,} {part.asset}", "", amount(part.value_minor), _payers(part, amount))
+        for part in receipt.redemptions
+    ]
+    if rows:
+        table(("Stage", "Campaign", "Coupon", "Amount", "Paid by"), rows, "Adjustments")
+    for earning in receipt.earnings:
+        until = when(earning.lot.expire_time) or "for ever"
+        _out.print(f"earned {earning.lot.amount:,} {earning.lot.asset}, until {until}")
+
+
+def _payers(part: Any, amount: Callable[[int], str]) -> str:
+    return ", ".join(f"{share.party} {amount(share.amount_minor)}" for share in part.funding)

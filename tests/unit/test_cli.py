@@ -1,0 +1,120 @@
+"""The command line: mistakes are told in a line, with what to do next and the right exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.protobuf.timestamp_pb2 import Timestamp
+from typer.testing import CliRunner, Result
+
+from rights import cli_calls
+from rights.api.auth import Authenticator, Caller
+from rights.cli import app
+from rights.cli_calls import money, when
+from rights.settings import Settings, load_settings, settings_table, variable
+from rights.v1.rulebook_pb2 import ActivateRequest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*map(variable, Settings.model_fields), "RIGHTS_ADDRESS", "RIGHTS_TOKEN", "RIGHTS_CA_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["serve"], 2, "RIGHTS_DATABASE_URL"),
+        (["serve", "--data", "x"], 2, "give --embedded too"),
+        (["serve", "--port", "70000"], 2, "RIGHTS_PORT=70000"),
+        (["serve", "--host", "0.0.0.0"], 2, "nothing identifies callers"),
+        (["migrate"], 2, "RIGHTS_DATABASE_URL"),
+        (["audit"], 2, "RIGHTS_DATABASE_URL"),
+        (["tenant", "add", "a b"], 2, "without spaces"),
+        (["wallet", "show", "m", "--address", "127.0.0.1:1"], 1, "no service answers at 127.0.0.1:1"),
+        (["wallet", "show", "m", "--identity"], 2, "LINE:ID"),
+        (["rulebook", "activate", "1", "--at", "tomorrow"], 2, "write a time like"),
+        (["rulebook", "activate", "1", "--at", "2026-11-11T00:00:00"], 2, "name the offset"),
+        (["rulebook", "activate", "0"], 2, ""),
+        (["rulebook", "validate", "/nowhere.yaml"], 2, ""),
+        (["nonsense"], 2, ""),
+    ],
+)
+def test_mistakes(words: list[str], code: int, told: str) -> None:
+    result = run(*words)
+    assert result.exit_code == code, result.output
+    assert told in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("words", [["migrate"], ["tenant", "list"]])
+def test_a_database_that_is_away(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", "postgresql://someone:secret@127.0.0.1:1/x")
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "the database cannot be reached" in result.output
+    assert "secret" not in result.output
+
+
+def test_an_embedded_database_and_a_given_one_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    result = run("serve", "--embedded")
+    assert (result.exit_code, "unset one" in result.output) == (2, True)
+
+
+def test_every_mistake_of_a_rulebook_file_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "book.yaml"
+    file.write_text("name: x\ncurrency: ABC\nstages: []\nsurprise: 1\n")
+    result = run("rulebook", "validate", str(file))
+    assert result.exit_code == 1
+    assert f"{file}:4:1" in result.output.replace("\n", "")
+
+
+def test_the_settings_table() -> None:
+    result = run("settings")
+    assert (result.exit_code, result.stdout) == (0, settings_table())
+
+
+def test_minted_tokens_are_accepted(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    words = ["token", "--tenant", "acme", "--caller", "shop", "--key", str(private), "--role", "operator"]
+    result = run(*words)
+    assert result.exit_code == 0
+    authenticator = Authenticator(load_settings(jwt_key_file=public))
+    caller = authenticator.authenticate([("authorization", f"Bearer {result.stdout.strip()}")])
+    assert caller == Caller("acme", "shop", frozenset({"operator"}))
+    assert run(*words, "--role", "king").exit_code == 2
+    assert run(*words, "--algorithm", "ES256").exit_code == 2
+    assert run(*words[:-3], str(public)).exit_code == 2
+
+
+def test_json_has_the_names_of_the_proto(capsys: pytest.CaptureFixture[str]) -> None:
+    cli_calls.print_json(ActivateRequest(version=2**60))
+    assert json.loads(capsys.readouterr().out) == {"version": str(2**60)}
+
+
+def test_amounts_and_times_for_people() -> None:
+    assert money(123456, "CNY") == "1,234.56 CNY"
+    assert money(-5, "CNY") == "-0.05 CNY"
+    assert money(1500, "JPY") == "1,500 JPY"
+    assert when(Timestamp()) == ""
+    assert when(Timestamp(seconds=1_794_326_400)) == "2026-11-10 16:00:00Z"
