@@ -34,12 +34,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -309,15 +311,11 @@ def _closed_to_others(path: Path) -> Path | None:
 def _group(user: str | None) -> int | None:
     if user is None:
         return None
-    import pwd
-
     return pwd.getpwnam(user).pw_gid
 
 
 def _keep(user: str, command: list[str]) -> int:
     """The keeper: runs the server until the pipe on standard input closes, then stops it."""
-    import threading
-
     as_user = user or None
     server = subprocess.Popen(
         command,

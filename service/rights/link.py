@@ -36,9 +36,18 @@ def _line() -> socket.socket | None:
     return line
 
 
+_ready = threading.Event()
+
+
 def announce_ready() -> None:
     """The worker calls this once, when it accepts calls."""
+    _ready.set()
     _send(READY)
+
+
+def is_ready() -> bool:
+    """Whether this worker has said that it is ready."""
+    return _ready.is_set()
 
 
 def announce_failure(reason: str) -> None:

@@ -21,7 +21,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    multiprocess,
+)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # workers cannot share them
 
 # Bounds in seconds. RPCs and commits end mostly between 1 ms and 100 ms; decisions far below 1 ms.
 _RPC_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -109,7 +118,7 @@ FAULTS: Final = Counter(
 )
 DATABASE_RETRIES: Final = Counter(
     "rights_database_retries_total",
-    "Batches tried again. cause: deadlock, serialization, lock_timeout, connection, budget, bisect.",
+    "Batches tried again. cause: deadlock, serialization, lock_timeout, connection, claim, budget, bisect.",
     ["cause"],
 )
 DATABASE_RECONNECTS: Final = Counter(

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -107,7 +106,7 @@ class Supervisor:
         """Serves until told to stop; the exit code: 0 after a stop, 1 when the workers cannot start."""
         # prometheus_client would write this program's own values there too; see `rights.metrics`.
         os.environ.pop(MULTIPROCESS_VARIABLE, None)
-        from rights import metrics
+        from rights import metrics  # noqa: PLC0415  (after the line above)
 
         self._metrics = metrics
         runtime = Path(tempfile.mkdtemp(prefix="rights-"))
@@ -118,7 +117,7 @@ class Supervisor:
             port: int = reserved.getsockname()[1]
             self.address = joined(self.settings.host, port)
             cleanup.callback(self._serve_metrics())
-            self._environment = self._worker_environment(runtime, port)
+            self._environment = self._worker_environment(port)
             self._catch_signals(cleanup)
             await self._tend_all()
         return 0 if self.error is None else 1
@@ -199,7 +198,7 @@ class Supervisor:
                 if line == link.READY:
                     slot.ready = slot.was_ever_ready = True
                     self._own.workers.set(self.ready_workers)
-                    _log.info("worker ready", worker=slot.index, pid=slot.child.pid if slot.child else None)
+                    _log.debug("worker ready", worker=slot.index, pid=slot.child.pid if slot.child else None)
                     self._announce()
                 elif line.startswith(link.FAILED):
                     slot.reason = line.removeprefix(link.FAILED).decode(errors="replace").strip()
@@ -262,19 +261,10 @@ class Supervisor:
 
     # Surroundings.
 
-    def _worker_environment(self, runtime: Path, port: int) -> dict[str, str]:
-        changes: dict[str, Any] = {"port": port}
-        if self.settings.quote_key_file is None:
-            key = runtime / "quote.key"
-            with open(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_hex(32))
-            changes["quote_key_file"] = key
-            _log.warning(
-                "RIGHTS_QUOTE_KEY_FILE is not set: quotes end with this run and hold on this machine only"
-            )
+    def _worker_environment(self, port: int) -> dict[str, str]:
         return {
             **os.environ,
-            **self.settings.model_copy(update=changes).environment(),
+            **self.settings.model_copy(update={"port": port}).environment(),
             MULTIPROCESS_VARIABLE: str(self._shared),
         }
 
@@ -290,7 +280,7 @@ class Supervisor:
 
     def _serve_metrics(self) -> Callable[[], None]:
         """Starts /metrics and /healthz on a thread; answers what stops it."""
-        from prometheus_client import make_wsgi_app
+        from prometheus_client import make_wsgi_app  # noqa: PLC0415  (as in `run`)
 
         registry = self._metrics.scrape_registry(self._shared)
         self._own = self._metrics.SupervisorMetrics(registry)

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from rights.api import auth
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator, AuthError, Caller
 from rights.settings import SettingsError, load_settings
