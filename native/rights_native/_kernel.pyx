@@ -21,7 +21,9 @@ Why it is written the way it is:
 (h) *Amount first, shares later.* What a campaign takes off is min(discount, room in scope), whatever
     the allocation; the allocation is only computed for campaigns that are applied.
 (i) *Bounds are made when a BEST stage begins.* There the bases of its campaigns are known exactly,
-    so bounds are tight where branching happens, and cost nothing per node.
+    so bounds are tight where branching happens, and a node only adds and subtracts. That a discount
+    on what is left of the cart shrinks with every unit taken before it is part of the bound: with
+    it, 900 campaigns before a percentage of the rest take 3,000 nodes, without it over 100,000.
 (j) *Ids as a bit set.* Of two sets of ids, which sorted tuple is smaller shows in the lowest bit in
     which they differ, so that ties cost a few words.
 (k) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
@@ -195,16 +197,38 @@ cdef struct Candidate:
     bint required
     bint reserved
 
+cdef enum Kind:  # see twin._Bound
+    KIND_OTHER = 0
+    KIND_EARLY = 1
+    KIND_LATE = 2
+    KIND_NONE = 3
+
+cdef struct Rest:
+    int64_t total
+    int64_t early
+    int64_t late
+
 cdef struct Step:
-    int64_t rest_before
+    Rest rest_before
     int64_t amount
     bint applied
-    bint may_leave
+    bint other_way
 
 cdef struct Most:
     int64_t most  # upper bound of what the candidate takes off
     int64_t later  # the largest bound among later members of its group
-    int64_t discount  # natural discount, where the candidate's stage is the one that begins; -1: below threshold
+    int32_t kind  # of a candidate without a group
+    int32_t rate_bps
+    int64_t discount  # natural discount, if its stage is the one that begins; -1: below threshold
+
+cdef struct GroupMost:
+    int64_t most  # the largest bound among members at or after the current turn
+    int32_t kind
+    int32_t rate_bps
+
+cdef struct Level:
+    int64_t rate_bps  # of all that is LATE
+    int64_t late_count
 
 cdef struct Remainder:
     int64_t rest
@@ -355,6 +379,25 @@ cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int
     return 0
 
 
+cdef inline int32_t rate_at_most(const Campaign* campaign) noexcept nogil:
+    """See twin._rate_at_most."""
+    cdef int64_t rate, rest
+    if campaign.effect == PERCENT:
+        return <int32_t>campaign.a
+    if campaign.effect == EVERY and campaign.a <= campaign.b:
+        rate = rights_muldiv(campaign.a, 10_000, campaign.b, &rest)
+        return <int32_t>rate + (rest > 0)
+    return 10_001
+
+
+cdef inline void lessen(Rest* rest, int64_t amount, int32_t kind) noexcept nogil:
+    rest.total -= amount
+    if kind == KIND_EARLY:
+        rest.early -= amount
+    elif kind == KIND_LATE:
+        rest.late -= amount
+
+
 cdef int compare_ids(const uint64_t* left, const uint64_t* right, int32_t words) noexcept nogil:
     """Compares two bit sets as sorted tuples: -1, 0, 1."""
     cdef int32_t w, v
@@ -438,7 +481,9 @@ cdef class Program:
     cdef int64_t* used
     cdef uint8_t* group
     cdef Most* most  # by level, then candidate
-    cdef int64_t* of_group  # by level, then local group
+    cdef GroupMost* of_group  # by level, then local group
+    cdef Level* levels
+    cdef Rest rest
     cdef int64_t* expiries
     cdef int64_t* sorted_expiries
     cdef uint64_t* ids
@@ -455,7 +500,7 @@ cdef class Program:
     cdef int64_t* wanted
     cdef int32_t* open_lines
     cdef Remainder* remainders
-    cdef int64_t payable, room, rest, turn_discount
+    cdef int64_t payable, room, turn_discount
     cdef int32_t expiry_count, highest_rank
     cdef int64_t nodes, node_limit, lowest_open
     cdef bint cut, minimal, constrained, found, needs_multipliers
@@ -833,8 +878,9 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 27 + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 2)
-            + group_count * (2 * sizeof(int32_t) + 1 + (levels + 1) * sizeof(int64_t))
+            16 * 28 + levels * sizeof(Level)
+            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 2)
+            + group_count * (2 * sizeof(int32_t) + 1 + sizeof(int64_t) + levels * sizeof(GroupMost))
             + share_count * sizeof(int64_t)
             + lines * ((self.stage_count + 4) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder))
             + limits * sizeof(int64_t) + 3 * self.words * sizeof(uint64_t)
@@ -844,7 +890,8 @@ cdef class Program:
         self.candidate_groups = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.steps = <Step*>carve(arena, n * sizeof(Step))
         self.most = <Most*>carve(arena, n * levels * sizeof(Most))
-        self.of_group = <int64_t*>carve(arena, group_count * levels * sizeof(int64_t))
+        self.of_group = <GroupMost*>carve(arena, group_count * levels * sizeof(GroupMost))
+        self.levels = <Level*>carve(arena, levels * sizeof(Level))
         self.group = <uint8_t*>carve(arena, group_count)
         self.group_rank = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.group_expiry = <int64_t*>carve(arena, group_count * sizeof(int64_t))
@@ -944,7 +991,7 @@ cdef class Program:
         memset(self.group, 0, self.local_group_count)
         memset(self.ids, 0, self.words * sizeof(uint64_t))
         self.expiry_count = 0
-        self.rest = 0
+        self.rest = Rest(0, 0, 0)
         self.payable = 0
         self.room = 0
         for i in range(self.line_count):
@@ -1101,23 +1148,74 @@ cdef class Program:
         """See twin._Bound."""
         cdef int32_t level = self.candidates[first].level, stage = self.candidates[first].plan.stage
         cdef Most* most = self.most + <size_t>level * self.candidate_count
-        cdef int64_t* of_group = self.of_group + <size_t>level * self.local_group_count
+        cdef GroupMost* of_group = self.of_group + <size_t>level * self.local_group_count
         cdef Candidate* candidate
-        cdef int32_t i, g
-        self.rest = 0
+        cdef int32_t i, g, first_seen = self.stage_count
         for g in range(self.local_group_count):
-            of_group[g] = 0
+            of_group[g] = GroupMost(0, KIND_NONE, 0)
         for i in range(self.discount_count - 1, first - 1, -1):
             candidate = &self.candidates[i]
             most[i].most = self.most_of(candidate, stage, &most[i].discount)
-            if candidate.group_count == 0:
-                self.rest += most[i].most
-                continue
-            g = self.candidate_groups[candidate.groups]
-            most[i].later = of_group[g]
-            if most[i].most > of_group[g]:
-                self.rest += most[i].most - of_group[g]
-                of_group[g] = most[i].most
+            most[i].rate_bps = 10_001
+            if most[i].most > 0 and candidate.count == self.line_count and self.basis_after(candidate) > stage:
+                most[i].rate_bps = rate_at_most(candidate.plan)
+                if most[i].rate_bps <= 10_000 and self.basis_after(candidate) < first_seen:
+                    first_seen = self.basis_after(candidate)
+            if candidate.group_count > 0:
+                g = self.candidate_groups[candidate.groups]
+                most[i].later = of_group[g].most
+                if most[i].most > of_group[g].most:
+                    of_group[g].most = most[i].most
+        if not self.sort_kinds(first, first_seen, most, of_group, &self.levels[level]):
+            self.sort_kinds(first, -1, most, of_group, &self.levels[level])
+        self.rest = Rest(0, 0, 0)
+        for i in range(first, self.discount_count):
+            if self.candidates[i].group_count == 0:
+                lessen(&self.rest, -most[i].most, most[i].kind)
+        for g in range(self.local_group_count):
+            lessen(&self.rest, -of_group[g].most, of_group[g].kind)
+
+    cdef bint sort_kinds(
+        self, int32_t first, int32_t first_seen, Most* most, GroupMost* of_group, Level* level
+    ) noexcept nogil:
+        """Finds what is LATE and EARLY; whether the rates add up to no more than the whole. -1: all is OTHER."""
+        cdef int32_t i, g, kind
+        level[0] = Level(0, 0)
+        for g in range(self.local_group_count):
+            of_group[g].kind = KIND_NONE
+            of_group[g].rate_bps = 0
+        for i in range(first, self.discount_count):
+            kind = KIND_OTHER
+            if first_seen >= 0 and most[i].most > 0:
+                if most[i].rate_bps <= 10_000:
+                    kind = KIND_LATE
+                elif self.candidates[i].plan.stage < first_seen < self.stage_count:
+                    kind = KIND_EARLY
+            if self.candidates[i].group_count == 0:
+                most[i].kind = kind
+                if kind == KIND_LATE:
+                    level.rate_bps += most[i].rate_bps
+                    level.late_count += 1
+            elif most[i].most > 0:
+                g = self.candidate_groups[self.candidates[i].groups]
+                if of_group[g].kind == KIND_NONE:
+                    of_group[g].kind = kind
+                elif of_group[g].kind != kind:
+                    of_group[g].kind = KIND_OTHER
+                if kind == KIND_LATE and most[i].rate_bps > of_group[g].rate_bps:
+                    of_group[g].rate_bps = most[i].rate_bps
+        for g in range(self.local_group_count):
+            if of_group[g].kind == KIND_LATE:
+                level.rate_bps += of_group[g].rate_bps
+                level.late_count += 1
+        return level.rate_bps <= 10_000
+
+    cdef inline int32_t basis_after(self, const Candidate* candidate) noexcept nogil:
+        """See twin._Branch.basis_after."""
+        cdef Stage* stage = &self.stages[candidate.plan.stage]
+        if stage.basis == BASIS_LIST:
+            return 0
+        return stage.after + 1 if stage.basis == BASIS_AFTER_STAGE else candidate.plan.stage
 
     cdef int64_t most_of(self, const Candidate* candidate, int32_t now, int64_t* discount) noexcept nogil:
         """See twin._Branch.most."""
@@ -1153,40 +1251,64 @@ cdef class Program:
             bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
         return positive(bound)
 
-    cdef inline void pass_bound(self, int32_t i, bint applied) noexcept nogil:
-        """Moves the bound past a turn; before the turn is applied."""
+    cdef inline Rest rest_after(self, int32_t i, bint applied) noexcept nogil:
         cdef Candidate* candidate = &self.candidates[i]
-        cdef Most* most
-        cdef int64_t* of_group
+        cdef Most* most = self.most + <size_t>candidate.level * self.candidate_count + i
+        cdef GroupMost* of_group
         cdef int32_t k, g
-        if candidate.level < 0:
-            return
-        most = self.most + <size_t>candidate.level * self.candidate_count + i
+        cdef Rest rest = self.rest
         if candidate.group_count == 0:
-            self.rest -= most.most
-            return
+            lessen(&rest, most.most, most.kind)
+            return rest
         of_group = self.of_group + <size_t>candidate.level * self.local_group_count
         g = self.candidate_groups[candidate.groups]
         if self.group[g] == GROUP_FREE:
-            self.rest -= of_group[g] - (0 if applied else most.later)
-        of_group[g] = most.later
+            lessen(&rest, of_group[g].most - (0 if applied else most.later), of_group[g].kind)
         if applied:
             for k in range(1, candidate.group_count):
-                self.rest -= of_group[self.candidate_groups[candidate.groups + k]]
+                g = self.candidate_groups[candidate.groups + k]
+                lessen(&rest, of_group[g].most, of_group[g].kind)
+        return rest
 
-    cdef inline int64_t lower_bound(self) noexcept nogil:
-        return self.payable - least(self.room, self.rest)
+    cdef inline int64_t at_most(self, const Level* level, Rest rest, int64_t payable) noexcept nogil:
+        """See twin._Bound.at_most."""
+        cdef int64_t part, left
+        if rest.late == 0:
+            return rest.total
+        part = rights_muldiv(positive(payable - rest.early), level.rate_bps, 10_000, &left)
+        return rest.total - positive(rest.late - (part + (left > 0) + level.late_count))
+
+    cdef inline bint taking_looks_better(self, int32_t i, int64_t amount) noexcept nogil:
+        cdef Level* level = &self.levels[self.candidates[i].level]
+        cdef int64_t if_taken = self.at_most(level, self.rest_after(i, True), self.payable - amount)
+        cdef int64_t if_left = self.at_most(level, self.rest_after(i, False), self.payable)
+        return amount + least(self.room - amount, if_taken) >= least(self.room, if_left)
+
+    cdef inline void pass_bound(self, int32_t i, bint applied) noexcept nogil:
+        """Moves the bound past a turn; before the turn is applied."""
+        cdef Candidate* candidate = &self.candidates[i]
+        if candidate.level < 0:
+            return
+        self.rest = self.rest_after(i, applied)
+        if candidate.group_count > 0:
+            self.of_group[
+                <size_t>candidate.level * self.local_group_count + self.candidate_groups[candidate.groups]
+            ].most = self.most[<size_t>candidate.level * self.candidate_count + i].later
+
+    cdef inline int64_t lower_bound(self, int32_t i) noexcept nogil:
+        cdef Level* level = &self.levels[self.candidates[i].level]
+        return self.payable - least(self.room, self.at_most(level, self.rest, self.payable))
 
     cdef bint hopeless(self, int32_t i) noexcept nogil:
         cdef int64_t bound
         if not self.found:
             return False
-        bound = self.lower_bound()
+        bound = self.lower_bound(i)
         if bound != self.best_payable:
             return bound > self.best_payable
         if self.expiry_count > self.best_expiry_count:
             return True
-        if self.rest <= self.room:
+        if bound == self.payable - self.rest.total:
             return self.tight_tie_lost(i)
         return self.loose_tie_lost(i)
 
@@ -1211,7 +1333,7 @@ cdef class Program:
         """See twin._Search._tight_score."""
         cdef Candidate* candidate
         cdef Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
-        cdef int64_t* of_group = self.of_group + <size_t>self.candidates[i].level * self.local_group_count
+        cdef GroupMost* of_group = self.of_group + <size_t>self.candidates[i].level * self.local_group_count
         cdef int32_t j, g, rank, count = self.sort_expiries()
         cdef int64_t expiry
         memcpy(self.other_ids, self.ids, self.words * sizeof(uint64_t))
@@ -1230,7 +1352,7 @@ cdef class Program:
                     count += 1
                 continue
             g = self.candidate_groups[candidate.groups]
-            if self.group[g] != GROUP_FREE or most[j].most != of_group[g]:
+            if self.group[g] != GROUP_FREE or most[j].most != of_group[g].most:
                 continue
             if self.group_rank[g] < 0:
                 self.group_rank[g] = rank
@@ -1291,7 +1413,7 @@ cdef class Program:
                 self.arrive()
 
     cdef int32_t descend(self, int32_t i) noexcept nogil:
-        """Takes turns from i on; how far it came: the number of candidates, or where the branch ends."""
+        """Goes through turns from i on; how far it came: the number of candidates, or where the branch ends."""
         cdef Candidate* candidate
         while i < self.discount_count:
             candidate = &self.candidates[i]
@@ -1315,7 +1437,7 @@ cdef class Program:
                 return False
             if not self.minimal:
                 if self.nodes >= self.node_limit:
-                    bound = self.lower_bound()
+                    bound = self.lower_bound(i)
                     if not self.cut or bound < self.lowest_open:
                         self.lowest_open = bound
                     self.cut = True
@@ -1335,8 +1457,11 @@ cdef class Program:
                 return False
             self.step(i, False, 0, False)
             return True
-        self.find_shares(candidate)
-        self.step(i, True, amount, not must)
+        if must or self.taking_looks_better(i, amount):
+            self.find_shares(candidate)
+            self.step(i, True, amount, not must)
+        else:
+            self.step(i, False, 0, True)
         return True
 
     cdef inline bint mandatory_displaced(self, const Candidate* candidate, int reason, int64_t amount) noexcept nogil:
@@ -1348,20 +1473,21 @@ cdef class Program:
                 return False
         return True
 
-    cdef inline void step(self, int32_t i, bint applied, int64_t amount, bint may_leave) noexcept nogil:
+    cdef inline void step(self, int32_t i, bint applied, int64_t amount, bint other_way) noexcept nogil:
         self.steps[i].rest_before = self.rest
         self.steps[i].amount = amount
         self.steps[i].applied = applied
-        self.steps[i].may_leave = may_leave
+        self.steps[i].other_way = other_way
         self.pass_bound(i, applied)
         if applied:
             self.apply(&self.candidates[i], amount)
 
     cdef int32_t backtrack(self, int32_t i) noexcept nogil:
-        """Undoes turns before i up to the last that may be left, and leaves it; where to go on, or -1."""
+        """Undoes turns before i up to the last with another way to go, and goes it; where to go on, or -1."""
         cdef Candidate* candidate
         cdef Most* most
         cdef int32_t g
+        cdef int64_t amount, shortfall
         while i > 0:
             i -= 1
             candidate = &self.candidates[i]
@@ -1371,11 +1497,17 @@ cdef class Program:
             if candidate.level >= 0 and candidate.group_count > 0:
                 most = self.most + <size_t>candidate.level * self.candidate_count + i
                 g = self.candidate_groups[candidate.groups]
-                self.of_group[<size_t>candidate.level * self.local_group_count + g] = (
+                self.of_group[<size_t>candidate.level * self.local_group_count + g].most = (
                     most.most if most.most > most.later else most.later
                 )
-            if self.steps[i].may_leave:
-                self.step(i, False, 0, False)
+            if self.steps[i].other_way:
+                if self.steps[i].applied:
+                    self.step(i, False, 0, False)
+                else:
+                    most = self.most + <size_t>candidate.level * self.candidate_count + i
+                    self.turn(candidate, most.discount, &amount, &shortfall)
+                    self.find_shares(candidate)
+                    self.step(i, True, amount, False)
                 return i + 1
         return -1
 

@@ -67,7 +67,11 @@ def check_facts(plan: KernelPlan, facts: Facts) -> None:
     _demand(min(facts.quantities, default=0) >= 0, "facts.quantities: must not be negative")
     _demand(len(facts.standing) == len(plan.campaigns), "facts.standing: one per campaign")
     _demand(len(facts.remaining) == plan.limit_count, "facts.remaining: one per limit")
-    for name, indices in (("blocked", facts.blocked), ("coupons", facts.coupons), ("required", facts.required)):
+    for name, indices in (
+        ("blocked", facts.blocked),
+        ("coupons", facts.coupons),
+        ("required", facts.required),
+    ):
         for index in indices:
             _demand(0 <= index < len(plan.campaigns), f"facts.{name}: {index} is not a campaign index")
 
@@ -108,7 +112,9 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
         (campaign.stage == stage_count) == (campaign.effect == Effect.MULTIPLIER),
         f"{path}.stage: multipliers, and only they, come after all stages",
     )
-    _demand(0 <= campaign.predicate < len(plan.predicates), f"{path}.predicate: {campaign.predicate} is unknown")
+    _demand(
+        0 <= campaign.predicate < len(plan.predicates), f"{path}.predicate: {campaign.predicate} is unknown"
+    )
     _demand(0 <= campaign.threshold <= MAX_AMOUNT, f"{path}.threshold: {campaign.threshold} is out of range")
     _demand(0 <= campaign.a <= MAX_AMOUNT, f"{path}.a: {campaign.a} is out of range")
     if campaign.effect == Effect.EVERY:

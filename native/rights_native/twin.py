@@ -31,7 +31,6 @@ from rights.domain.plan import (
     Reason,
     Select,
 )
-
 from rights_native.plan_check import MAX_INT64, MIN_INT64, check_facts, check_plan
 
 HALF_UP, HALF_EVEN, HALF_DOWN, UP, DOWN = 1, 2, 3, 4, 5  # the values of the proto's Rounding
@@ -129,7 +128,7 @@ def holds(predicate: Predicate, plan: KernelPlan, facts: Facts, line: int) -> bo
 
 
 def _absorbing(left: _Slot, right: _Slot, absorber: bool) -> _Slot:
-    """AND (absorber false) and OR (absorber true): the absorber on one side outweighs an error on the other."""
+    """AND (absorber false) and OR (absorber true): the absorber outweighs an error on the other side."""
     for value, error in (left, right):
         if not error and (value != 0) == absorber:
             return int(absorber), False
@@ -286,7 +285,7 @@ class _Branch:
         return [base[i] for i in candidate.scope]
 
     def basis_at_most(self, candidate: _Candidate, now: int) -> list[int]:
-        """Per line in scope, an amount the candidate's basis will not exceed, seen from the start of stage `now`."""
+        """Per line in scope, what the candidate's basis will not exceed, as seen when stage `now` begins."""
         stage = self.plan.stages[candidate.plan.stage]
         if stage.basis == Basis.LIST:
             base = self.facts.amounts
@@ -295,6 +294,13 @@ class _Branch:
         else:
             base = self.amounts
         return [base[i] for i in candidate.scope]
+
+    def basis_after(self, candidate: _Candidate) -> int:
+        """How many stages are over when the candidate's basis is known."""
+        stage = self.plan.stages[candidate.plan.stage]
+        if stage.basis == Basis.LIST:
+            return 0
+        return stage.after + 1 if stage.basis == Basis.AFTER_STAGE else candidate.plan.stage
 
     def turn(self, candidate: _Candidate) -> _Turn:
         """What the candidate can do now. The reason is the first that holds, in the order of Reason."""
@@ -323,7 +329,9 @@ class _Branch:
         if shortfall > 0:
             return [], shortfall
         if campaign.effect == Effect.FIXED_PRICE:
-            return [min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)], 0
+            return [
+                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
+            ], 0
         return allocate(discount, [self.amounts[i] for i in scope], self.room(scope)), 0
 
     def _wanted(self, candidate: _Candidate, basis: list[int]) -> list[int]:
@@ -342,7 +350,9 @@ class _Branch:
         if shortfall > 0:
             return 0
         if campaign.effect == Effect.FIXED_PRICE:
-            bound = sum(min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True))
+            bound = sum(
+                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
+            )
         else:
             bound = min(discount, sum(self.room(scope)))
         if campaign.budget >= 0:
@@ -378,27 +388,103 @@ class _Branch:
 # --- The best combination ----------------------------------------------------------------------------
 
 
+OTHER, EARLY, LATE = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Upper bounds of what turns to come can take off: of all, and of the EARLY and the LATE among them."""
+
+    total: int
+    early: int
+    late: int
+
+    def less(self, amount: int, kind: int) -> "_Rest":
+        early = self.early - (amount if kind == EARLY else 0)
+        return _Rest(self.total - amount, early, self.late - (amount if kind == LATE else 0))
+
+
 class _Bound:
-    """An upper bound of what the turns still to come can take off, as known when a BEST stage began.
+    """Upper bounds of what the turns still to come can take off, as known when a BEST stage began.
 
     A candidate counts for its first group only, a group for the largest of its members still to come.
+
+    A discount on what is left of the whole cart is worth less the more is taken before: such a
+    candidate is LATE if it takes at most a part (`rate_bps`) of what is left at some later stage.
+    What must come before the first such stage is EARLY. If the LATE parts are not more than the
+    whole, every unit not taken early wins back at most itself, so that what LATE candidates take
+    can be bounded as if all that is EARLY had been taken.
     """
 
     def __init__(self, branch: _Branch, candidates: list[_Candidate], first: int) -> None:
-        stage = candidates[first].plan.stage
+        now = candidates[first].plan.stage
         self.most = [0] * len(candidates)
         self.later_in_group = [0] * len(candidates)  # the largest bound among later members of its group
         self.of_group: dict[int, int] = {}  # the largest bound among members at or after the current turn
-        self.total = 0
+        self.kind = [OTHER] * len(candidates)
+        self.group_kind: dict[int, int] = {}
+        self.rate_bps = 0
+        self.late_count = 0
         for i in reversed(range(first, len(candidates))):
-            self.most[i] = branch.most(candidates[i], stage)
+            self.most[i] = branch.most(candidates[i], now)
             groups = candidates[i].plan.groups
             if groups:
                 self.later_in_group[i] = self.of_group.get(groups[0], 0)
                 self.of_group[groups[0]] = max(self.most[i], self.later_in_group[i])
-            else:
-                self.total += self.most[i]
-        self.total += sum(self.of_group.values())
+        active = [i for i in range(first, len(candidates)) if self.most[i] > 0]
+        self._sort_kinds(branch, candidates, active, now)
+        self.rest = _Rest(0, 0, 0)
+        for i in active:
+            if not candidates[i].plan.groups:
+                self.rest = self.rest.less(-self.most[i], self.kind[i])
+        for group, most in self.of_group.items():
+            self.rest = self.rest.less(-most, self.group_kind.get(group, OTHER))
+
+    def _sort_kinds(self, branch: _Branch, candidates: list[_Candidate], active: list[int], now: int) -> None:
+        seen_at, rates = {}, {}
+        for i in active:
+            stage = branch.basis_after(candidates[i])
+            rate = _rate_at_most(candidates[i].plan)
+            if stage > now and rate <= BPS and len(candidates[i].scope) == len(branch.amounts):
+                seen_at[i], rates[i] = stage, rate
+        if not seen_at:
+            return
+        first_seen = min(seen_at.values())
+        group_rates: dict[int, int] = {}
+        for i in active:
+            kind = LATE if i in rates else EARLY if candidates[i].plan.stage < first_seen else OTHER
+            groups = candidates[i].plan.groups
+            if not groups:
+                self.kind[i] = kind
+                if kind == LATE:
+                    self.rate_bps += rates[i]
+                    self.late_count += 1
+                continue
+            self.group_kind[groups[0]] = kind if self.group_kind.get(groups[0], kind) == kind else OTHER
+            group_rates[groups[0]] = max(group_rates.get(groups[0], 0), rates.get(i, 0))
+        for group, kind in self.group_kind.items():
+            if kind == LATE:
+                self.rate_bps += group_rates[group]
+                self.late_count += 1
+        if self.rate_bps > BPS:
+            self.kind = [OTHER] * len(candidates)
+            self.group_kind = {}
+            self.rate_bps = 0
+
+    def at_most(self, rest: _Rest, payable: int) -> int:
+        """What the turns still to come can take off a payable."""
+        left = max(0, payable - rest.early)
+        late = (left * self.rate_bps + BPS - 1) // BPS + self.late_count
+        return rest.total - max(0, rest.late - late)
+
+
+def _rate_at_most(campaign: CampaignPlan) -> int:
+    """Basis points of its basis that the campaign never exceeds by a unit or more; above BPS: none found."""
+    if campaign.effect == Effect.PERCENT:
+        return campaign.a
+    if campaign.effect == Effect.EVERY and campaign.a <= campaign.b:
+        return -(-campaign.a * BPS // campaign.b)
+    return BPS + 1
 
 
 @dataclass(slots=True)
@@ -406,31 +492,34 @@ class _Step:
     """What the search did at a candidate's turn, so that it can be undone."""
 
     bound: _Bound | None
-    total_before: int
+    rest_before: _Rest
     shares: list[int] = field(default_factory=list)
     applied: bool = False
-    may_leave: bool = False  # it was taken, and leaving it is still to be tried
+    other_way: bool = False  # leaving it, if it was taken, or taking it, if left, is still to be tried
 
 
 class _Search:
-    """Depth first over the candidates' turns, taking before leaving; exact branch and bound.
+    """Depth first over the candidates' turns; exact branch and bound.
 
-    A branch is given up when what is payable in it at best is above the best known, or equal and
-    it cannot win the tie. `node_budget` counts turns in BEST stages; one descent is always paid for.
+    Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
+    A branch is given up when what is payable in it at best is above the best known, or equal and it
+    cannot win the tie. `node_budget` counts turns in BEST stages; one descent is always paid for.
     When the budget is used up, what is still unexplored counts in `lowest_open`.
 
     If the budget ends before any combination was found (first descents can fail where campaigns are
     mandatory or required), one more descent takes only what must be taken.
     """
 
-    def __init__(self, plan: KernelPlan, facts: Facts, candidates: list[_Candidate], node_budget: int) -> None:
+    def __init__(
+        self, plan: KernelPlan, facts: Facts, candidates: list[_Candidate], node_budget: int
+    ) -> None:
         self.plan = plan
         self.facts = facts
         self.candidates = candidates
         self.branch = _Branch(plan, facts)
         self.steps: list[_Step] = []
         self.bound: _Bound | None = None
-        self.rest = 0  # of self.bound, at the current turn
+        self.rest = _Rest(0, 0, 0)  # of self.bound, at the current turn
         self.node_limit = max(node_budget, sum(c.in_best_stage for c in candidates))
         self.nodes = 0
         self.minimal = False
@@ -452,7 +541,7 @@ class _Search:
                 self._arrive()
 
     def _descend(self) -> bool:
-        """Takes turns until all are taken (True) or the branch ends early (False)."""
+        """Goes through turns until all are taken (True) or the branch ends early (False)."""
         while len(self.steps) < len(self.candidates):
             self._enter_stage(len(self.steps))
             if not self._take_turn(len(self.steps)):
@@ -465,7 +554,7 @@ class _Search:
         self.branch.pass_stages(before, candidate.plan.stage)
         if (i == 0 or before != candidate.plan.stage) and candidate.in_best_stage:
             self.bound = _Bound(self.branch, self.candidates, i)
-            self.rest = self.bound.total
+            self.rest = self.bound.rest
 
     def _take_turn(self, i: int) -> bool:
         candidate = self.candidates[i]
@@ -488,8 +577,9 @@ class _Search:
         if not must and (self.minimal or candidate.reserved):
             self._step(i, [], applied=False)
             return True
-        self._step(i, turn.shares, applied=True)
-        self.steps[-1].may_leave = not must
+        take = must or self._taking_looks_better(i, turn.amount)
+        self._step(i, turn.shares if take else [], applied=take)
+        self.steps[-1].other_way = not must
         return True
 
     def _mandatory_displaced(self, candidate: _Candidate, turn: _Turn) -> bool:
@@ -508,33 +598,47 @@ class _Search:
         if applied:
             self.branch.apply(candidate, shares)
 
-    def _pass_bound(self, bound: _Bound, i: int, applied: bool) -> None:
+    def _taking_looks_better(self, i: int, amount: int) -> bool:
+        assert self.bound is not None
+        payable, room = self.branch.payable(), self._room()
+        rest_if_taken = self.bound.at_most(self._rest_after(self.bound, i, applied=True), payable - amount)
+        rest_if_left = self.bound.at_most(self._rest_after(self.bound, i, applied=False), payable)
+        return amount + min(room - amount, rest_if_taken) >= min(room, rest_if_left)
+
+    def _rest_after(self, bound: _Bound, i: int, applied: bool) -> _Rest:
         groups = self.candidates[i].plan.groups
         if not groups:
-            self.rest -= bound.most[i]
-            return
-        first = groups[0]
-        if self.branch.group[first] == FREE:
-            self.rest -= bound.of_group[first] - (0 if applied else bound.later_in_group[i])
-        bound.of_group[first] = bound.later_in_group[i]
-        if applied:
-            self.rest -= sum(bound.of_group.get(g, 0) for g in groups[1:])
+            return self.rest.less(bound.most[i], bound.kind[i])
+        rest = self.rest
+        if self.branch.group[groups[0]] == FREE:
+            fall = bound.of_group[groups[0]] - (0 if applied else bound.later_in_group[i])
+            rest = rest.less(fall, bound.group_kind.get(groups[0], OTHER))
+        for g in groups[1:] if applied else ():
+            rest = rest.less(bound.of_group.get(g, 0), bound.group_kind.get(g, OTHER))
+        return rest
+
+    def _pass_bound(self, bound: _Bound, i: int, applied: bool) -> None:
+        self.rest = self._rest_after(bound, i, applied)
+        groups = self.candidates[i].plan.groups
+        if groups:
+            bound.of_group[groups[0]] = bound.later_in_group[i]
 
     def _backtrack(self) -> bool:
-        """Undoes turns up to the last that took what may be left, and leaves it. False: there is none."""
+        """Undoes turns up to the last with another way to go, and goes it. False: there is none."""
         while self.steps:
             step = self.steps.pop()
             i = len(self.steps)
             candidate = self.candidates[i]
             if step.applied:
                 self.branch.undo(candidate, step.shares)
-            self.bound, self.rest = step.bound, step.total_before
+            self.bound, self.rest = step.bound, step.rest_before
             if self.bound is not None and candidate.plan.groups:
                 self.bound.of_group[candidate.plan.groups[0]] = max(
                     self.bound.most[i], self.bound.later_in_group[i]
                 )
-            if step.may_leave:
-                self._step(i, [], applied=False)
+            if step.other_way:
+                take = not step.applied
+                self._step(i, self.branch.turn(candidate).shares if take else [], applied=take)
                 return True
         return False
 
@@ -553,10 +657,12 @@ class _Search:
 
     def _lower_bound(self) -> int:
         """No way to go on from here makes less payable than this."""
-        return self.branch.payable() - min(sum(self.branch.room(self._all_lines())), self.rest)
+        assert self.bound is not None
+        payable = self.branch.payable()
+        return payable - min(self._room(), self.bound.at_most(self.rest, payable))
 
-    def _all_lines(self) -> list[int]:
-        return list(range(len(self.facts.amounts)))
+    def _room(self) -> int:
+        return sum(self.branch.room(list(range(len(self.facts.amounts)))))
 
     def _hopeless(self, i: int) -> bool:
         if self.best is None:
@@ -564,7 +670,7 @@ class _Search:
         bound = self._lower_bound()
         if bound != self.best.payable:
             return bound > self.best.payable
-        if self.rest <= sum(self.branch.room(self._all_lines())):
+        if bound == self.branch.payable() - self.rest.total:
             return self._tight_score(i) >= self.best
         return self._loose_score(i) >= self.best
 
@@ -575,7 +681,8 @@ class _Search:
         of those that can take the most. Where a group offers several, each part of the score
         assumes the one that suits it.
         """
-        assert self.best is not None and self.bound is not None
+        assert self.best is not None
+        assert self.bound is not None
         expiries, ranks = list(self.branch.expiries), list(self.branch.id_ranks)
         members: dict[int, list[_Candidate]] = {}
         for j in range(i, len(self.candidates)):
@@ -586,7 +693,9 @@ class _Search:
                 ranks.append(candidate.plan.id_rank)
                 if candidate.expiry is not None:
                     expiries.append(candidate.expiry)
-            elif self.branch.group[groups[0]] == FREE and self.bound.most[j] == self.bound.of_group[groups[0]]:
+            elif (
+                self.branch.group[groups[0]] == FREE and self.bound.most[j] == self.bound.of_group[groups[0]]
+            ):
                 members.setdefault(groups[0], []).append(candidate)
         for group in members.values():
             ranks.append(min(c.plan.id_rank for c in group))
@@ -600,7 +709,8 @@ class _Search:
 
         A lower id than the highest one taken makes the ids smaller, any other makes them larger.
         """
-        assert self.best is not None and self.bound is not None
+        assert self.best is not None
+        assert self.bound is not None
         ranks = list(self.branch.id_ranks)
         highest = max(ranks, default=-1)
         for j in range(i, len(self.candidates)):
@@ -690,8 +800,10 @@ class Program:
             return decision
         return self._refuse(facts, decision, required, proven, gap)
 
-    def _refuse(self, facts: Facts, unbound: Decision, required: list[int], proven: bool, gap: int) -> Decision:
-        """Nothing applies, since not all that is required can. Reasons are those in the best free combination."""
+    def _refuse(
+        self, facts: Facts, unbound: Decision, required: list[int], proven: bool, gap: int
+    ) -> Decision:
+        """Nothing applies, since not all that is required can. Reasons are those in the best combination."""
         why = []
         for index, reason, shortfall in unbound.not_applied:
             if index in required:
@@ -733,7 +845,9 @@ class Program:
             expiry = facts.coupons[i] if campaign.needs_coupon else None
             must = i in required
             reserved = not must and not wanted_groups.isdisjoint(campaign.groups)
-            candidates.append(_Candidate(i, campaign, scopes[campaign.predicate], expiry, best, must, reserved))
+            candidates.append(
+                _Candidate(i, campaign, scopes[campaign.predicate], expiry, best, must, reserved)
+            )
         return candidates
 
     def _search(

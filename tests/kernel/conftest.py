@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from rights_native import _kernel, twin
 
 settings.register_profile(

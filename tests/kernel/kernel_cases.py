@@ -98,7 +98,12 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
     for i in range(count):
         effect, a, b, c = _random_effect(rng, unit)
         if in_stage[i] == len(stages):
-            effect, a, b, c = Effect.MULTIPLIER, rng.choice([10_000, 20_000, 30_000]), rng.randrange(asset_count), 0
+            effect, a, b, c = (
+                Effect.MULTIPLIER,
+                rng.choice([10_000, 20_000, 30_000]),
+                rng.randrange(asset_count),
+                0,
+            )
         groups = tuple(rng.sample(range(group_count), min(group_count, rng.choice([0, 0, 1, 1, 2]))))
         campaigns.append(
             campaign(
@@ -145,12 +150,62 @@ def _random_stage(rng: random.Random, i: int) -> StagePlan:
 
 
 def _random_effect(rng: random.Random, unit: int) -> tuple[Effect, int, int, int]:
-    effect = rng.choice([Effect.THRESHOLD, Effect.THRESHOLD, Effect.EVERY, Effect.PERCENT, Effect.FIXED_PRICE])
+    effect = rng.choice(
+        [Effect.THRESHOLD, Effect.THRESHOLD, Effect.EVERY, Effect.PERCENT, Effect.FIXED_PRICE]
+    )
     if effect == Effect.EVERY:
         every = rng.choice([5, 10, 30]) * unit
         return effect, rng.randint(1, every), every, rng.choice([0, 0, 1, 2])
     if effect == Effect.PERCENT:
-        return effect, rng.choice([1, 500, 3333, 5000, 10_000]), rng.choice([0, 0, 8 * unit]), rng.randint(1, 5)
+        return (
+            effect,
+            rng.choice([1, 500, 3333, 5000, 10_000]),
+            rng.choice([0, 0, 8 * unit]),
+            rng.randint(1, 5),
+        )
     if effect == Effect.FIXED_PRICE:
         return effect, rng.choice([0, 1, 3, 9, 30]) * unit, 0, 0
     return effect, rng.choice([1, 5, 5, 10, 50, 500]) * unit, 0, 0
+
+
+def random_chain(seed: int) -> tuple[KernelPlan, Facts]:
+    """Discounts in a row, each on what is left, with room to spare: what is taken early costs later."""
+    rng = random.Random(seed)
+    amounts = [rng.randint(20, 400) for _ in range(rng.randint(1, 3))]
+    stages = tuple(
+        StagePlan(
+            *rng.choice([(Basis.RUNNING, -1), (Basis.RUNNING, -1), (Basis.AFTER_STAGE, i - 1)]), Select.BEST
+        )
+        if i > 0
+        else StagePlan(Basis.LIST, -1, Select.BEST)
+        for i in range(4)
+    )
+    predicates = (ALWAYS, on_lines(0), on_lines(len(amounts) - 1))
+    count = rng.randint(3, 8)
+    ranks = rng.sample(range(count), count)
+    campaigns = []
+    for i, stage in enumerate(sorted(rng.choice([0, 0, 1, 1, 2, 3]) for _ in range(count))):
+        kind = rng.random()
+        if kind < 0.35:
+            effect, a, b, c = Effect.THRESHOLD, rng.randint(1, 120), 0, 0
+        elif kind < 0.8:
+            effect, a, b, c = Effect.PERCENT, rng.randint(100, 9_000), 0, rng.randint(1, 5)
+        else:
+            b = rng.randint(10, 90)
+            effect, a, c = Effect.EVERY, rng.randint(1, b), 0
+        campaigns.append(
+            campaign(
+                ranks[i],
+                stage,
+                predicate=rng.choice([0, 0, 0, 1, 2]),
+                effect=effect,
+                a=a,
+                b=b,
+                c=c,
+                threshold=rng.choice([0, 0, rng.randint(1, 500)]),
+                groups=tuple(rng.sample(range(3), rng.choice([0, 0, 1, 1, 2]))),
+                mandatory=rng.random() < 0.05,
+            )
+        )
+    plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=3)
+    return plan, facts_of(plan, amounts)

@@ -6,6 +6,7 @@ import kernel_oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rights_native import _kernel, twin
 
 LINES = st.lists(st.tuples(st.integers(0, 10**15), st.integers(0, 10**15)), max_size=40)
@@ -29,7 +30,9 @@ def test_agrees_with_exact_fractions(total: int, lines: list[tuple[int, int]]) -
 
 
 @given(st.integers(0, 10**15), st.lists(st.integers(1, 10**12), min_size=1, max_size=40))
-def test_without_tight_capacities_each_share_is_within_one_of_its_part(total: int, weights: list[int]) -> None:
+def test_without_tight_capacities_each_share_is_within_one_of_its_part(
+    total: int, weights: list[int]
+) -> None:
     shares = twin.allocate(total, weights, [10**16] * len(weights))
     for share, weight in zip(shares, weights, strict=True):
         assert abs(share * sum(weights) - total * weight) < sum(weights)
@@ -56,11 +59,15 @@ def test_many_equal_lines_give_the_odd_units_to_the_first(extra: int, count: int
         (10**15, [10**15, 10**15 - 1], [10**15, 10**15], [5 * 10**14, 5 * 10**14]),
     ],
 )
-def test_cases(kernel: ModuleType, total: int, weights: list[int], capacities: list[int], shares: list[int]) -> None:
+def test_cases(
+    kernel: ModuleType, total: int, weights: list[int], capacities: list[int], shares: list[int]
+) -> None:
     assert kernel.allocate(total, weights, capacities) == shares
 
 
-@pytest.mark.parametrize("wrong", [(-1, [1], [1]), (1, [-1], [1]), (1, [1], [-1]), (1, [1], []), (1, [2**63], [1])])
+@pytest.mark.parametrize(
+    "wrong", [(-1, [1], [1]), (1, [-1], [1]), (1, [1], [-1]), (1, [1], []), (1, [2**63], [1])]
+)
 def test_refuses_what_it_cannot_share(kernel: ModuleType, wrong: tuple[int, list[int], list[int]]) -> None:
     with pytest.raises(ValueError, match=r"negative|weights"):
         kernel.allocate(*wrong)

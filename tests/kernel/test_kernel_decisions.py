@@ -4,6 +4,7 @@ from types import ModuleType
 
 import pytest
 from kernel_cases import ALWAYS, campaign, facts_of, on_lines, plan_of
+
 from rights.domain.limits import NEVER_MS
 from rights.domain.plan import Basis, Decision, Effect, Facts, KernelPlan, Reason, Select, StagePlan
 
@@ -120,7 +121,9 @@ def test_left_out_before_its_group_is_taken_is_not_best(kernel: ModuleType) -> N
 
 
 def test_a_discount_that_costs_a_bigger_one_is_left(kernel: ModuleType) -> None:
-    plan = plan_of(campaign(0, 0, a=10), campaign(1, 1, a=50, threshold=100), stages=(BEST_LIST, BEST_RUNNING))
+    plan = plan_of(
+        campaign(0, 0, a=10), campaign(1, 1, a=50, threshold=100), stages=(BEST_LIST, BEST_RUNNING)
+    )
     decision = decide(kernel, plan, facts_of(plan, [105]))
     assert amounts_off(decision) == {1: 50}
     assert why(decision) == {0: (Reason.NOT_BEST, 0)}
@@ -213,7 +216,10 @@ def test_a_coupon_is_kept_when_it_changes_nothing(kernel: ModuleType) -> None:
 
 def test_reasons_before_any_turn(kernel: ModuleType) -> None:
     plan = plan_of(
-        *(campaign(i, needs_coupon=i in (4, 6), predicate=int(i in (3, 7)), quota=i - 5) for i in range(4, 8)),
+        *(
+            campaign(i, needs_coupon=i in (4, 6), predicate=int(i in (3, 7)), quota=i - 5)
+            for i in range(4, 8)
+        ),
         predicates=(ALWAYS, on_lines()),
         limits=3,
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kernel_cases import ALWAYS, campaign, facts_of, plan_of
+
 from rights.domain.plan import (
     MAX_STACK,
     Basis,
