@@ -1,10 +1,15 @@
-"""The statements of queries.sql, by name."""
+"""The statements of the `.sql` files beside this one, by name."""
 
 import re
 from pathlib import Path
 
-_TEXT = (Path(__file__).parent / "queries.sql").read_text()
+_NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.M | re.S)
 
-SQL: dict[str, str] = {
-    name: body.strip() for name, body in re.findall(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", _TEXT, re.M | re.S)
-}
+
+def statements(file: str) -> dict[str, str]:
+    """The statements of a file, in its order."""
+    text = (Path(__file__).parent / file).read_text()
+    return {name: body.strip() for name, body in _NAMED.findall(text)}
+
+
+SQL: dict[str, str] = statements("queries.sql")

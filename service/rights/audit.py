@@ -1,0 +1,220 @@
+"""Checks the books: what must be true of every database at any time, whatever happened to it.
+
+The checks are the queries of `store/audit.sql`, and those below of the receipts, which are stored as the
+bytes that were answered. All see one snapshot, so an audit may run while the service settles.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+from google.protobuf.message import DecodeError
+
+from rights.store.sql import statements
+from rights.v1 import common_pb2, settlement_pb2
+
+MAX_DETAILS = 5  # of one finding: enough to begin looking
+_STREAM = "entries_of_settle"
+_ROWS_AT_ONCE = 1_000
+
+_REASONS = {
+    number: name.removeprefix("REJECTION_REASON_") for name, number in settlement_pb2.RejectionReason.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check that failed, on how many rows, and the first few of them in words."""
+
+    check: str
+    detail: str
+    count: int
+
+
+async def run(database_url: str) -> list[Finding]:
+    """What is wrong with the books; nothing: they are in order. Reads only, and locks nothing."""
+    connection = await asyncpg.connect(database_url, server_settings={"application_name": "rights audit"})
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await findings(connection)
+    finally:
+        await connection.close()
+
+
+async def findings(connection: asyncpg.Connection) -> list[Finding]:
+    """What is wrong as the connection's transaction sees it."""
+    found = []
+    for check, query in statements("audit.sql").items():
+        if check != _STREAM:
+            rows = await connection.fetch(
+                f"SELECT subject, count(*) OVER () FROM ({query}\n) AS wrong (subject) "
+                f"ORDER BY 1 LIMIT {MAX_DETAILS}"
+            )
+            if rows:
+                found.append(Finding(check, _shown([subject for subject, _ in rows], rows[0][1]), rows[0][1]))
+    return found + await _receipt_findings(connection)
+
+
+async def _receipt_findings(connection: asyncpg.Connection) -> list[Finding]:
+    counts: dict[str, int] = defaultdict(int)
+    first: dict[str, list[str]] = defaultdict(list)
+    async for row in connection.cursor(statements("audit.sql")[_STREAM], prefetch=_ROWS_AT_ONCE):
+        for check, what in _wrong(row):
+            counts[check] += 1
+            if len(first[check]) < MAX_DETAILS:
+                first[check].append(f"{row['tenant_id']}/{row['member_id']} entry {row['entry_id']}: {what}")
+    return [Finding(check, _shown(first[check], count), count) for check, count in counts.items()]
+
+
+def _shown(subjects: list[str], count: int) -> str:
+    more = f"; and {count - len(subjects)} more" if count > len(subjects) else ""
+    return "; ".join(subjects) + more
+
+
+def _wrong(row: Any) -> Iterator[tuple[str, str]]:
+    """The checks that one settlement, or refusal, fails: (check, what is wrong)."""
+    request, response = settlement_pb2.SettleRequest(), settlement_pb2.SettleResponse()
+    try:
+        request.ParseFromString(row["request"])
+        response.ParseFromString(row["response"])
+    except DecodeError as error:
+        yield "responses_match_entries", f"cannot be read: {error}"
+        return
+    yield from _response_matches_entry(row, response)
+    if row["rejection"] is None and response.HasField("receipt"):
+        receipt = response.receipt
+        legs = _legs(row["postings"])
+        yield from _shares_sum(receipt)
+        yield from _lines_sum(receipt)
+        yield from _lines_take_their_shares(receipt, request)
+        yield from _postings_match(receipt, request, legs)
+        yield from _coupons_match(receipt, row["coupons"])
+
+
+def _response_matches_entry(row: Any, response: settlement_pb2.SettleResponse) -> Iterator[tuple[str, str]]:
+    """What was answered is what was booked: the same settlement, or a refusal for the same reason."""
+    if row["rejection"] is not None:
+        rejection = response.rejection
+        reason = _REASONS.get(rejection.reason)
+        if (reason, rejection.rejection_id) != (row["rejection"], row["entry_id"]):
+            told = reason or response.WhichOneof("outcome")
+            yield "responses_match_entries", f"{row['rejection']} is told as {told} {rejection.rejection_id}"
+        return
+    receipt = response.receipt
+    told_as = (receipt.settlement_id, receipt.order_id, receipt.member_id, receipt.rulebook_version)
+    booked = (row["entry_id"], row["order_id"], row["member_id"], row["rulebook_version"])
+    if told_as != booked:
+        yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
+
+
+def _shares_sum(receipt: settlement_pb2.Receipt) -> Iterator[tuple[str, str]]:
+    """Allocations are positive, name a line once and sum to their adjustment; so does the funding."""
+    given: list[tuple[str, int, Any]] = [(a.campaign_id, a.amount_minor, a) for a in receipt.adjustments]
+    given += [(r.asset, r.value_minor, r) for r in receipt.redemptions]
+    for name, amount, each in given:
+        shares = [a.amount_minor for a in each.allocations]
+        lines = [a.line_index for a in each.allocations]
+        if sum(shares) != amount or min(shares, default=1) <= 0 or len(set(lines)) != len(lines):
+            yield "allocations_sum", f"{name}: {amount} is allocated as {shares} to lines {lines}"
+        paid = [f.amount_minor for f in each.funding]
+        if sum(paid) != amount or min(paid, default=0) < 0:
+            yield "funding_sums", f"{name}: {amount} is funded with {paid}"
+    for r in receipt.redemptions:
+        lots = [lot.amount for lot in r.lots if lot.asset == r.asset]
+        if sum(lots) != r.units or min(lots, default=0) <= 0 or len(lots) != len(r.lots):
+            yield "allocations_sum", f"{r.asset}: {r.units} units are taken from lots of {lots}"
+
+
+def _lines_sum(receipt: settlement_pb2.Receipt) -> Iterator[tuple[str, str]]:
+    """list - discount - redeemed = payable, each the sum of its parts, and no line below zero."""
+    discount = sum(a.amount_minor for a in receipt.adjustments)
+    redeemed = sum(r.value_minor for r in receipt.redemptions)
+    listed = sum(line.list_minor for line in receipt.lines)
+    payable = sum(line.payable_minor for line in receipt.lines)
+    parts = (listed, discount, redeemed, payable)
+    totals = (receipt.list_minor, receipt.discount_minor, receipt.redeemed_minor, receipt.payable_minor)
+    if parts != totals or listed - discount - redeemed != payable:
+        yield "receipts_add_up", f"list, discount, redeemed, payable are {totals}, their parts sum to {parts}"
+    least = min((line.payable_minor for line in receipt.lines), default=0)
+    if least < 0:
+        yield "lines_not_below_zero", f"a line is paid with {least}"
+
+
+def _lines_take_their_shares(
+    receipt: settlement_pb2.Receipt, request: settlement_pb2.SettleRequest
+) -> Iterator[tuple[str, str]]:
+    """Each line is the cart's, less what was allocated to it, and not below the caller's floor."""
+    left = [line.unit_price_minor * line.quantity for line in request.cart.lines]
+    if left != [line.list_minor for line in receipt.lines]:
+        yield "lines_take_their_shares", "the receipt's lines are not the cart's"
+        return
+    for each in _given(receipt):
+        for share in each.allocations:
+            if not 0 <= share.line_index < len(left):
+                yield "lines_take_their_shares", f"line {share.line_index} of {len(left)} is discounted"
+                return
+            left[share.line_index] -= share.amount_minor
+    for i, line in enumerate(receipt.lines):
+        paid = line.payable_minor
+        if paid != left[i]:
+            yield "lines_take_their_shares", f"line {i} is paid with {paid}, but {left[i]} is left of it"
+
+
+def _postings_match(
+    receipt: settlement_pb2.Receipt, request: settlement_pb2.SettleRequest, legs: dict[tuple[str, ...], int]
+) -> Iterator[tuple[str, str]]:
+    """The legs are the receipt's: the member pays the payable, each merchant receives the list price, each
+    party pays what it funds; and the wallet moves by the lots spent and earned.
+    """
+    expected: dict[tuple[str, ...], int] = defaultdict(int)
+    currency = receipt.currency
+    expected["payment", currency] = -receipt.payable_minor
+    for line in request.cart.lines:
+        seller = f"merchant/{line.merchant_id}" if line.merchant_id else "platform"
+        expected[seller, currency] += line.unit_price_minor * line.quantity
+    for each in _given(receipt):
+        for part in each.funding:
+            expected[part.party, currency] -= part.amount_minor
+    spent = (lot for redemption in receipt.redemptions for lot in redemption.lots)
+    for lots, sign in ((spent, -1), ((earning.lot for earning in receipt.earnings), 1)):
+        for lot in lots:
+            expected[("member", *_lot_key(lot))] += sign * lot.amount
+            expected[lot.origin, lot.asset] -= sign * lot.amount
+    for leg in sorted(expected.keys() | legs.keys()):
+        told, booked = expected.get(leg, 0), legs.get(leg, 0)
+        if told != booked:
+            check = "payment_is_payable" if leg[0] == "payment" else "postings_match_receipts"
+            yield check, f"{' '.join(leg)}: {booked} is booked, the receipt says {told}"
+
+
+def _coupons_match(receipt: settlement_pb2.Receipt, coupons: object) -> Iterator[tuple[str, str]]:
+    """The coupons redeemed are those of the adjustments."""
+    told = sorted(a.coupon_id for a in receipt.adjustments if a.coupon_id)
+    booked = sorted(orjson.loads(str(coupons)))
+    if told != booked:
+        yield "coupons_match_receipts", f"redeems {booked}, the receipt says {told}"
+
+
+def _given(receipt: settlement_pb2.Receipt) -> list[Any]:
+    return [*receipt.adjustments, *receipt.redemptions]
+
+
+def _legs(postings: object) -> dict[tuple[str, ...], int]:
+    legs: dict[tuple[str, ...], int] = defaultdict(int)
+    rows: Iterable[list[object]] = orjson.loads(str(postings))
+    for account, asset, amount, expires_ms, origin in rows:
+        lot = (_expiry(expires_ms), str(origin)) if account == "member" else ()
+        legs[(str(account), str(asset), *lot)] += int(str(amount))
+    return legs
+
+
+def _lot_key(lot: common_pb2.Lot) -> tuple[str, str, str]:
+    expires_ms = lot.expire_time.ToMilliseconds() if lot.HasField("expire_time") else None
+    return lot.asset, _expiry(expires_ms), lot.origin
+
+
+def _expiry(expires_ms: object) -> str:
+    return "never" if expires_ms is None else str(expires_ms)

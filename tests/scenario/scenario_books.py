@@ -1,0 +1,71 @@
+"""Small rulebooks for the scenarios, built from messages."""
+
+from typing import Any
+
+from rights.v1 import rulebook_pb2
+
+MERCHANT = rulebook_pb2.FundingShare.PARTY_MERCHANT
+PLATFORM = rulebook_pb2.FundingShare.PARTY_PLATFORM
+ISSUER = rulebook_pb2.FundingShare.PARTY_ISSUER
+
+
+def book(
+    *campaigns: rulebook_pb2.Campaign,
+    templates: tuple[str, ...] = (),
+    assets: tuple[dict[str, Any], ...] = (),
+    budgets: dict[str, int] | None = None,
+    quotas: dict[str, int] | None = None,
+    name: str = "scenario",
+) -> rulebook_pb2.Rulebook:
+    """A rulebook whose stages are `item` and, parallel on what that leaves, `shop` and `platform`."""
+    after_item = {"basis": rulebook_pb2.Stage.BASIS_AFTER_STAGE, "after_stage_id": "item"}
+    return rulebook_pb2.Rulebook(
+        name=name,
+        currency="CNY",
+        time_zone="Asia/Shanghai",
+        stages=[
+            rulebook_pb2.Stage(id="item", basis=rulebook_pb2.Stage.BASIS_LIST),
+            rulebook_pb2.Stage(id="shop", **after_item),
+            rulebook_pb2.Stage(id="platform", **after_item),
+        ],
+        campaigns=campaigns,
+        coupon_templates=[rulebook_pb2.CouponTemplate(id=template) for template in templates],
+        assets=[rulebook_pb2.Asset(**asset) for asset in assets],
+        budgets=[rulebook_pb2.Budget(id=key, cap_minor=cap) for key, cap in (budgets or {}).items()],
+        quotas=[rulebook_pb2.Quota(id=key, cap=cap) for key, cap in (quotas or {}).items()],
+    )
+
+
+def off(
+    campaign_id: str,
+    discount: int,
+    threshold: int = 0,
+    *,
+    stage: str = "shop",
+    paid_by: int = MERCHANT,
+    **fields: Any,
+) -> rulebook_pb2.Campaign:
+    """An amount off from a threshold on."""
+    return rulebook_pb2.Campaign(
+        id=campaign_id,
+        stage_id=stage,
+        threshold_discount={"threshold_minor": threshold, "discount_minor": discount},
+        funding=[{"party": paid_by, "share_bps": 10_000}],
+        **fields,
+    )
+
+
+def points(**fields: Any) -> dict[str, Any]:
+    """Points: 1 per full 20.00 paid; each worth 0.01, for any share of the order."""
+    asset: dict[str, Any] = {
+        "id": "points",
+        "issuer": "platform",
+        "earn": {"units": 1, "per_minor": 2_000},
+        "redeem": {
+            "units": 1,
+            "value_minor": 1,
+            "max_share_bps": 10_000,
+            "funding": [{"party": ISSUER, "share_bps": 10_000}],
+        },
+    }
+    return asset | fields
