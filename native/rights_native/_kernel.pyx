@@ -192,6 +192,7 @@ cdef struct Candidate:
     int32_t groups  # first in the list of all candidates' groups
     int32_t group_count
     int32_t level  # which bound covers its turn; -1: none
+    bint out_of_reach  # below its threshold even at list amounts
     bint first_of_stage
     bint in_best_stage
     bint required
@@ -918,7 +919,7 @@ cdef class Program:
 
     cdef void _fill_candidates(self) noexcept nogil:
         cdef int32_t i, k, g, at = 0, group_at = 0, stage = -1, level = -1
-        cdef int64_t share_at = 0
+        cdef int64_t share_at = 0, total, shortfall
         cdef Campaign* campaign
         cdef Candidate* candidate
         memset(self.local_group, 0xFF, self.group_count * sizeof(int32_t))
@@ -953,6 +954,11 @@ cdef class Program:
                 group_at += 1
             if campaign.effect != MULTIPLIER:
                 self.discount_count += 1
+                total = 0
+                for k in range(candidate.count):
+                    total += self.listed[self.scope_lines[candidate.scope + k]]
+                natural_discount(campaign, total, &shortfall)
+                candidate.out_of_reach = shortfall > 0
                 candidate.in_best_stage = self.stages[campaign.stage].select == SELECT_BEST
                 self.free_count += candidate.in_best_stage
                 if campaign.stage != stage:
@@ -1226,7 +1232,7 @@ cdef class Program:
         cdef int64_t total = 0, bound = 0, shortfall
         cdef int32_t k
         discount[0] = -1
-        if self.excluded(candidate):
+        if candidate.out_of_reach or self.excluded(candidate):
             return 0
         if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
             return 0

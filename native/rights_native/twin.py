@@ -803,7 +803,11 @@ class Program:
     def _refuse(
         self, facts: Facts, unbound: Decision, required: list[int], proven: bool, gap: int
     ) -> Decision:
-        """Nothing applies, since not all that is required can. Reasons are those in the best combination."""
+        """Nothing applies, since not all that is required can. Reasons are those in the best combination.
+
+        `proven` and `gap` say whether the refusal is certain. The combination that the reasons come
+        from is the best one found, which a small node budget can make another than the best.
+        """
         why = []
         for index, reason, shortfall in unbound.not_applied:
             if index in required:
