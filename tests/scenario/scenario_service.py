@@ -381,16 +381,25 @@ class Shop(Caller):
 
 @contextlib.asynccontextmanager
 async def shop_of(service: Service, tenant: str) -> AsyncIterator[Shop]:
-    """A new tenant of a service."""
-    connection = await asyncpg.connect(service.database_url)
-    await connection.execute("INSERT INTO rights.tenant (tenant_id) VALUES ($1)", tenant)
-    await connection.close()
+    """A new tenant of a service, with channels of its own."""
     channels = await channels_to_every_worker(service)
     try:
-        yield Shop(service, channels, tenant)
+        yield await new_shop(service, channels, tenant)
     finally:
-        for channel in itertools.chain(*channels):
-            await channel.close()
+        await close(channels)
+
+
+async def new_shop(service: Service, channels: list[list[grpc.aio.Channel]], tenant: str) -> Shop:
+    """A new tenant, over channels that are there."""
+    shop = Shop(service, channels, tenant)
+    await shop.sql("INSERT INTO rights.tenant (tenant_id) VALUES ($1)", tenant)
+    return shop
+
+
+async def close(channels: list[list[grpc.aio.Channel]]) -> None:
+    """Closes what `channels_to_every_worker` opened."""
+    for channel in itertools.chain(*channels):
+        await channel.close()
 
 
 def line(price: int = 10_000, quantity: int = 1, sku: str = "sku", **fields: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from scenario_service import Service, Shop, line, shop_of
 from rights import audit
 from rights.v1 import settlement_pb2
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 Change = Callable[[settlement_pb2.SettleResponse], None]
 
@@ -63,7 +63,7 @@ class Books:
         return {finding.check: finding for finding in await audit.findings(self._connection)}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def entries(service: Service) -> Entries:
     async with shop_of(service, "audited") as shop:
         await shop.open(
@@ -103,7 +103,7 @@ async def entries(service: Service) -> Entries:
         )
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def books(service: Service, entries: Entries) -> AsyncIterator[Books]:
     connection = await asyncpg.connect(service.database_url)
     try:

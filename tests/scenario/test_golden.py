@@ -4,7 +4,7 @@ import pytest
 from scenario_books import MERCHANT, PLATFORM, book, off, points
 from scenario_service import Shop, line
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_second_discount_is_worth_what_the_first_left(shop: Shop) -> None:

@@ -42,7 +42,7 @@ class GrpcioServer:
         self._services = sorted({method.service for method in edge.methods.values()})
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Methods(edge), *_reflection(self._services)))
+        self._server.add_generic_rpc_handlers((_Methods(edge), *_reflection(self._services), _Unknown()))
         address = joined(settings.host, settings.port)
         if settings.tls_certificate_file is not None and settings.tls_key_file is not None:
             credentials = _credentials(settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file)
@@ -78,6 +78,23 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._handlers.get(call.method)
 
 
+class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Tells what no other handler knows; grpcio's own answer would lack the ErrorInfo."""
+
+    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        error = ApiError("METHOD_UNKNOWN", f"no method {call.method}", metadata={"method": call.method})
+
+        async def refuse(_: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            await _abort(context, error)
+            raise error  # abort has raised
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+async def _abort(context: "grpc.aio.ServicerContext[bytes, bytes]", error: ApiError) -> None:
+    await context.abort(_STATUS[error.code], error.message, ((_DETAILS, error.status().SerializeToString()),))
+
+
 def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
     async def serve(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
         try:
@@ -85,9 +102,7 @@ def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
                 method, request, context.invocation_metadata() or (), context.auth_context(), context.time_remaining()
             )
         except ApiError as error:
-            await context.abort(
-                _STATUS[error.code], error.message, ((_DETAILS, error.status().SerializeToString()),)
-            )
+            await _abort(context, error)
             raise  # abort has raised
 
     # Without serializers the bytes go through as they are.
