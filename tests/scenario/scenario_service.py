@@ -31,6 +31,7 @@ SECRET = "a secret for tests, of thirty-two bytes or more"
 ALL_ROLES = ("checkout", "operator", "auditor")
 START_SECONDS = 60
 RETRIED = {
+    grpc.StatusCode.CANCELLED,  # what grpcio's server tells calls that reach it while it shuts down
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,

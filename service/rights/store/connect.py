@@ -14,6 +14,7 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg raises on a connection that a dying server has just ended
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
