@@ -203,7 +203,7 @@ class Caller:
 
     def __init__(self, channels: list[list[grpc.aio.Channel]], bearer: str | None) -> None:
         self._channels = channels
-        self._metadata = (("authorization", f"Bearer {bearer}"),) if bearer else ()
+        self.metadata = (("authorization", f"Bearer {bearer}"),) if bearer else ()
         longest = max(map(len, channels))
         turns = [workers[i % len(workers)] for i in range(longest) for workers in channels]
         self._turn = itertools.cycle(turns)
@@ -223,7 +223,7 @@ class Caller:
         """A call with bytes in and out."""
         channel = next(self._turn) if worker is None else self._channels[worker][0]
         path = _METHODS[method][0]
-        answer: bytes = await channel.unary_unary(path)(request, metadata=self._metadata, timeout=timeout)
+        answer: bytes = await channel.unary_unary(path)(request, metadata=self.metadata, timeout=timeout)
         return answer
 
     async def call(

@@ -11,6 +11,7 @@ from scenario_books import book, off, points
 from scenario_service import Service, Shop, line, shop_of
 
 from rights import audit
+from rights.store.sql import statements
 from rights.v1 import settlement_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -446,7 +447,7 @@ async def test_coupon_redeemed_twice_is_found(books: Books) -> None:
 
 async def test_every_check_is_proved() -> None:
     """No check without a case above that makes it fail."""
-    named = set(audit.statements("audit.sql")) - {"entries_of_settle"}
+    named = set(statements("audit.sql")) - {"entries_of_settle"}
     proved = set().union(*(case[0] for case in SPOILT_ROWS.values()))
     assert named <= proved
 

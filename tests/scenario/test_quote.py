@@ -95,13 +95,14 @@ async def test_altered_token(shop: Shop) -> None:
 async def test_token_of_other_content(shop: Shop) -> None:
     await open_shop(shop)
     quoted = await quote(shop)
-    for other in (
+    others: tuple[dict[str, Any], ...] = (
         {"cart": {"currency": "CNY", "lines": [line(20_001, merchant_id="uniqlo")]}},
         {"member": "bob"},
         {"spends": []},
         {"channel": "app"},
         {"selection": {"coupon_mode": settlement_pb2.Selection.COUPON_MODE_NONE}},
-    ):
+    )
+    for other in others:
         assert reason(await settle(shop, quoted, **other)) == "QUOTE_MISMATCH"
     assert (await settle(shop, quoted)).HasField("receipt")
 

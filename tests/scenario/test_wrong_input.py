@@ -135,7 +135,10 @@ async def test_wrong_request(opened: Shop, case: str) -> None:
 )
 async def test_quote_refuses_the_same(opened: Shop, case: str) -> None:
     fields, (code, reason), wrong = WRONG[case]
-    request = {"member": {"member_id": "alice"}, "cart": {"currency": "CNY", "lines": [line()]}} | fields
+    request: dict[str, Any] = {
+        "member": {"member_id": "alice"},
+        "cart": {"currency": "CNY", "lines": [line()]},
+    } | fields
     failed = await failure(opened.call("Quote", **request))
     assert (failed.code, failed.reason, list(failed.fields)) == (code, reason, wrong)
 
