@@ -64,6 +64,7 @@ class Service:
             "jwt_algorithms": "HS256",
             "log_format": "json",
             "drain_not_serving_seconds": 0.1,
+            "max_queue_age_milliseconds": 30_000,  # a busy machine must not shed what a test counts
             **settings,
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RIGHTS_")}
@@ -262,6 +263,7 @@ class Failure:
         self.code = error.code()
         self.message = error.details() or ""
         self.reason = self.domain = ""
+        self.retry_after_seconds = 0.0
         self.metadata: dict[str, str] = {}
         self.fields: dict[str, str] = {}
         for name, value in error.trailing_metadata() or ():
@@ -271,10 +273,13 @@ class Failure:
 
     def _read(self, detail: Any) -> None:
         info, wrong = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             self.reason, self.domain, self.metadata = info.reason, info.domain, dict(info.metadata)
         elif detail.Unpack(wrong):
             self.fields = {v.field: v.description for v in wrong.field_violations}
+        elif detail.Unpack(retry):
+            self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
 
 
 async def failure(call: Any) -> Failure:

@@ -1,5 +1,9 @@
 """The audit finds what is planted, each check its own, and nothing in healthy books."""
 
+import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -457,3 +461,27 @@ async def test_long_findings_are_shortened(books: Books) -> None:
     finding = (await books.failed_checks())["entries_have_their_key"]
     assert finding.count > audit.MAX_DETAILS
     assert f"and {finding.count - audit.MAX_DETAILS} more" in finding.detail
+
+
+async def test_command_tells_findings_by_its_exit_code(database: str) -> None:
+    async def audited(*options: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rights", "audit", *options),
+            env=os.environ | {"RIGHTS_DATABASE_URL": database},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    assert (await audited())[0] == 0
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO rights.coupon VALUES ('t', 'alice', 'forged', 'ten', 0, NULL, NULL)"
+    )
+    await connection.close()
+    code, output = await audited("--json")
+    assert code == 1
+    detail = "t/alice: coupon forged was granted 0 times"
+    assert json.loads(output) == {
+        "findings": [{"check": "coupons_were_granted", "count": 1, "detail": detail}]
+    }

@@ -11,8 +11,10 @@ import grpc
 import grpc.aio
 import psutil  # type: ignore[import-untyped]
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from scenario_books import book
 from scenario_load import Load, check_books, open_shop, orders
-from scenario_service import Caller, Service, Shop, encoded, running, shop_of
+from scenario_service import Caller, Failure, Service, Shop, encoded, new_channel, running, shop_of
 
 from rights import audit
 from rights.embedded import EmbeddedPostgres
@@ -157,16 +159,43 @@ async def test_a_worker_that_drains_leaves_its_calls_to_the_other(own_service: S
         await check_books(shop, load, await load.retry_all(lambda request: shop.insist("Settle", request)))
 
 
-async def test_interrupted_twice_it_still_leaves_no_process(new_database: Callable[[], str]) -> None:
-    """A second SIGTERM ends the drain at once."""
-    with running(new_database(), workers=2, drain_not_serving_seconds=30) as service:
-        family = [psutil.Process(pid) for pid in (service.process.pid, *service.worker_pids())]
-        service.terminate()
-        await asyncio.sleep(0.5)
-        service.terminate()
-        gone, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
-        assert not alive
-        assert len(gone) == 3
+async def test_draining_says_so_and_still_settles(database: str) -> None:
+    """NOT_SERVING first, for load balancers; calls are served meanwhile. A second SIGTERM ends it at once."""
+    with running(database, workers=2, drain_not_serving_seconds=30) as service:
+        async with shop_of(service, "t") as shop:
+            (member, *_) = await open_shop(shop, 1)
+            family = [psutil.Process(pid) for pid in (service.process.pid, *service.worker_pids())]
+            service.terminate()
+            async with new_channel(service.address) as channel:
+                watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+                while (await watched.read()).status != health_pb2.HealthCheckResponse.NOT_SERVING:
+                    pass
+                watched.cancel()
+            for worker in shop.workers:
+                response = await shop.settle(shop.order(member), worker=worker)
+                assert response.HasField("receipt")
+            service.terminate()
+            gone, alive = await asyncio.to_thread(psutil.wait_procs, family, 10)
+            assert not alive
+            assert len(gone) == 3
+
+
+async def test_overload_sheds_with_a_delay_and_records_nothing(database: str) -> None:
+    with running(database, 1, lanes_per_worker=1, max_batch_size=1, max_queue_length=4) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book())
+            load = Load([shop.order(member) for member in await shop.members(200)])
+            await load.run(lambda request: shop.raw("Settle", request), clients=100)
+            assert load.answered
+            assert load.failed
+            for error in load.failed.values():
+                failed = Failure(error)
+                assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+                assert failed.retry_after_seconds == 0.1
+            assert (await shop.recorded())[0] == len(load.answered)
+            await check_books(
+                shop, load, await load.retry_all(lambda request: shop.insist("Settle", request))
+            )
 
 
 async def test_database_of_another_schema_is_refused(database: str) -> None:

@@ -1,7 +1,9 @@
 """Health and reflection, as the ecosystem's own tools speak them; and what else a gRPC server must do."""
 
+import asyncio
 from typing import Any
 
+import asyncpg
 import grpc
 import pytest
 from google.protobuf import descriptor_pb2
@@ -79,13 +81,24 @@ async def test_message_above_the_limit_is_refused(shop: Shop) -> None:
     await shop.open(book())  # the connection lives on
 
 
-async def test_deadline_that_is_over_settles_nothing(shop: Shop) -> None:
+async def test_what_waits_beyond_its_deadline_is_not_executed(shop: Shop) -> None:
+    """A call behind a slow one of the same member runs out of time in the queue: it leaves nothing."""
     await shop.open(book())
     await shop.member("alice")
-    before = await shop.recorded()
-    failed = await failure(shop.settle(shop.order("alice"), timeout=0.0))
-    assert failed.code == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert await shop.recorded() == before
+    connection = await asyncpg.connect(shop.service.database_url)
+    async with connection.transaction():
+        await connection.execute(
+            "SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = 'alice' FOR UPDATE", shop.tenant
+        )
+        slow = asyncio.create_task(shop.settle(shop.order("alice"), worker=0))
+        await asyncio.sleep(0.2)  # it waits for the row, its lane for it
+        late = shop.order("alice")
+        failed = await failure(shop.settle(late, worker=0, timeout=0.2))
+        assert failed.code == grpc.StatusCode.DEADLINE_EXCEEDED
+    await connection.close()
+    assert (await slow).HasField("receipt")
+    assert (await shop.recorded())[0] == 1
+    assert (await shop.settle(late)).HasField("receipt")
 
 
 async def test_pages_of_a_members_settlements(shop: Shop) -> None:
