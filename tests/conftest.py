@@ -17,7 +17,7 @@ import pytest
 from rights.embedded import EmbeddedPostgres
 from rights.store.migrate import migrate
 
-TEMPLATE = "rights_test_template"
+TEMPLATE = f"rights_test_{os.getpid()}_template"
 
 
 def on(server_url: str, database: str) -> str:
@@ -53,7 +53,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def new_database(postgres_url: str) -> Iterator[Callable[[], str]]:
     """Makes a migrated, empty database and answers its URL; all are dropped at the end."""
-    execute(postgres_url, f"DROP DATABASE IF EXISTS {TEMPLATE}", f"CREATE DATABASE {TEMPLATE}")
+    execute(postgres_url, f"CREATE DATABASE {TEMPLATE}")
     migrate(on(postgres_url, TEMPLATE))
     made = [TEMPLATE]
     numbers = itertools.count(1)
