@@ -179,6 +179,7 @@ def _rejected(response: Any) -> bool:
 
 
 def member_id(number: int) -> str:
+    """The id of a prepared member."""
     return f"locust-{number:06}"
 
 

@@ -330,7 +330,7 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                 ),
                 panel(
                     "Kernel",
-                    "Time the rule kernel takes for one cart.",
+                    "Time the rule kernel takes for the slowest cart of a batch.",
                     "s",
                     quantiles("rights_kernel_seconds"),
                 ),

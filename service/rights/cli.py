@@ -4,7 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use (an option, a setting, a file). Mistak
 in one line with what to do next, on stderr, without a traceback. Modules are imported by the commands
 that need them, so that each command starts fast and needs no more than it uses.
 """
-# ruff: noqa: PLC0415  (a command imports what it needs, when it needs it)
+
 
 import asyncio
 import contextlib
@@ -76,7 +76,7 @@ EnvFile = Annotated[
 
 
 @app.command()
-def serve(  # noqa: PLR0917  (typer passes them by name)
+def serve(
     embedded: Annotated[
         bool,
         typer.Option("--embedded", help="Start a PostgreSQL of its own, for local use; migrates it first."),
@@ -223,11 +223,32 @@ def audit(as_json: JsonOption = False) -> None:
 @app.command()
 def demo(
     stay: Annotated[bool, typer.Option("--stay", help="Keep serving after the demonstration.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port to serve on; without --stay a free one.")] = None,
 ) -> None:
-    """Show one checkout against the real service: quote, settle, replay, refusal, reversal."""
-    from rights.demo import run
+    """Show one checkout against the real service: quote, settle, replay, refusal, reversal.
 
-    raise typer.Exit(run(load_settings(), stay) or 0)
+    Uses RIGHTS_DATABASE_URL (and migrates it), or without it an embedded PostgreSQL that is gone at the end.
+    """
+    from rights import logs
+    from rights.client import RightsError
+    from rights.demo import DemoError, run
+    from rights.store.migrate import migrate as bring_up_to_date
+    from rights.supervisor import SupervisorError
+
+    settings = load_settings(port=port)
+    if not stay:  # beside whatever runs here, and quietly
+        settings = settings.model_copy(update={"port": port or 0, "metrics_port": 0, "log_level": "error"})
+    logs.configure(settings)
+    with contextlib.ExitStack() as stack:
+        if settings.database_url:
+            with _database_mistakes():
+                bring_up_to_date(settings.database_url)
+        else:
+            settings = stack.enter_context(_embedded_database(settings, None))
+        try:
+            run(settings, stay)
+        except (DemoError, RightsError, SupervisorError) as error:
+            raise CommandError(f"the demo did not go as expected: {error}") from error
 
 
 @app.command("settings")
@@ -237,7 +258,7 @@ def show_settings() -> None:
 
 
 @app.command()
-def token(  # noqa: PLR0917  (typer passes them by name)
+def token(
     tenant: Annotated[str, typer.Option(help="Claim `tenant`.")],
     caller: Annotated[str, typer.Option(help="Claim `sub`.")],
     key: Annotated[

@@ -1,5 +1,5 @@
 """The commands that call a running service: rulebooks, wallets, settlements."""
-# ruff: noqa: PLC0415  (a command imports what it needs, when it needs it)
+
 
 import contextlib
 import functools

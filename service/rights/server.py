@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 def compiled_kernel() -> Kernel:
-    """The Cython kernel. There is no fallback: a service that is silently slow is worse than one that does not start."""
+    """The Cython kernel. No fallback: silently slow is worse than not started."""
     try:
         from rights_native import _kernel
     except ImportError as error:
@@ -92,6 +93,10 @@ async def _serve(settings: Settings, index: int) -> None:
 
 def run_worker(settings: Settings, index: int) -> None:
     """Serves until SIGTERM. Raises SettingsError when it cannot start."""
+    # A settlement makes hundreds of objects that reference counting frees. The cycle collector would
+    # walk the rules and the queue again and again for nothing: a third of the time at full load.
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
     uvloop.run(_serve(settings, index))
 
 

@@ -106,7 +106,7 @@ class Supervisor:
         """Serves until told to stop; the exit code: 0 after a stop, 1 when the workers cannot start."""
         # prometheus_client would write this program's own values there too; see `rights.metrics`.
         os.environ.pop(MULTIPROCESS_VARIABLE, None)
-        from rights import metrics  # noqa: PLC0415  (after the line above)
+        from rights import metrics
 
         self._metrics = metrics
         runtime = Path(tempfile.mkdtemp(prefix="rights-"))
@@ -280,7 +280,7 @@ class Supervisor:
 
     def _serve_metrics(self) -> Callable[[], None]:
         """Starts /metrics and /healthz on a thread; answers what stops it."""
-        from prometheus_client import make_wsgi_app  # noqa: PLC0415  (as in `run`)
+        from prometheus_client import make_wsgi_app
 
         registry = self._metrics.scrape_registry(self._shared)
         self._own = self._metrics.SupervisorMetrics(registry)

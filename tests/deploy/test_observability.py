@@ -70,7 +70,7 @@ def promtool() -> str:
     beside = Path(sys.executable).with_name("promtool")
     found = str(beside) if beside.exists() else shutil.which("promtool")
     if found is None:
-        missing = "promtool is missing: run `make setup-promtool` (deploy/get-promtool.sh .venv/bin)"
+        missing = "promtool is missing: run `make promtool` (deploy/get-promtool.sh .venv/bin)"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)

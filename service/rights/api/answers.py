@@ -88,13 +88,15 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
         _shares(redemption, r.allocations, r.funding)
     for e in priced.earnings:
         earning = receipt.earnings.add(
-            base_units=e.base_units, multiplier_campaign_id=e.multiplier_campaign, multiplier_bps=e.multiplier_bps
+            base_units=e.base_units,
+            multiplier_campaign_id=e.multiplier_campaign,
+            multiplier_bps=e.multiplier_bps,
         )
         fill_lot(earning.lot, e.lot)
     receipt.optimality = _PROVEN if priced.decision.proven else _BOUNDED
     receipt.optimality_gap_minor = priced.decision.gap
     for campaign_id, reason, shortfall in priced.explanations:
-        receipt.explanations.add(campaign_id=campaign_id, reason=reason, shortfall_minor=shortfall)  # type: ignore[arg-type]  # as above
+        receipt.explanations.add(campaign_id=campaign_id, reason=reason, shortfall_minor=shortfall)
 
 
 def _shares(
@@ -126,7 +128,9 @@ def lot(each: Lot) -> common_pb2.Lot:
 
 def posting(leg: Posting) -> common_pb2.Posting:
     """One leg of an entry."""
-    message = common_pb2.Posting(account=leg.account, asset=leg.asset, amount=leg.amount, origin=leg.origin or "")
+    message = common_pb2.Posting(
+        account=leg.account, asset=leg.asset, amount=leg.amount, origin=leg.origin or ""
+    )
     if leg.expires_ms is not None:
         message.expire_time.FromMilliseconds(leg.expires_ms)
     return message

@@ -1,6 +1,6 @@
 """Every call passes here, whatever the transport: authenticate, authorize, parse, serve, measure.
 
-    invoke -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
+invoke -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
 """
 
 import asyncio
@@ -57,7 +57,10 @@ class Edge:
             code = CODES[failure.code]
             raise failure from error
         finally:
-            rpc.handled("".join(word.title() for word in code.split("_")) if code != "OK" else code, time.perf_counter() - began)
+            rpc.handled(
+                "".join(word.title() for word in code.split("_")) if code != "OK" else code,
+                time.perf_counter() - began,
+            )
 
     async def _serve(
         self,
@@ -71,7 +74,9 @@ class Edge:
         await self._registry.rules(caller.tenant)  # raises for a tenant that is not served
         if not caller.roles & method.roles:
             needed = " or ".join(sorted(method.roles))
-            raise ApiError("ROLE_MISSING", f"{method.name} needs the role {needed}", metadata={"role": needed})
+            raise ApiError(
+                "ROLE_MISSING", f"{method.name} needs the role {needed}", metadata={"role": needed}
+            )
         try:
             request = method.request_type.FromString(raw)
         except DecodeError:

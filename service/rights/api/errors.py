@@ -76,7 +76,9 @@ class ApiError(Exception):
 
     def status(self) -> status_pb2.Status:
         """google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they say something."""
-        details: list[Message] = [error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)]
+        details: list[Message] = [
+            error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        ]
         if self.fields:
             violations = [
                 error_details_pb2.BadRequest.FieldViolation(field=path, description=text)
@@ -109,7 +111,12 @@ def from_exception(error: Exception, fault_id: str) -> ApiError:
     if isinstance(error, InvalidField):
         return ApiError(error.reason, f"{error.field}: {error.message}", [(error.field, error.message)])
     if isinstance(error, Overloaded | Unavailable):
-        return ApiError(error.reason, error.message, metadata=error.metadata, retry_after_seconds=error.retry_after_seconds)
+        return ApiError(
+            error.reason,
+            error.message,
+            metadata=error.metadata,
+            retry_after_seconds=error.retry_after_seconds,
+        )
     if isinstance(error, Refused):
         return ApiError(error.reason, error.message, metadata=error.metadata)
     if isinstance(error, AuthError):

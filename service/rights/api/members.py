@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from rights.api import answers
+from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
-from rights.api.envelope import envelope
 from rights.api.methods import Call, Method
 from rights.api.orders import check_identity, check_member
 from rights.domain import limits
@@ -16,7 +16,8 @@ from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
 from rights.store.operator import Operator
 from rights.store.reader import AFTER_ALL, Reader
-from rights.v1 import common_pb2, member_pb2 as pb
+from rights.v1 import common_pb2
+from rights.v1 import member_pb2 as pb
 
 SERVICE = "rights.v1.MemberService"
 _OPERATOR = frozenset({"operator"})
@@ -29,6 +30,7 @@ class PageRequest(Protocol):
 
     @property
     def member(self) -> common_pb2.MemberRef: ...
+
     page_size: int
     page_token: str
 
@@ -115,7 +117,11 @@ class MemberApi:
         if linked_to is None:
             raise _member_not_found(request.member_id)
         if linked_to != request.member_id:
-            raise ApiError("IDENTITY_LINKED", "the account is linked to another member", metadata={"member_id": linked_to})
+            raise ApiError(
+                "IDENTITY_LINKED",
+                "the account is linked to another member",
+                metadata={"member_id": linked_to},
+            )
         return pb.LinkIdentityResponse(created=created)
 
     async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:
@@ -124,8 +130,12 @@ class MemberApi:
         mistakes.id("idempotency_key", request.idempotency_key)
         check_member(request.member, mistakes)
         mistakes.id("template_id", request.template_id)
-        starts_ms = mistakes.time_ms("start_time", request.start_time) if request.HasField("start_time") else 0
-        expires_ms = mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+        starts_ms = (
+            mistakes.time_ms("start_time", request.start_time) if request.HasField("start_time") else 0
+        )
+        expires_ms = (
+            mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+        )
         if expires_ms and expires_ms <= (starts_ms or clock.now_ms()):
             mistakes.add("expire_time", "must be after start_time and in the future")
         mistakes.check()
@@ -149,8 +159,12 @@ class MemberApi:
         mistakes.number("amount", request.amount, 1, limits.MAX_AMOUNT)
         mistakes.text("note", request.note, limits.MAX_NOTE_BYTES)
         if request.origin and not PARTY.match(request.origin):
-            mistakes.add("origin", f"{shown(request.origin)} is not platform, merchant/ID, brand/ID or issuer/ID")
-        expires_ms = mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+            mistakes.add(
+                "origin", f"{shown(request.origin)} is not platform, merchant/ID, brand/ID or issuer/ID"
+            )
+        expires_ms = (
+            mistakes.time_ms("expire_time", request.expire_time) if request.HasField("expire_time") else 0
+        )
         mistakes.check()
         return await self._run(
             Credit(
@@ -196,7 +210,9 @@ class MemberApi:
                 pb.Counter(campaign_id=name.partition("|")[0], period=name.partition("|")[2], used=used)
                 for name, used in sorted(wallet.counters.items())
             ],
-            identities=[common_pb2.Identity(business_line=line, external_id=account) for line, account in identities],
+            identities=[
+                common_pb2.Identity(business_line=line, external_id=account) for line, account in identities
+            ],
         )
 
     async def list_postings(self, call: Call, request: pb.ListPostingsRequest) -> pb.ListPostingsResponse:
@@ -232,5 +248,7 @@ def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
 
 
 def _credited(outcome: Credited, entry_id: str, now_ms: int) -> bytes:
-    response = pb.CreditAssetResponse(lot=answers.lot(outcome.lot), balance=outcome.balance, entry_id=entry_id)
+    response = pb.CreditAssetResponse(
+        lot=answers.lot(outcome.lot), balance=outcome.balance, entry_id=entry_id
+    )
     return response.SerializeToString(deterministic=True)

@@ -30,5 +30,5 @@ class Method:
 
     @property
     def path(self) -> str:
-        """":path" of the call."""
+        """ ":path" of the call."""
         return f"/{self.service}/{self.name}"

@@ -1,6 +1,6 @@
 """Requests to price or settle: checked field by field, and translated to orders of the domain."""
 
-from rights.api.fields import Mistakes, shown
+from rights.api.fields import Mistakes, is_id, shown
 from rights.domain import limits
 from rights.domain.model import Line, Order, Spend
 from rights.v1 import common_pb2, settlement_pb2
@@ -32,7 +32,9 @@ def to_order(
     check_member(request.member, mistakes)
     selection = request.selection
     mode = selection.coupon_mode
-    coupon_ids: list[str] | None = mistakes.ids("selection.coupon_ids", selection.coupon_ids, limits.MAX_COUPON_IDS)
+    coupon_ids: list[str] | None = mistakes.ids(
+        "selection.coupon_ids", selection.coupon_ids, limits.MAX_COUPON_IDS
+    )
     if mode == settlement_pb2.Selection.COUPON_MODE_UNSPECIFIED:
         coupon_ids = coupon_ids or None
     elif mode == settlement_pb2.Selection.COUPON_MODE_ONLY:
@@ -89,18 +91,21 @@ def _lines(cart: settlement_pb2.Cart, mistakes: Mistakes) -> list[Line]:
             mistakes.number(f"cart.lines[{i}].quantity", quantity, 1, limits.MAX_QUANTITY)
         if floor and not 0 <= floor <= amount:
             mistakes.add(f"cart.lines[{i}].floor_minor", f"{floor} is outside 0..{amount} (price x quantity)")
-        mistakes.id(f"cart.lines[{i}].sku_id", line.sku_id)
-        merchant, category, brand = line.merchant_id, line.category_id, line.brand_id
-        if merchant:
+        sku, merchant, category, brand = line.sku_id, line.merchant_id, line.category_id, line.brand_id
+        if not is_id(sku):
+            mistakes.id(f"cart.lines[{i}].sku_id", sku)
+        if merchant and not is_id(merchant):
             mistakes.id(f"cart.lines[{i}].merchant_id", merchant)
-        if category:
+        if category and not is_id(category):
             mistakes.id(f"cart.lines[{i}].category_id", category)
-        if brand:
+        if brand and not is_id(brand):
             mistakes.id(f"cart.lines[{i}].brand_id", brand)
         total += amount
-        lines.append(Line(line.sku_id, price, quantity, merchant, category, brand, floor))
+        lines.append(Line(sku, price, quantity, merchant, category, brand, floor))
     if total > limits.MAX_AMOUNT:
-        mistakes.add("cart.lines", f"the sum of price x quantity is {total}; at most {limits.MAX_AMOUNT} is allowed")
+        mistakes.add(
+            "cart.lines", f"the sum of price x quantity is {total}; at most {limits.MAX_AMOUNT} is allowed"
+        )
     return lines
 
 

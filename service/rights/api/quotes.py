@@ -54,11 +54,15 @@ class QuoteSigner:
         """What a token promised, or the rejection that says why it is no good."""
         signature, content = token[:_SIGNATURE_BYTES], token[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)):
-            return Rejection(RejectionReason.QUOTE_INVALID, "quote_token", "not a token of this service, or altered")
+            return Rejection(
+                RejectionReason.QUOTE_INVALID, "quote_token", "not a token of this service, or altered"
+            )
         version, expires_ms, quoted, coupons, spends, multipliers, payable = orjson.loads(content)
         if quoted != digest:
             return Rejection(
-                RejectionReason.QUOTE_MISMATCH, "quote_token", "made for another member, cart, selection or spends"
+                RejectionReason.QUOTE_MISMATCH,
+                "quote_token",
+                "made for another member, cart, selection or spends",
             )
         if expires_ms <= now_ms:
             return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", "its time is over; quote again")

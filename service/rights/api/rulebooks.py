@@ -47,7 +47,8 @@ class RulebookApi:
         mistakes = await self._mistakes(request.rulebook)
         return pb.ValidateResponse(
             mistakes=[
-                pb.RulebookMistake(path=m.path, message=m.message, line=m.line, column=m.column) for m in mistakes
+                pb.RulebookMistake(path=m.path, message=m.message, line=m.line, column=m.column)
+                for m in mistakes
             ]
         )
 
@@ -120,7 +121,9 @@ class RulebookApi:
         """Stops a campaign of the rulebook in force."""
         return pb.PauseCampaignResponse(changed=await self._set_paused(call, request.campaign_id, True))
 
-    async def resume_campaign(self, call: Call, request: pb.ResumeCampaignRequest) -> pb.ResumeCampaignResponse:
+    async def resume_campaign(
+        self, call: Call, request: pb.ResumeCampaignRequest
+    ) -> pb.ResumeCampaignResponse:
         """Lets a paused campaign act again."""
         return pb.ResumeCampaignResponse(changed=await self._set_paused(call, request.campaign_id, False))
 
@@ -134,7 +137,9 @@ class RulebookApi:
             cap = caps.get((state.kind, state.id))
             if cap is not None or state.used or state.held:
                 listed = response.budgets if state.kind == "budget" else response.quotas
-                listed.add(id=state.id, cap=state.cap if cap is None else cap, used=state.used, held=state.held)
+                listed.add(
+                    id=state.id, cap=state.cap if cap is None else cap, used=state.used, held=state.held
+                )
         return response
 
     async def _current(self, call: Call) -> TenantRules:
@@ -161,4 +166,8 @@ class RulebookApi:
 
 
 def _located(mistake: Mistake) -> str:
-    return f"line {mistake.line}, column {mistake.column}: {mistake.message}" if mistake.line else mistake.message
+    return (
+        f"line {mistake.line}, column {mistake.column}: {mistake.message}"
+        if mistake.line
+        else mistake.message
+    )

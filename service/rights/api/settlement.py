@@ -4,10 +4,10 @@ import asyncio
 
 from rights import metrics
 from rights.api import answers
+from rights.api.envelope import envelope
 from rights.api.errors import ApiError, from_exception
 from rights.api.fields import Mistakes
 from rights.api.members import MemberResolver
-from rights.api.envelope import envelope
 from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
@@ -69,7 +69,9 @@ class SettlementApi:
         now_ms = clock.now_ms()
         state = await self._reader.wallet(call.tenant, order.member_id, order.coupon_ids or [], now_ms)
         if state is None:
-            raise Refused("MEMBER_NOT_FOUND", f"no member {order.member_id!r}", {"member_id": order.member_id})
+            raise Refused(
+                "MEMBER_NOT_FOUND", f"no member {order.member_id!r}", {"member_id": order.member_id}
+            )
         revision, wallet = state
         rules = await self._registry.rules(call.tenant, revision)
         if at_ms:
@@ -179,7 +181,9 @@ class SettlementApi:
         reversals = await self._reader.reversals(call.tenant, [stored.settlement_id])
         return pb.GetSettlementResponse(settlement=_settlement(stored, reversals))
 
-    async def list_settlements(self, call: Call, request: pb.ListSettlementsRequest) -> pb.ListSettlementsResponse:
+    async def list_settlements(
+        self, call: Call, request: pb.ListSettlementsRequest
+    ) -> pb.ListSettlementsResponse:
         """Pages through a member's settlements, newest first."""
         member_id, before, size = await self._members.page(call.tenant, request)
         stored = await self._reader.settlements(call.tenant, member_id, before or AFTER_ALL, size + 1)
@@ -197,7 +201,8 @@ class SettlementApi:
         order = to_order(request, mistakes)
         if len(request.quote_token) > limits.MAX_QUOTE_TOKEN_BYTES:
             mistakes.add(
-                "quote_token", f"{len(request.quote_token)} bytes; at most {limits.MAX_QUOTE_TOKEN_BYTES} are allowed"
+                "quote_token",
+                f"{len(request.quote_token)} bytes; at most {limits.MAX_QUOTE_TOKEN_BYTES} are allowed",
             )
         mistakes.check()
         order.member_id = await self._members.resolve(call.tenant, request.member)
@@ -206,7 +211,9 @@ class SettlementApi:
         return Settle(
             envelope=envelope(call, "settle", request.idempotency_key, request),
             member_id=member_id,
-            encode=lambda outcome, entry, now_ms: answers.settled(outcome, entry, now_ms, order_id, member_id),
+            encode=lambda outcome, entry, now_ms: answers.settled(
+                outcome, entry, now_ms, order_id, member_id
+            ),
             order=order,
             order_ref=order_id,
             quote_refusal=refusal,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -126,7 +126,7 @@ class Book:
         self._compiled: list[Predicate] = []
         self.limits = [Limit("budget", b.id, b.cap_minor) for b in rulebook.budgets]
         self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
-        limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
+        self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.earning_assets = [a for a in self.assets.values() if a.earn is not None]
 
@@ -134,7 +134,7 @@ class Book:
         ordered = sorted(rulebook.campaigns, key=lambda c: _application_order(c, rulebook, stage_index))
         id_rank = {cid: rank for rank, cid in enumerate(sorted(c.id for c in rulebook.campaigns))}
         groups = _Indices()
-        plans = [self._plan(c, stage_index, id_rank, groups, limit_index) for c in ordered]
+        plans = [self._plan(c, stage_index, id_rank, groups) for c in ordered]
         self.campaigns = [_campaign(i, c) for i, c in enumerate(ordered)]
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
@@ -148,6 +148,7 @@ class Book:
             asset_count=len(self.assets),
         )
         self.program = kernel.Program(self.plan)
+        self._expiries: tuple[int, int, dict[int, int]] = (0, 0, {})  # of one local day, by expire_days
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
@@ -173,7 +174,18 @@ class Book:
         """When a lot of the asset given now expires: at the end of the last local day."""
         if asset.expire_days == 0:
             return NEVER_MS
-        day = windows.local_time(now_ms, self.zone).date() + timedelta(days=asset.expire_days + 1)
+        since, until, expiries = self._expiries
+        if not since <= now_ms < until:
+            today = windows.local_time(now_ms, self.zone).date()
+            expiries = {}
+            self._expiries = (self._midnight(today), self._midnight(today + timedelta(days=1)), expiries)
+        expires_ms = expiries.get(asset.expire_days)
+        if expires_ms is None:
+            last = windows.local_time(now_ms, self.zone).date() + timedelta(days=asset.expire_days)
+            expires_ms = expiries[asset.expire_days] = self._midnight(last + timedelta(days=1))
+        return expires_ms
+
+    def _midnight(self, day: date) -> int:
         return windows.to_ms(datetime.combine(day, time(), self.zone))
 
     def _closed(self, campaign: Campaign, now_ms: int, paused: frozenset[str]) -> int:
@@ -211,7 +223,6 @@ class Book:
         stage_index: dict[str, int],
         id_rank: dict[str, int],
         groups: "_Indices",
-        limit_index: dict[tuple[str, str], int],
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
         multiplier = effect is Effect.MULTIPLIER
@@ -228,8 +239,8 @@ class Book:
             groups=tuple(groups[g] for g in campaign.exclusion_groups),
             mandatory=campaign.mandatory,
             needs_coupon=bool(campaign.coupon_template_id),
-            budget=limit_index.get(("budget", campaign.budget_id), -1),
-            quota=limit_index.get(("quota", campaign.quota_id), -1),
+            budget=self.limit_index.get(("budget", campaign.budget_id), -1),
+            quota=self.limit_index.get(("quota", campaign.quota_id), -1),
         )
 
     def _effect(self, campaign: rulebook_pb2.Campaign) -> tuple[Effect, int, int, int, int]:

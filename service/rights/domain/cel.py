@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 
-from cel_expr_python import cel  # type: ignore[import-untyped]
+from cel_expr_python import cel
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 

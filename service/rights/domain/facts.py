@@ -63,7 +63,9 @@ def build(
 def choose_coupons(order: Order, wallet: Wallet, book: Book, now_ms: int) -> dict[int, Coupon]:
     """Campaign index -> coupon it would redeem: of several of one template the soonest expiring, then the lowest id."""
     if order.coupon_ids is None:
-        held = [c for c in wallet.coupons.values() if not c.redeemed_by and c.starts_ms <= now_ms < c.expires_ms]
+        held = [
+            c for c in wallet.coupons.values() if not c.redeemed_by and c.starts_ms <= now_ms < c.expires_ms
+        ]
     else:
         held = [wallet.coupons[coupon_id] for coupon_id in order.coupon_ids]
     chosen: dict[int, Coupon] = {}
@@ -89,5 +91,3 @@ def _blocked(order: Order, wallet: Wallet, book: Book, now_ms: int) -> dict[int,
         if campaign_id in book.by_id:
             blocked[book.by_id[campaign_id].index] = Reason.FORBIDDEN
     return blocked
-
-

@@ -3,7 +3,6 @@
 from collections import defaultdict
 
 from rights.domain.book import Share
-from rights.domain.limits import BPS
 from rights.domain.model import Adjustment, Allocate, Line, Posting, Redemption
 
 PLATFORM = "platform"
@@ -23,6 +22,10 @@ def split(
     are the units per issuer of the lots spent, for a redemption's ISSUER share; empty for a discount.
     """
     funding: dict[str, int] = defaultdict(int)
+    if len(shares) == 1 and shares[0].party != _ISSUER:  # nearly every discount
+        for index, amount in allocations:
+            funding[_party(shares[0], lines[index])] += amount
+        return funding
     weights = [share.bps for share in shares]
     issuers = 0
     for index, amount in allocations:
@@ -37,7 +40,7 @@ def split(
         for origin, part in zip(origins, allocate(issuers, units, [issuers] * len(units)), strict=True):
             if part:
                 funding[origin] += part
-    return dict(funding)
+    return funding
 
 
 def _party(share: Share, line: Line) -> str:
@@ -65,7 +68,9 @@ def money_postings(
     legs: dict[str, int] = defaultdict(int)
     legs["payment"] = -payable
     for line in lines:
-        legs[f"merchant/{line.merchant_id}" if line.merchant_id else PLATFORM] += line.unit_price * line.quantity
+        legs[f"merchant/{line.merchant_id}" if line.merchant_id else PLATFORM] += (
+            line.unit_price * line.quantity
+        )
     for each in given:
         for party, amount in each.funding.items():
             legs[party] -= amount

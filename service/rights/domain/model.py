@@ -185,6 +185,7 @@ class Priced:
     earnings: list[Earning]
     decision: Decision
     explanations: list[tuple[str, int, int]]  # campaign id, plan.Reason, shortfall
+    kernel_seconds: float  # what the decision took; never part of a receipt
 
 
 @dataclass(slots=True)

@@ -55,7 +55,7 @@ def settle(
         _use(book, adjustment.campaign, adjustment.amount, wallet, used, effects, now_ms)
         if adjustment.coupon_id:
             coupon = wallet.coupons[adjustment.coupon_id]
-            wallet.coupons[adjustment.coupon_id] = coupon._replace(redeemed_by=entry_id)
+            wallet.coupons[adjustment.coupon_id] = Coupon(*coupon[:-1], redeemed_by=entry_id)
             effects.redeemed_coupons.append(adjustment.coupon_id)
     for earning in priced.earnings:
         if earning.multiplier_campaign:
@@ -82,7 +82,7 @@ def _use(
 
 def _move(wallet: Wallet, effects: Effects, lot: Lot, amount: int) -> None:
     """Moves units between a lot of the wallet and the party that issued it."""
-    wallet.add(lot._replace(amount=amount))
+    wallet.add(Lot(lot.asset, lot.expires_ms, lot.origin, amount))
     expires = None if lot.expires_ms == NEVER_MS else lot.expires_ms
     effects.postings.append(Posting("member", lot.asset, amount, expires, lot.origin))
     effects.postings.append(Posting(lot.origin, lot.asset, -amount))

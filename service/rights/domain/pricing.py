@@ -1,9 +1,10 @@
 """Prices an order under a rulebook: the decision behind Quote and Settle. Nothing is changed here.
 
-    coupons named -> kernel decides discounts -> points as cash -> what the member pays -> points earned
+coupons named -> kernel decides discounts -> points as cash -> what the member pays -> points earned
 """
 
 from collections import defaultdict
+from time import perf_counter
 
 from rights.domain import facts, funding
 from rights.domain.book import Book
@@ -65,7 +66,9 @@ def price(
     if refused:
         return refused
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
+    kernel_seconds = perf_counter() - began
     if not decision.met:
         return _unmet(decision, book, order, coupons)
 
@@ -103,6 +106,7 @@ def price(
         earnings=_earn(request, decision, book, left, now_ms),
         decision=decision,
         explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
+        kernel_seconds=kernel_seconds,
     )
 
 
@@ -180,9 +184,7 @@ def _unmet(decision: Decision, book: Book, order: Order, coupons: dict[int, Coup
         cause = Reason(reason).name
         coupon = coupons.get(index)
         named = coupon is not None and coupon.coupon_id in (order.coupon_ids or ())
-        fallback = (
-            RejectionReason.COUPON_NOT_APPLICABLE if named else RejectionReason.CAMPAIGN_NOT_APPLICABLE
-        )
+        fallback = RejectionReason.COUPON_NOT_APPLICABLE if named else RejectionReason.CAMPAIGN_NOT_APPLICABLE
         subject = coupon.coupon_id if coupon is not None and named else campaign.id
         message = f"campaign {campaign.id} does not apply: {cause}"
         if shortfall:
@@ -221,7 +223,9 @@ def _redeem(
     asset = book.assets.get(spend.asset)
     if asset is None or asset.redeem is None:
         known = ", ".join(a.id for a in book.assets.values() if a.redeem) or "none"
-        raise InvalidField(f"spends[{position}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}")
+        raise InvalidField(
+            f"spends[{position}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}"
+        )
     rule = asset.redeem
     balance = wallet.balance(asset.id, now_ms)
     room = min(discounted * rule.max_share_bps // BPS, sum(left))
@@ -233,7 +237,9 @@ def _redeem(
         steps, odd = divmod(spend.units, rule.units)
         allowed = room // rule.value
         if odd or steps > allowed:
-            message = f"{asset.id}: {spend.units} asked for; steps of {rule.units}, at most {allowed * rule.units}"
+            message = (
+                f"{asset.id}: {spend.units} asked for; steps of {rule.units}, at most {allowed * rule.units}"
+            )
             over = odd if steps <= allowed else spend.units - allowed * rule.units
             return Rejection(RejectionReason.REDEMPTION_NOT_ALLOWED, asset.id, message, over)
     else:
@@ -251,9 +257,7 @@ def _redeem(
     return Redemption(asset.id, units, value, lots, allocations, paid_by)
 
 
-def _earn(
-    request: Facts, decision: Decision, book: Book, payable: list[int], now_ms: int
-) -> list[Earning]:
+def _earn(request: Facts, decision: Decision, book: Book, payable: list[int], now_ms: int) -> list[Earning]:
     """Points earned: whole steps of what the member pays, times the multiplier, rounded down, capped."""
     earnings: list[Earning] = []
     for asset in book.earning_assets:
@@ -274,5 +278,3 @@ def _earn(
             campaign_id = book.campaigns[multiplier].id if multiplier >= 0 else ""
             earnings.append(Earning(lot, base_units, campaign_id, bps))
     return earnings
-
-

@@ -30,7 +30,7 @@ class Wallet:
                 break
             if lot.asset == asset and lot.expires_ms > now_ms:
                 part = min(units, lot.amount)
-                taken.append(lot._replace(amount=part))
+                taken.append(Lot(*lot[:3], amount=part))
                 units -= part
         return taken
 
@@ -43,7 +43,7 @@ class Wallet:
                 if amount < 0:
                     raise ValueError(f"lot {key} would hold {amount}")
                 if amount:
-                    self.lots[i] = lot._replace(amount=amount)
+                    self.lots[i] = Lot(*key, amount=amount)
                 else:
                     del self.lots[i]
                 break

@@ -33,7 +33,9 @@ class Outcome:
     bounded: bool = False
 
 
-async def execute(commands: list[Command], writer: Writer, registry: Registry, settings: Settings) -> list[Outcome]:
+async def execute(
+    commands: list[Command], writer: Writer, registry: Registry, settings: Settings
+) -> list[Outcome]:
     """Decides and books a batch; one outcome per command, in order.
 
     Raises what the database raises when nothing is known to be booked; the same batch may then be
@@ -80,6 +82,9 @@ async def _attempt(
     except BaseException:
         writer.drop()  # whatever was open is rolled back by the server
         raise
+    if refused == (0, 0):
+        deciding.tell_budgets()
+        metrics.KERNEL_SECONDS.observe(deciding.slowest_kernel_seconds)
     metrics.LOAD_SECONDS.observe(loading - started)
     metrics.DECIDE_SECONDS.observe(decided - loading)
     metrics.COMMIT_SECONDS.observe(time.perf_counter() - decided)
@@ -91,6 +96,7 @@ class _Deciding:
 
     def __init__(self, loaded: Batch, rules: dict[str, TenantRules], node_budget: int, now_ms: int) -> None:
         self.entries: list[Entry] = []
+        self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
         self._used = {tenant: Used(loaded.used.get(tenant, {})) for tenant in rules}
@@ -132,7 +138,9 @@ class _Deciding:
         envelope = command.envelope
         wallet = self._wallets.get((envelope.tenant, command.member_id))
         if wallet is None:
-            raise Refused("MEMBER_NOT_FOUND", f"no member {command.member_id!r}", {"member_id": command.member_id})
+            raise Refused(
+                "MEMBER_NOT_FOUND", f"no member {command.member_id!r}", {"member_id": command.member_id}
+            )
         now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
         rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
         situation = Situation(wallet, rules, used, entry_id, now_ms, self._node_budget)
@@ -167,8 +175,18 @@ class _Deciding:
         self._by_key[envelope.tenant, envelope.caller, envelope.key] = entry
         if command.subject and not rejected:
             self._by_subject[subject] = entry_id
-        bounded = isinstance(outcome, Priced) and not outcome.decision.proven
+        bounded = False
+        if isinstance(outcome, Priced):
+            bounded = not outcome.decision.proven
+            self.slowest_kernel_seconds = max(self.slowest_kernel_seconds, outcome.kernel_seconds)
         return Outcome(entry.response, entry, bounded=bounded)
+
+    def tell_budgets(self) -> None:
+        """Shows what is left of the budgets that the batch used."""
+        for tenant, used in self._used.items():
+            for kind, budget_id in used.caps:
+                left = used.left(kind, budget_id)
+                metrics.BUDGET_REMAINING.labels(tenant, f"{kind}/{budget_id}").set(left)
 
     def budget_changes(self) -> list[BudgetChange]:
         """What the batch uses of each budget and quota, net."""

@@ -104,6 +104,11 @@ class Settle(Command):
     quote_refusal: Rejection | None
 
     @property
+    def of_quote(self) -> bool:
+        """Whether a quote token came with it."""
+        return self.order.pin is not None or self.quote_refusal is not None
+
+    @property
     def subject(self) -> str | None:
         return self.order_ref
 
@@ -120,7 +125,9 @@ class Settle(Command):
 
     def refuse_subject(self, entry_id: str) -> Rejection:
         return Rejection(
-            RejectionReason.ORDER_ALREADY_SETTLED, self.order_ref, f"order {self.order_ref} is settled as {entry_id}"
+            RejectionReason.ORDER_ALREADY_SETTLED,
+            self.order_ref,
+            f"order {self.order_ref} is settled as {entry_id}",
         )
 
     def version(self, situation: Situation) -> int:
@@ -210,7 +217,9 @@ class Credit(Command):
         asset = book.assets.get(self.asset)
         if asset is None:
             known = ", ".join(book.assets) or "none"
-            raise InvalidField("asset", f"{self.asset!r} is not in rulebook version {book.version}; assets: {known}")
+            raise InvalidField(
+                "asset", f"{self.asset!r} is not in rulebook version {book.version}; assets: {known}"
+            )
         if self.expires_ms and self.expires_ms <= situation.now_ms:
             raise InvalidField("expire_time", "is not in the future")
         return operations.credit(
@@ -238,11 +247,14 @@ class Grant(Command):
         template = book.templates.get(self.template_id)
         if template is None:
             raise InvalidField(
-                "template_id", f"{self.template_id!r} is not a coupon template of rulebook version {book.version}"
+                "template_id",
+                f"{self.template_id!r} is not a coupon template of rulebook version {book.version}",
             )
         starts_ms = self.starts_ms or situation.now_ms
         if min(self.expires_ms or NEVER_MS, template.until_ms) <= max(starts_ms, situation.now_ms):
-            raise InvalidField("expire_time", f"coupons of {self.template_id!r} would be expired when they start")
-        return operations.grant(template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet)
-
-
+            raise InvalidField(
+                "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
+            )
+        return operations.grant(
+            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet
+        )

@@ -16,7 +16,7 @@ import structlog
 from rights import metrics
 from rights.engine import batch
 from rights.engine.batch import Outcome
-from rights.engine.commands import Command
+from rights.engine.commands import Command, Settle
 from rights.engine.errors import Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
@@ -120,7 +120,9 @@ class Lane:
             await asyncio.sleep(self._backoff_seconds(attempt))
         log.error("batch_unavailable", size=len(commands), error=repr(problem))
         retry_after = settings.retry_after_milliseconds / 1000
-        _answer(commands, [Outcome(Unavailable("the database is not available", retry_after)) for _ in commands])
+        _answer(
+            commands, [Outcome(Unavailable("the database is not available", retry_after)) for _ in commands]
+        )
 
     async def _isolate(self, commands: list[Command], error: Exception) -> None:
         """One bad command must not fail its batch: halve until it is alone."""
@@ -128,7 +130,9 @@ class Lane:
         if len(commands) == 1:
             kind = "database" if isinstance(error, asyncpg.PostgresError) else "decide"
             metrics.FAULTS.labels(kind).inc()
-            log.error("command_failed", kind=commands[0].kind, tenant=commands[0].envelope.tenant, exc_info=error)
+            log.error(
+                "command_failed", kind=commands[0].kind, tenant=commands[0].envelope.tenant, exc_info=error
+            )
             _answer(commands, [Outcome(error)])
             return
         metrics.DATABASE_RETRIES.labels("bisect").inc()
@@ -158,7 +162,9 @@ class Lanes:
 
     def start(self) -> None:
         """Starts executing."""
-        self._tasks = [asyncio.create_task(lane.run(), name=f"lane-{i}") for i, lane in enumerate(self._lanes)]
+        self._tasks = [
+            asyncio.create_task(lane.run(), name=f"lane-{i}") for i, lane in enumerate(self._lanes)
+        ]
 
     def put(self, command: Command) -> None:
         """Queues a command in its member's lane. Raises Overloaded."""
@@ -188,9 +194,14 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> None:
             counts[label] = counts.get(label, 0) + 1
         elif outcome.replay:
             metrics.REPLAYS.labels(command.kind).inc()
+        if isinstance(command, Settle) and command.of_quote and outcome.entry is not None:
+            result = "rejection" if outcome.entry.rejection else "receipt"
+            metrics.QUOTE_SETTLEMENTS.labels(result).inc()
         if outcome.bounded:
             metrics.BOUNDED_SEARCHES.inc()
-        if command.envelope.answer.done():  # the caller has gone; what was booked stays, its retry is answered
+        if (
+            command.envelope.answer.done()
+        ):  # the caller has gone; what was booked stays, its retry is answered
             continue
         if isinstance(outcome.answer, bytes):
             command.envelope.answer.set_result(outcome.answer)
@@ -198,5 +209,3 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> None:
             command.envelope.answer.set_exception(outcome.answer)
     for label, count in counts.items():
         metrics.SETTLEMENTS.labels(*label).inc(count)
-
-

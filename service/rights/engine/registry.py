@@ -106,7 +106,9 @@ class Registry:
             self._locks.pop(tenant, None)
             raise Refused("TENANT_UNKNOWN", f"tenant {tenant!r} is not served here", {"tenant": tenant})
         now_ms = clock.now_ms()
-        rules = TenantRules(state.revision, state.activations, state.paused, self._books.setdefault(tenant, {}))
+        rules = TenantRules(
+            state.revision, state.activations, state.paused, self._books.setdefault(tenant, {})
+        )
         in_force = rules.find_version(now_ms)
         needed = {version for at, version in state.activations if at > now_ms} | ({in_force} - {0})
         for version in needed - rules.books.keys():

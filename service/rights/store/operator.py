@@ -27,7 +27,10 @@ class Operator:
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str
     ) -> tuple[str | None, bool]:
-        """Links an account unless it is linked; the member it is linked to now (None: no such member), and whether by this call."""
+        """Links an account unless it is linked already.
+
+        Answers the member it is linked to now (None: no such member), and whether this call linked it.
+        """
         async with self._reader.transaction() as connection:
             if not await connection.fetchval(SQL["member_exists"], tenant, member_id):
                 return None, False
@@ -45,7 +48,9 @@ class Operator:
             version: int | None = await connection.fetchval(SQL["rulebook_by_digest"], tenant, digest)
             if version is not None:
                 return version, False
-            version = await connection.fetchval(SQL["add_rulebook"], tenant, rulebook.name, content, digest, caller)
+            version = await connection.fetchval(
+                SQL["add_rulebook"], tenant, rulebook.name, content, digest, caller
+            )
             assert version is not None
             limits = [("budget", b.id, b.cap_minor) for b in rulebook.budgets]
             limits += [("quota", q.id, q.cap) for q in rulebook.quotas]
@@ -71,5 +76,7 @@ class Operator:
                 await self._audit(connection, tenant, caller, name, campaign_id)
             return changed
 
-    async def _audit(self, connection: Connection, tenant: str, caller: str, action: str, subject: str) -> None:
+    async def _audit(
+        self, connection: Connection, tenant: str, caller: str, action: str, subject: str
+    ) -> None:
         await connection.execute(SQL["add_admin_action"], tenant, caller, action, subject)

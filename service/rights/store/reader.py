@@ -122,7 +122,9 @@ class Reader:
         if row is None:
             return None
         activations = sorted(orjson.loads(row["activations"]))  # by time, then by order of activation
-        return TenantState(row["revision"], [(at, version) for at, _, version in activations], frozenset(row["paused"]))
+        return TenantState(
+            row["revision"], [(at, version) for at, _, version in activations], frozenset(row["paused"])
+        )
 
     async def rulebook(self, tenant: str, version: int) -> StoredRulebook | None:
         """One version with its content."""
@@ -136,7 +138,9 @@ class Reader:
         """Versions below `before`, newest first, without content."""
         rows = await self._pool.fetch(SQL["list_rulebooks"], tenant, before, limit)
         empty = rulebook_pb2.Rulebook()
-        return [StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in rows]
+        return [
+            StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in rows
+        ]
 
     async def budgets(self, tenant: str) -> list[BudgetState]:
         """All budgets and quotas of a tenant."""
@@ -144,7 +148,9 @@ class Reader:
 
     # Members
 
-    async def wallet(self, tenant: str, member_id: str, coupon_ids: list[str], now_ms: int) -> tuple[int, Wallet] | None:
+    async def wallet(
+        self, tenant: str, member_id: str, coupon_ids: list[str], now_ms: int
+    ) -> tuple[int, Wallet] | None:
         """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired."""
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
@@ -152,7 +158,9 @@ class Reader:
         _, revision, tier, tags, lots, counters, coupons = row
         return revision, decode_wallet(tenant, member_id, tier, tags, lots, counters, coupons)
 
-    async def coupons(self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int) -> list[Coupon]:
+    async def coupons(
+        self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int
+    ) -> list[Coupon]:
         """A member's coupons, held ones first, newest first."""
         rows = await self._pool.fetch(SQL["member_coupons"], tenant, member_id, used_too, now_ms, limit)
         return [Coupon(r[0], r[1], r[2], NEVER_MS if r[3] is None else r[3], r[4] or "") for r in rows]
@@ -163,7 +171,9 @@ class Reader:
 
     async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
         """The member an account is linked to."""
-        member: str | None = await self._pool.fetchval(SQL["identity_member"], tenant, business_line, external_id)
+        member: str | None = await self._pool.fetchval(
+            SQL["identity_member"], tenant, business_line, external_id
+        )
         return member
 
     # Journal
@@ -178,7 +188,9 @@ class Reader:
         row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
         return None if row is None else _settlement(row)
 
-    async def settlements(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredSettlement]:
+    async def settlements(
+        self, tenant: str, member_id: str, before: str, limit: int
+    ) -> list[StoredSettlement]:
         """A member's settlements before an id, newest first."""
         rows = await self._pool.fetch(SQL["list_settlements"], tenant, member_id, before, limit)
         return [_settlement(row) for row in rows]
@@ -192,7 +204,9 @@ class Reader:
         """A member's journal before an id, newest first."""
         rows = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
         return [
-            StoredEntry(r["entry_id"], r["kind"], r["recorded_ms"], r["order_id"] or "", _postings(r["postings"]))
+            StoredEntry(
+                r["entry_id"], r["kind"], r["recorded_ms"], r["order_id"] or "", _postings(r["postings"])
+            )
             for r in rows
         ]
 

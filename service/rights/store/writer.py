@@ -126,7 +126,19 @@ class Writer:
         found = [Loaded(0, None, None, None)] * len(keys)
         wallets: dict[tuple[str, str], Wallet] = {}
         used: dict[str, dict[tuple[str, str], int]] = {}
-        for position, revision, tier, tags, lots, counters, coupons, digest, response, subject, budgets in rows:
+        for (
+            position,
+            revision,
+            tier,
+            tags,
+            lots,
+            counters,
+            coupons,
+            digest,
+            response,
+            subject,
+            budgets,
+        ) in rows:
             key = keys[position - 1]
             found[position - 1] = Loaded(revision or 0, digest, response, subject)
             owner = (key.tenant, key.member_id)
@@ -228,7 +240,10 @@ def _json(value: object) -> str:
 
 def _encode_lots(lots: list[Lot]) -> str:
     return _json(
-        [(lot.asset, lot.amount, None if lot.expires_ms == NEVER_MS else lot.expires_ms, lot.origin) for lot in lots]
+        [
+            (lot.asset, lot.amount, None if lot.expires_ms == NEVER_MS else lot.expires_ms, lot.origin)
+            for lot in lots
+        ]
     )
 
 

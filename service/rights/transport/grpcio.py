@@ -45,7 +45,9 @@ class GrpcioServer:
         self._server.add_generic_rpc_handlers((_Methods(edge), *_reflection(self._services), _Unknown()))
         address = joined(settings.host, settings.port)
         if settings.tls_certificate_file is not None and settings.tls_key_file is not None:
-            credentials = _credentials(settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file)
+            credentials = _credentials(
+                settings.tls_certificate_file, settings.tls_key_file, settings.tls_client_ca_file
+            )
             self.port = self._server.add_secure_port(address, credentials)
         else:
             self.port = self._server.add_insecure_port(address)
@@ -63,12 +65,12 @@ class GrpcioServer:
         """Accepts no more calls and waits for those under way."""
         await self._server.stop(grace_seconds)
 
-    async def _say(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
+    async def _say(self, status: int) -> None:
         for service in (health.OVERALL_HEALTH, *self._services):
             await self._health.set(service, status)
 
 
-class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+class _Methods(grpc.GenericRpcHandler):
     """Finds the edge's methods."""
 
     def __init__(self, edge: Edge) -> None:
@@ -78,28 +80,32 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._handlers.get(call.method)
 
 
-class _Unknown(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+class _Unknown(grpc.GenericRpcHandler):
     """Tells what no other handler knows; grpcio's own answer would lack the ErrorInfo."""
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         error = ApiError("METHOD_UNKNOWN", f"no method {call.method}", metadata={"method": call.method})
 
-        async def refuse(_: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
             await _abort(context, error)
             raise error  # abort has raised
 
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-async def _abort(context: "grpc.aio.ServicerContext[bytes, bytes]", error: ApiError) -> None:
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ApiError) -> None:
     await context.abort(_STATUS[error.code], error.message, ((_DETAILS, error.status().SerializeToString()),))
 
 
 def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
-    async def serve(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    async def serve(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
             return await edge.invoke(
-                method, request, context.invocation_metadata() or (), context.auth_context(), context.time_remaining()
+                method,
+                request,
+                context.invocation_metadata() or (),
+                context.auth_context(),
+                context.time_remaining(),
             )
         except ApiError as error:
             await _abort(context, error)
@@ -109,7 +115,7 @@ def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
     return grpc.unary_unary_rpc_method_handler(serve)
 
 
-def _reflection(services: Iterable[str]) -> list[grpc.GenericRpcHandler[Any, Any]]:
+def _reflection(services: Iterable[str]) -> list[grpc.GenericRpcHandler]:
     """Reflection under both of its names; v1 has v1alpha's messages."""
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME, _REFLECTION_V1)
     servicer = reflection.aio.ReflectionServicer(names)
@@ -120,7 +126,8 @@ def _reflection(services: Iterable[str]) -> list[grpc.GenericRpcHandler[Any, Any
     )
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"ServerReflectionInfo": stream}
     return [
-        grpc.method_handlers_generic_handler(name, methods) for name in (reflection.SERVICE_NAME, _REFLECTION_V1)
+        grpc.method_handlers_generic_handler(name, methods)
+        for name in (reflection.SERVICE_NAME, _REFLECTION_V1)
     ]
 
 

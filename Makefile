@@ -1,0 +1,53 @@
+# Everything runs from a virtual environment in .venv, made by the first target that needs it.
+# Needs Python 3.11, gcc and make; no root, no PostgreSQL.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+KERNEL := $(wildcard native/rights_native/*.pyx)
+PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
+
+.PHONY: setup demo serve test lint types protos bench promtool clean
+
+## Set up once: environment, dependencies, compiled kernel. Again after pyproject.toml or the kernel changes.
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml $(KERNEL)
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is needed (or name another 3.11: make PYTHON=...)"; exit 1; }
+	@echo "setting up .venv: dependencies and the compiled kernel, about a minute"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+## One checkout on an embedded PostgreSQL (or RIGHTS_DATABASE_URL), then stop.
+demo: setup
+	@$(BIN)/rights demo
+
+## The same, then keep serving.
+serve: setup
+	@$(BIN)/rights demo --stay
+
+## Every test: kernel, units, scenarios on real servers, lint, types, protos, deployment files.
+test: setup promtool
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/lint-imports && $(BIN)/buf lint proto
+
+types: setup
+	@$(BIN)/mypy
+
+## Generate the Python of the protos; committed, and a test keeps it fresh.
+protos: setup
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=service --pyi_out=service $(PROTOS)
+	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=service $(wildcard proto/rights/v1/*.proto)
+
+## Durable settlements per second and latency, against one transaction per request.
+bench: setup
+	@$(BIN)/python -m benchmarks.settle --json benchmarks/results/settle.json
+
+## Prometheus' checker, for the tests of deploy/: from PATH, or unpacked from Debian's package.
+promtool: setup
+	@deploy/get-promtool.sh $(BIN) || echo "promtool is not to be had here; its tests say what to do"
+
+clean:
+	rm -rf .venv build .state native/rights_native/*.c native/rights_native/*.so

@@ -1,0 +1,116 @@
+"""What every benchmark needs: a database, the real service, its machine, a table and a JSON file.
+
+The client, the service and PostgreSQL share the machine, so a figure says little without the others
+of the same run: compare ratios.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+from rich.console import Console
+from rich.table import Table
+
+from rights import rulebook_yaml
+from rights.client import RightsClient
+from rights.embedded import EmbeddedPostgres
+from rights.settings import Settings
+from rights.store.migrate import migrate
+from rights.supervisor import serving
+from rights.v1 import rulebook_pb2
+
+console = Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {text}")
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options that all benchmarks have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement (default 10)")
+    return parser
+
+
+@asynccontextmanager
+async def database() -> AsyncIterator[str]:
+    """A migrated database: RIGHTS_DATABASE_URL's, or an embedded one with default durability."""
+    url = Settings().database_url
+    if url:
+        await asyncio.to_thread(migrate, url)
+        yield url
+        return
+    with EmbeddedPostgres() as postgres:
+        await asyncio.to_thread(migrate, postgres.url)
+        yield postgres.url
+
+
+@asynccontextmanager
+async def service(database_url: str, **settings: object) -> AsyncIterator[str]:
+    """The real service as `rights serve` runs it; its address. Settings are given by field name."""
+    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="warning", **settings)
+    async with serving(configured) as supervisor:
+        yield supervisor.address
+
+
+async def publish(address: str, path: Path) -> None:
+    """Puts a rulebook file in force."""
+    rulebook, mistakes = rulebook_yaml.load(path)
+    if rulebook is None or mistakes:
+        raise SystemExit("\n".join(str(m) for m in mistakes))
+    async with RightsClient(address) as rights:
+        version = (await rights.publish(rulebook_pb2.PublishRequest(rulebook=rulebook))).version
+        await rights.activate(rulebook_pb2.ActivateRequest(version=version))
+
+
+def machine() -> dict[str, object]:
+    """Where the figures come from."""
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory_kib = next(
+        int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kib / 2**20, 1),
+        "python": platform.python_version(),
+        "grpcio": grpc.__version__,
+        "kernel": platform.release(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def report(title: str, results: dict[str, float], path: Path | None) -> None:
+    """Prints the table and writes the JSON file."""
+    table = Table(title=title)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in results.items():
+        table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
+    Console().print(table)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+        say(f"wrote {path}")
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))

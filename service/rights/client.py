@@ -1,0 +1,229 @@
+"""The client a checkout imports.
+
+    async with RightsClient("127.0.0.1:50051") as rights:
+        response = await rights.settle(request)
+
+Every call has a deadline. What may be retried is retried, with the same request and so the same
+idempotency key: a settlement happens once however often its answer is lost on the way. A business
+rejection is an answer, not an error; see Rejection in settlement.proto.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+
+from rights.v1 import member_pb2 as member
+from rights.v1 import member_pb2_grpc, rulebook_pb2_grpc, settlement_pb2_grpc
+from rights.v1 import rulebook_pb2 as rulebook
+from rights.v1 import settlement_pb2 as settlement
+
+_DETAILS = "grpc-status-details-bin"
+_RETRIED = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+}
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+class RightsError(Exception):
+    """A failed call.
+
+    code: the gRPC status; reason: an ErrorReason without its prefix, "" if the call never reached the
+    service; fields: (path, what is wrong); retry_after_seconds: what the service asks to wait, or 0.
+    """
+
+    def __init__(self, error: grpc.aio.AioRpcError) -> None:
+        self.code: grpc.StatusCode = error.code()
+        self.message: str = error.details() or ""
+        self.reason = ""
+        self.metadata: dict[str, str] = {}
+        self.fields: list[tuple[str, str]] = []
+        self.retry_after_seconds = 0.0
+        for name, value in error.trailing_metadata() or ():
+            if name == _DETAILS and isinstance(value, bytes):
+                self._read(status_pb2.Status.FromString(value))
+        super().__init__(f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}")
+
+    def _read(self, status: status_pb2.Status) -> None:
+        info, bad, retry = (
+            error_details_pb2.ErrorInfo(),
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+        )
+        for detail in status.details:
+            if detail.Unpack(info):
+                self.reason, self.metadata = info.reason, dict(info.metadata)
+            elif detail.Unpack(bad):
+                self.fields = [(v.field, v.description) for v in bad.field_violations]
+            elif detail.Unpack(retry):
+                self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
+
+
+class RightsClient:
+    """A connection to the service, with deadlines and retries. Safe to share between tasks of one loop.
+
+    address: host:port; token: sent as bearer token; ca_file: PEM of the authority to trust (TLS);
+    certificate_file and key_file: the client's own (mTLS); timeout_seconds: deadline of one attempt;
+    attempts: how often a call is sent at most.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str | None = None,
+        ca_file: Path | None = None,
+        certificate_file: Path | None = None,
+        key_file: Path | None = None,
+        timeout_seconds: float = 5.0,
+        attempts: int = 5,
+        backoff_seconds: float = 0.05,
+    ) -> None:
+        if ca_file is None:
+            self._channel = grpc.aio.insecure_channel(address)
+        else:
+            credentials = grpc.ssl_channel_credentials(
+                ca_file.read_bytes(),
+                key_file.read_bytes() if key_file else None,
+                certificate_file.read_bytes() if certificate_file else None,
+            )
+            self._channel = grpc.aio.secure_channel(address, credentials)
+        self._metadata = [("authorization", f"Bearer {token}")] if token else []
+        self._timeout_seconds = timeout_seconds
+        self._attempts = attempts
+        self._backoff_seconds = backoff_seconds
+        # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
+        self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._channel.close()
+
+    async def _call(self, rpc: Callable[..., Awaitable[_Answer]], request: Message) -> _Answer:
+        """Sends a request until it is answered, refused for good, or sent `attempts` times.
+
+        Every RPC of the contract may be sent again: writes carry a key, or end in the same state.
+        """
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return await rpc(request, timeout=self._timeout_seconds, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                if failure.code not in _RETRIED or attempt == self._attempts:
+                    raise failure from error
+            # Full jitter on a doubling pause; never shorter than the service asks for.
+            pause = random.uniform(0, self._backoff_seconds * 2**attempt)
+            await asyncio.sleep(max(pause, failure.retry_after_seconds))
+        raise AssertionError("attempts is at least 1")
+
+    # rights.v1.SettlementService
+
+    async def quote(self, request: settlement.QuoteRequest) -> settlement.QuoteResponse:
+        """Prices a cart without effect."""
+        return await self._call(self._settlement.Quote, request)
+
+    async def settle(self, request: settlement.SettleRequest) -> settlement.SettleResponse:
+        """Settles a cart, once per key."""
+        return await self._call(self._settlement.Settle, request)
+
+    async def settle_batch(self, request: settlement.SettleBatchRequest) -> settlement.SettleBatchResponse:
+        """Settles up to 1,000 carts, each on its own."""
+        return await self._call(self._settlement.SettleBatch, request)
+
+    async def get_settlement(
+        self, request: settlement.GetSettlementRequest
+    ) -> settlement.GetSettlementResponse:
+        """Reads a settlement."""
+        return await self._call(self._settlement.GetSettlement, request)
+
+    async def list_settlements(
+        self, request: settlement.ListSettlementsRequest
+    ) -> settlement.ListSettlementsResponse:
+        """Pages through a member's settlements."""
+        return await self._call(self._settlement.ListSettlements, request)
+
+    async def reverse(self, request: settlement.ReverseRequest) -> settlement.ReverseResponse:
+        """Undoes a settlement, once."""
+        return await self._call(self._settlement.Reverse, request)
+
+    # rights.v1.MemberService
+
+    async def upsert_member(self, request: member.UpsertMemberRequest) -> member.UpsertMemberResponse:
+        """Creates or replaces a member."""
+        return await self._call(self._member.UpsertMember, request)
+
+    async def link_identity(self, request: member.LinkIdentityRequest) -> member.LinkIdentityResponse:
+        """Links an external account."""
+        return await self._call(self._member.LinkIdentity, request)
+
+    async def grant_coupon(self, request: member.GrantCouponRequest) -> member.GrantCouponResponse:
+        """Grants a coupon, once per key."""
+        return await self._call(self._member.GrantCoupon, request)
+
+    async def credit_asset(self, request: member.CreditAssetRequest) -> member.CreditAssetResponse:
+        """Credits an asset, once per key."""
+        return await self._call(self._member.CreditAsset, request)
+
+    async def get_wallet(self, request: member.GetWalletRequest) -> member.GetWalletResponse:
+        """Reads a wallet."""
+        return await self._call(self._member.GetWallet, request)
+
+    async def list_postings(self, request: member.ListPostingsRequest) -> member.ListPostingsResponse:
+        """Pages through a member's journal."""
+        return await self._call(self._member.ListPostings, request)
+
+    # rights.v1.RulebookService
+
+    async def validate(self, request: rulebook.ValidateRequest) -> rulebook.ValidateResponse:
+        """Reports every mistake of a rulebook."""
+        return await self._call(self._rulebook.Validate, request)
+
+    async def publish(self, request: rulebook.PublishRequest) -> rulebook.PublishResponse:
+        """Stores a rulebook as the next version."""
+        return await self._call(self._rulebook.Publish, request)
+
+    async def activate(self, request: rulebook.ActivateRequest) -> rulebook.ActivateResponse:
+        """Puts a version in force."""
+        return await self._call(self._rulebook.Activate, request)
+
+    async def get_rulebook(self, request: rulebook.GetRulebookRequest) -> rulebook.GetRulebookResponse:
+        """Reads a version."""
+        return await self._call(self._rulebook.GetRulebook, request)
+
+    async def list_rulebooks(self, request: rulebook.ListRulebooksRequest) -> rulebook.ListRulebooksResponse:
+        """Pages through the versions."""
+        return await self._call(self._rulebook.ListRulebooks, request)
+
+    async def pause_campaign(self, request: rulebook.PauseCampaignRequest) -> rulebook.PauseCampaignResponse:
+        """Stops a campaign."""
+        return await self._call(self._rulebook.PauseCampaign, request)
+
+    async def resume_campaign(
+        self, request: rulebook.ResumeCampaignRequest
+    ) -> rulebook.ResumeCampaignResponse:
+        """Lets a campaign act again."""
+        return await self._call(self._rulebook.ResumeCampaign, request)
+
+    async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
+        """Reads budgets and quotas."""
+        return await self._call(self._rulebook.GetBudgets, request)

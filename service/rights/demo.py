@@ -1,0 +1,225 @@
+"""One checkout through the public client, over a real socket, with readable receipts.
+
+quote -> settle -> the same again (replay) -> same key, other cart (refused) -> reverse
+"""
+
+import asyncio
+import signal
+import time
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rights import rulebook_yaml
+from rights.client import RightsClient, RightsError
+from rights.settings import Settings
+from rights.supervisor import serving
+from rights.v1 import common_pb2 as common
+from rights.v1 import member_pb2 as member
+from rights.v1 import rulebook_pb2 as rulebook
+from rights.v1 import settlement_pb2 as settlement
+
+MEMBER = common.MemberRef(member_id="li-lei")
+POINTS = 5_000
+
+console = Console(width=100, highlight=False)
+
+
+class DemoError(Exception):
+    """The service answered something else than the demo expects."""
+
+
+def run(settings: Settings, stay: bool) -> None:
+    """Starts the service on the configured database and plays the checkout; with `stay`, serves until Ctrl-C.
+
+    Raises DemoError, SupervisorError or RightsError when something is not as it should be.
+    """
+    asyncio.run(_run(settings, stay))
+
+
+async def _run(settings: Settings, stay: bool) -> None:
+    async with serving(settings) as service:
+        async with RightsClient(service.address) as rights:
+            version = await _put_in_force(rights)
+            console.print(
+                f"Service on [bold]{service.address}[/], rulebook double11 in force as version {version}.\n"
+            )
+            await play(rights)
+        if stay:
+            _tell_how_to_call(service.address, service.metrics_address)
+            stop = asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            await stop.wait()
+
+
+async def _put_in_force(rights: RightsClient) -> int:
+    """Publishes the Double-11 rulebook that comes with the service, and activates it."""
+    with resources.as_file(resources.files("rights") / "programs" / "double11.yaml") as path:
+        book, mistakes = rulebook_yaml.load(Path(path))
+    if book is None or mistakes:
+        raise DemoError("\n".join(str(mistake) for mistake in mistakes))
+    published = await rights.publish(rulebook.PublishRequest(rulebook=book))
+    await rights.activate(rulebook.ActivateRequest(version=published.version))
+    return published.version
+
+
+async def play(rights: RightsClient) -> None:
+    """The checkout of one member."""
+    run_id = f"{time.time_ns():x}"  # a demo on a database that has seen others
+    await _prepare_member(rights, run_id)
+    cart = settlement.Cart(
+        currency="CNY",
+        lines=[
+            settlement.Line(
+                sku_id="down-jacket", unit_price_minor=59_900, quantity=1, merchant_id="uniqlo", category_id="apparel"
+            ),
+            settlement.Line(
+                sku_id="olive-oil", unit_price_minor=8_850, quantity=2, merchant_id="tmall-supermarket",
+                category_id="food",
+            ),
+        ],
+    )  # fmt: skip
+    spends = [settlement.Spend(asset="points", maximum=True)]
+
+    console.rule("[bold]1 Quote[/]: what the checkout page shows", align="left")
+    quote = await rights.quote(settlement.QuoteRequest(member=MEMBER, cart=cart, spends=spends))
+    _print_receipt(_receipt(quote), cart)
+
+    console.rule("[bold]2 Settle[/] with the quote's token: booked once, durably", align="left")
+    request = settlement.SettleRequest(
+        idempotency_key=f"demo-{run_id}",
+        order_id=f"order-{run_id}",
+        member=MEMBER,
+        cart=cart,
+        spends=spends,
+        quote_token=quote.quote_token,
+    )
+    first = await rights.settle(request)
+    receipt = _receipt(first)
+    _check(receipt.payable_minor == quote.receipt.payable_minor, "the settled price is the quoted one")
+    console.print(
+        f"settlement {receipt.settlement_id} of {receipt.order_id}: pays {_yuan(receipt.payable_minor)}\n"
+    )
+
+    console.rule("[bold]3 The same Settle again[/]: a retry", align="left")
+    again = await rights.settle(request)
+    _check(again.SerializeToString() == first.SerializeToString(), "the replay is the first answer")
+    console.print("the first answer again, byte for byte; nothing was booked twice\n")
+
+    console.rule("[bold]4 The same key with another cart[/]", align="left")
+    altered = settlement.SettleRequest()
+    altered.CopyFrom(request)
+    altered.cart.lines[0].quantity = 2
+    try:
+        await rights.settle(altered)
+    except RightsError as error:
+        _check(error.reason == "IDEMPOTENCY_KEY_REUSED", f"the reason is {error.reason}")
+        console.print(f"refused: {error}\n")
+    else:
+        raise DemoError("an altered request under a used key was executed")
+
+    console.rule("[bold]5 Reverse[/]: everything back", align="left")
+    answer = await rights.reverse(
+        settlement.ReverseRequest(
+            idempotency_key=f"demo-reverse-{run_id}", settlement_id=receipt.settlement_id
+        )
+    )
+    _check(answer.HasField("reversal"), f"reversed, not {answer.rejection.message}")
+    _print_reversal(answer.reversal)
+    await _print_wallet(rights)
+
+
+async def _prepare_member(rights: RightsClient, run_id: str) -> None:
+    """A V3 member who holds an 88VIP subscription, points and three coupons."""
+    await rights.upsert_member(
+        member.UpsertMemberRequest(member=member.Member(member_id="li-lei", tier=3, tags=["88vip"]))
+    )
+    await rights.credit_asset(
+        member.CreditAssetRequest(
+            idempotency_key=f"demo-points-{run_id}", member=MEMBER, asset="points", amount=POINTS, note="demo"
+        )
+    )
+    for template in ("apparel-15-off", "beauty-20-off", "red-packet-15"):
+        await rights.grant_coupon(
+            member.GrantCouponRequest(
+                idempotency_key=f"demo-{template}-{run_id}", member=MEMBER, template_id=template
+            )
+        )
+    await _print_wallet(rights)
+
+
+def _receipt(answer: settlement.QuoteResponse | settlement.SettleResponse) -> settlement.Receipt:
+    _check(answer.HasField("receipt"), f"a receipt, not {answer.rejection.message}")
+    return answer.receipt
+
+
+def _check(holds: bool, what: str) -> None:
+    if not holds:
+        raise DemoError(f"expected: {what}")
+
+
+def _yuan(minor: int) -> str:
+    return f"{minor / 100:,.2f}"
+
+
+def _print_receipt(receipt: settlement.Receipt, cart: settlement.Cart) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(width=84)
+    table.add_column(justify="right", width=12)
+    for line, priced in zip(cart.lines, receipt.lines, strict=True):
+        table.add_row(f"{line.quantity} x {line.sku_id} [dim]{line.merchant_id}[/]", _yuan(priced.list_minor))
+    for each in receipt.adjustments:
+        payers = ", ".join(f"{f.party} {_yuan(f.amount_minor)}" for f in each.funding)
+        coupon = " (coupon)" if each.coupon_id else ""
+        table.add_row(
+            f"  {each.campaign_id}{coupon} [dim]{each.stage_id}; paid by {payers}[/]",
+            f"-{_yuan(each.amount_minor)}",
+        )
+    for spent in receipt.redemptions:
+        table.add_row(f"  {spent.units:,} {spent.asset} as cash", f"-{_yuan(spent.value_minor)}")
+    table.add_row("[bold]to pay[/]", f"[bold]{_yuan(receipt.payable_minor)}[/]")
+    for earned in receipt.earnings:
+        by = f" [dim]x{earned.multiplier_bps / 10_000:g} {earned.multiplier_campaign_id}[/]"
+        table.add_row(
+            f"earns {earned.lot.asset}{by if earned.multiplier_campaign_id else ''}", f"{earned.lot.amount:,}"
+        )
+    console.print(table)
+    optimality = settlement.Receipt.Optimality.Name(receipt.optimality).removeprefix("OPTIMALITY_").lower()
+    console.print(f"[dim]best combination: {optimality}[/]\n")
+
+
+def _print_reversal(reversal: settlement.Reversal) -> None:
+    console.print(
+        f"reversal {reversal.reversal_id}: {_yuan(reversal.refunded_minor)} owed back to the member"
+    )
+    for lot in reversal.returned_lots:
+        expires = f"{lot.expire_time.ToDatetime():%Y-%m-%d}" if lot.HasField("expire_time") else "never"
+        console.print(f"  {lot.amount:,} {lot.asset} back in their lot (expires {expires})")
+    for lot in reversal.clawed_back_lots:
+        console.print(f"  {lot.amount:,} {lot.asset} earned are taken back")
+    console.print(f"  {len(reversal.returned_coupon_ids)} coupons held again\n")
+
+
+async def _print_wallet(rights: RightsClient) -> None:
+    wallet = await rights.get_wallet(member.GetWalletRequest(member=MEMBER))
+    balances = ", ".join(f"{b.available:,} {b.asset}" for b in wallet.balances)
+    coupons = ", ".join(sorted({c.template_id for c in wallet.coupons}))
+    console.print(f"[dim]wallet of li-lei: {balances}; coupons: {coupons}[/]\n")
+
+
+def _tell_how_to_call(address: str, metrics_address: str | None) -> None:
+    console.rule("[bold]Serving[/] until Ctrl-C", align="left")
+    console.print(f"gRPC      {address} (plaintext; every call is the development caller of tenant demo)")
+    if metrics_address:
+        console.print(f"metrics   {metrics_address}")
+    console.print(
+        "\nCall it:\n"
+        f"  .venv/bin/rights --help                                  wallet, settlement, rulebook commands\n"
+        f"  .venv/bin/rights wallet show li-lei --address {address}\n"
+        f"  grpcurl -plaintext {address} list                  any gRPC client; reflection is on\n"
+        f"  .venv/bin/buf curl --schema proto --protocol grpc --http2-prior-knowledge \\\n"
+        f'    -d \'{{"member": {{"member_id": "li-lei"}}}}\' http://{address}/rights.v1.MemberService/GetWallet\n'
+    )
