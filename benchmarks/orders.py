@@ -41,7 +41,7 @@ async def add_members(url: str, count: int, coupons: bool) -> None:
 
 
 def orders(count: int, members: int, prefix: str, seed: int = 1) -> list[pb.SettleRequest]:
-    """Orders of one to five lines from one or two merchants; half of them spend points."""
+    """Orders of one to three lines, of one or two merchants; half of them spend points."""
     draw = random.Random(seed)
     return [_order(draw, f"{prefix}-{i}", draw.randrange(members)) for i in range(count)]
 
@@ -51,7 +51,7 @@ def _order(draw: random.Random, name: str, member: int) -> pb.SettleRequest:
     request.member.member_id = f"m{member}"
     request.cart.currency = "CNY"
     merchants = [f"m{draw.randrange(MERCHANTS):02d}" for _ in range(draw.randint(1, 2))]
-    for _ in range(draw.randint(1, 5)):
+    for _ in range(draw.randint(1, 3)):
         request.cart.lines.add(
             sku_id=f"s{draw.randrange(10_000)}",
             unit_price_minor=draw.randrange(500, 60_000),

@@ -2,12 +2,13 @@
 
 Question: what does group commit give over one transaction per request?
 Method:   one machine holds clients, the service and PostgreSQL (default durability: fsync on). In one run:
-          (1) the baseline of benchmarks.baseline; (2) SettleBatch and (3) Settle over gRPC against
-          `rights serve` with one worker per core; (4) Settle at 100 a second, open loop.
+          (1) the transactions of benchmarks.baseline alone, then as a gRPC service; (2) SettleBatch and
+          (3) Settle over gRPC against `rights serve` with one worker per core; (4) Settle at 100 a
+          second, open loop. One client process, the same for every service.
           Requests are serialized before the clock starts; only receipts count, and they are counted
           again in the database.
 
-    python -m benchmarks.settle [--seconds 10] [--members 50000] [--json PATH]
+    python -m benchmarks.settle [--seconds 10] [--members 500000] [--json PATH]
 """
 
 import asyncio
@@ -31,6 +32,7 @@ SETTLE = "/rights.v1.SettlementService/Settle"
 SETTLE_BATCH = "/rights.v1.SettlementService/SettleBatch"
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 BATCH = 256
+CONNECTIONS = 16
 LIGHT_PER_SECOND = 100
 
 
@@ -81,29 +83,20 @@ def _client(
 
 
 async def throughput(
-    address: str,
-    path: str,
-    messages: list[bytes],
-    *,
-    clients: int,
-    channels: int,
-    in_flight: int,
-    seconds: float,
+    address: str, path: str, messages: list[bytes], *, in_flight: int, seconds: float
 ) -> float:
-    """Receipts per second over several client processes."""
+    """Receipts per second of a client process with `in_flight` calls on each of its connections.
+
+    There are enough connections for the kernel to spread them evenly over the service's processes.
+    """
     context = multiprocessing.get_context("spawn")
-    pipes = []
-    for i in range(clients):
-        ours, theirs = context.Pipe()
-        arguments = (address, path, messages[i::clients], channels, in_flight, seconds, theirs)
-        context.Process(target=_client, args=arguments, daemon=True).start()
-        pipes.append(ours)
-    for pipe in pipes:
-        await asyncio.to_thread(pipe.recv)
-    for pipe in pipes:
-        pipe.send("go")
-    results = [await asyncio.to_thread(pipe.recv) for pipe in pipes]
-    return sum(receipts / elapsed for receipts, elapsed in results)
+    ours, theirs = context.Pipe()
+    arguments = (address, path, messages, CONNECTIONS, in_flight, seconds, theirs)
+    context.Process(target=_client, args=arguments, daemon=True).start()
+    await asyncio.to_thread(ours.recv)
+    ours.send("go")
+    receipts, elapsed = await asyncio.to_thread(ours.recv)
+    return receipts / elapsed
 
 
 async def latencies(address: str, messages: list[bytes], per_second: int) -> list[float]:
@@ -144,6 +137,7 @@ async def run(members: int, seconds: float) -> dict[str, float]:
                 for i in range(0, need, BATCH)
             ]
             unary = [o.SerializeToString() for o in orders(int(seconds * 6_000), members, "unary", seed=3)]
+            bare = [o.SerializeToString() for o in orders(int(seconds * 6_000), members, "bare", seed=6)]
             single = [
                 o.SerializeToString() for o in orders(int(seconds * 6_000), members, "baseline", seed=4)
             ]
@@ -152,20 +146,20 @@ async def run(members: int, seconds: float) -> dict[str, float]:
                 for o in orders(int(seconds * LIGHT_PER_SECOND) + 20, members, "light", seed=5)
             ]
 
-            harness.say(f"baseline: one transaction per request, {cores} processes x 8 connections")
-            baseline_rate = await loop.run_in_executor(None, baseline.measure, url, single, seconds, cores, 8)
+            harness.say("baseline: one transaction per request, bare")
+            bare_rate = await loop.run_in_executor(None, baseline.measure, url, bare, seconds, cores, 8)
+            harness.say(f"  {bare_rate:,.0f}/s; the same as a service, {cores} processes x 8 connections")
+            with baseline.service(url, cores, 8) as other:
+                baseline_rate = await throughput(other, SETTLE, single, in_flight=4, seconds=seconds)
             harness.say(f"  {baseline_rate:,.0f}/s; SettleBatch of {BATCH}")
-            batch_rate = await throughput(
-                address, SETTLE_BATCH, batches, clients=1, channels=8 * cores, in_flight=1, seconds=seconds
-            )
+            batch_rate = await throughput(address, SETTLE_BATCH, batches, in_flight=1, seconds=seconds)
             harness.say(f"  {batch_rate:,.0f}/s; Settle")
-            unary_rate = await throughput(
-                address, SETTLE, unary, clients=1, channels=8 * cores, in_flight=8, seconds=seconds
-            )
+            unary_rate = await throughput(address, SETTLE, unary, in_flight=8, seconds=seconds)
             harness.say(f"  {unary_rate:,.0f}/s; Settle at {LIGHT_PER_SECOND} a second")
             taken = await latencies(address, light, LIGHT_PER_SECOND)
         await _verify(url)
     return {
+        "bare_transactions_per_second": bare_rate,
         "baseline_settlements_per_second": baseline_rate,
         "unary_settlements_per_second": unary_rate,
         "batch_settlements_per_second": batch_rate,
@@ -190,7 +184,7 @@ async def _verify(url: str) -> None:
 def main() -> None:
     """Command line."""
     parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, default=50_000, help="members (default 50,000)")
+    parser.add_argument("--members", type=int, default=500_000, help="members (default 500,000)")
     options = parser.parse_args()
     results = uvloop.run(run(options.members, options.seconds))
     harness.report("Durable settlements", results, options.json)

@@ -31,6 +31,7 @@ _RETRIED = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,  # by a server that is stopping; our own cancellation is no AioRpcError
 }
 _Answer = TypeVar("_Answer", bound=Message)
 

@@ -97,8 +97,9 @@ class Registry:
                         await self.rules(tenant, revision)
             except CONNECTION_LOST as error:
                 log.warning("rules_poll_failed", error=str(error))
-            except Refused as error:
-                log.error("rules_unusable", error=error.message)
+            except Exception as error:  # a rulebook that cannot be compiled must not end the poll
+                metrics.FAULTS.labels("rules").inc()
+                log.error("rules_unusable", exc_info=error)
 
     async def _load(self, tenant: str) -> TenantRules:
         state = await self._reader.tenant_rules(tenant)

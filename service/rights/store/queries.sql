@@ -2,7 +2,7 @@
 
 -- name: load_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
-SELECT position, revision, tier, tags, lots::text, counters::text, coupons::text,
+SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, revision, coupons::text,
        key_digest, key_response, subject_entry, budgets::text
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
@@ -14,8 +14,11 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.
-SELECT position, revision, tier, tags, lots::text, counters::text, coupons::text
-FROM rights.member_states(ARRAY[1], ARRAY[$1::text], ARRAY[$2::text], $3::text[], $4)
+SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, h.coupons::text
+FROM rights.member m
+JOIN rights.tenant t ON t.tenant_id = m.tenant_id
+LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
+WHERE m.tenant_id = $1 AND m.member_id = $2
 
 -- name: budget_amounts
 -- What is used and held of a tenant's budgets and quotas.

@@ -155,7 +155,7 @@ class Reader:
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
             return None
-        _, revision, tier, tags, lots, counters, coupons = row
+        revision, tier, tags, lots, counters, coupons = row
         return revision, decode_wallet(tenant, member_id, tier, tags, lots, counters, coupons)
 
     async def coupons(

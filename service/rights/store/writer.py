@@ -27,7 +27,7 @@ class Key:
 
 @dataclass(slots=True)
 class Loaded:
-    """What a command finds. `revision` is 0 when there is no such member."""
+    """What a command finds. `revision` is the tenant's, 0 when there is no such tenant."""
 
     revision: int
     key_digest: bytes | None
@@ -123,29 +123,24 @@ class Writer:
             now_ms,
             lock_budgets,
         )
-        found = [Loaded(0, None, None, None)] * len(keys)
+        members: dict[tuple[str, str], tuple[int, list[str], str, str]] = {}
+        found: list[Loaded] = []
         wallets: dict[tuple[str, str], Wallet] = {}
         used: dict[str, dict[tuple[str, str], int]] = {}
-        for (
-            position,
-            revision,
-            tier,
-            tags,
-            lots,
-            counters,
-            coupons,
-            digest,
-            response,
-            subject,
-            budgets,
-        ) in rows:
+        for row in rows:  # members first, then the commands in order
+            position, tenant, member_id, tier, tags, lots, counters = row[:7]
+            if position is None:
+                members[tenant, member_id] = (tier, tags, lots, counters)
+                continue
+            revision, coupons, digest, response, subject, budgets = row[7:]
             key = keys[position - 1]
-            found[position - 1] = Loaded(revision or 0, digest, response, subject)
             owner = (key.tenant, key.member_id)
-            if revision is not None and owner not in wallets:
-                wallets[owner] = decode_wallet(*owner, tier, tags, lots, counters, coupons)
-            for tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
-                used.setdefault(tenant, {})[kind, budget_id] = amount
+            member = members.get(owner)
+            if member is not None and owner not in wallets:
+                wallets[owner] = decode_wallet(*owner, *member, coupons)
+            found.append(Loaded(revision or 0, digest, response, subject))
+            for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
+                used.setdefault(budget_tenant, {})[kind, budget_id] = amount
         return Batch(found, wallets, used)
 
     async def commit(
