@@ -5,7 +5,6 @@ in one line with what to do next, on stderr, without a traceback. Modules are im
 that need them, so that each command starts fast and needs no more than it uses.
 """
 
-
 import asyncio
 import contextlib
 import re

@@ -1,6 +1,5 @@
 """The commands that call a running service: rulebooks, wallets, settlements."""
 
-
 import contextlib
 import functools
 import inspect

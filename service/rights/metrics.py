@@ -104,7 +104,9 @@ LOAD_SECONDS: Final = STAGE_SECONDS.labels("load")
 DECIDE_SECONDS: Final = STAGE_SECONDS.labels("decide")
 COMMIT_SECONDS: Final = STAGE_SECONDS.labels("commit")
 KERNEL_SECONDS: Final = Histogram(
-    "rights_kernel_seconds", "Seconds the rule kernel took for the slowest cart of a batch.", buckets=_KERNEL_SECONDS
+    "rights_kernel_seconds",
+    "Seconds the rule kernel took for the slowest cart of a batch.",
+    buckets=_KERNEL_SECONDS,
 )
 
 # Trouble.

@@ -137,7 +137,8 @@ class Writer:
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
             if member is not None and owner not in wallets:
-                wallets[owner] = decode_wallet(*owner, *member, coupons)
+                tier, tags, lots, counters = member
+                wallets[owner] = decode_wallet(*owner, tier, tags, lots, counters, coupons)
             found.append(Loaded(revision or 0, digest, response, subject))
             for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
                 used.setdefault(budget_tenant, {})[kind, budget_id] = amount

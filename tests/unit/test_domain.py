@@ -1,0 +1,214 @@
+"""Properties of the domain that no scenario would draw: windows, funding, wallets, reversals."""
+
+import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rights.domain import funding, operations
+from rights.domain.book import Book, Share
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Line, Lot, Order, Priced, Spend
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+from rights.domain.windows import Window, to_ms
+from rights.settings import SettingsError
+from rights.v1 import rulebook_pb2 as pb
+from rights_native import _kernel, twin
+
+DAY_MS = 86_400_000
+ZONES = ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]
+NOON = to_ms(datetime(2026, 11, 22, 12, tzinfo=UTC))
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    start=st.integers(0, 86_399),
+    end=st.integers(0, 86_400),
+    weekdays=st.frozensets(st.integers(1, 7)),
+    day=st.integers(0, 400),
+    second=st.integers(0, 86_399),
+    later=st.floats(0, 1, exclude_max=True),
+)
+@settings(max_examples=400, deadline=None)
+def test_a_window_does_not_change_between_its_changes(
+    zone: str, start: int, end: int, weekdays: frozenset[int], day: int, second: int, later: float
+) -> None:
+    """What `Book.standing` relies on when it keeps its answer until the next change."""
+    window = Window(-NEVER_MS, NEVER_MS, start, end, weekdays)
+    clock = ZoneInfo(zone)
+    now = to_ms(datetime(2026, 1, 1, tzinfo=UTC)) + day * DAY_MS + second * 1000
+    until = min((t for t in window.changes(now, clock) if t > now), default=now + DAY_MS)
+    between = now + int((until - now) * later)
+    assert window.is_open(between, clock) == window.is_open(now, clock)
+
+
+def test_a_window_over_midnight_belongs_to_the_day_on_which_it_began() -> None:
+    friday_night = Window(-NEVER_MS, NEVER_MS, 22 * 3600, 2 * 3600, frozenset({5}))
+    zone = ZoneInfo("Asia/Shanghai")
+
+    def open_at(day: int, hour: int) -> bool:
+        return friday_night.is_open(to_ms(datetime(2026, 11, day, hour, tzinfo=zone)), zone)
+
+    assert [open_at(20, 21), open_at(20, 22), open_at(21, 1), open_at(21, 2)] == [False, True, True, False]
+    assert [open_at(20, 1), open_at(21, 22)] == [False, False]  # Thursday's night, Saturday's night
+
+
+SHARES = st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.integers(1, 10_000)), min_size=1, max_size=4)
+
+
+@given(
+    shares=SHARES,
+    amounts=st.lists(st.integers(1, 10**12), min_size=1, max_size=6),
+)
+def test_funding_sums_to_what_it_funds(shares: list[tuple[int, int]], amounts: list[int]) -> None:
+    lines = [Line(f"s{i}", a, 1, f"m{i % 2}" if i % 3 else "", "", "b", 0) for i, a in enumerate(amounts)]
+    split = funding.split(
+        tuple(Share(party, "", bps) for party, bps in shares),
+        list(enumerate(amounts)),
+        lines,
+        {},
+        twin.allocate,
+    )
+    assert sum(split.values()) == sum(amounts)
+    assert all(amount > 0 for amount in split.values())
+
+
+def book(kernel: object) -> Book:
+    """A rulebook with every kind of effect on money, points, a budget and a member limit."""
+    platform = [pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=10_000)]
+    issuer = [
+        pb.FundingShare(party=pb.FundingShare.PARTY_ISSUER, share_bps=7_000),
+        pb.FundingShare(party=pb.FundingShare.PARTY_MERCHANT, share_bps=3_000),
+    ]
+    return Book(
+        1,
+        pb.Rulebook(
+            name="properties",
+            currency="CNY",
+            time_zone="Asia/Shanghai",
+            stages=[
+                pb.Stage(id="shop", basis=pb.Stage.BASIS_LIST),
+                pb.Stage(id="member", basis=pb.Stage.BASIS_RUNNING),
+            ],
+            campaigns=[
+                pb.Campaign(
+                    id="every",
+                    stage_id="shop",
+                    every_discount=pb.EveryDiscount(every_minor=3_000, discount_minor=500),
+                    budget_id="b",
+                    funding=platform,
+                ),
+                pb.Campaign(
+                    id="percent",
+                    stage_id="member",
+                    when='line.merchant == "m1"',
+                    percent_discount=pb.PercentDiscount(rate_bps=777),
+                    member_limit=pb.MemberLimit(max_uses=3, period=pb.MemberLimit.PERIOD_DAY),
+                    funding=[
+                        pb.FundingShare(party=pb.FundingShare.PARTY_MERCHANT, share_bps=3_333),
+                        pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=6_667),
+                    ],
+                ),
+            ],
+            assets=[
+                pb.Asset(
+                    id="points",
+                    issuer="platform",
+                    expire_days=30,
+                    earn=pb.Earn(units=1, per_minor=2_000),
+                    redeem=pb.Redeem(units=10, value_minor=10, max_share_bps=5_000, funding=issuer),
+                )
+            ],
+            budgets=[pb.Budget(id="b", cap_minor=100_000)],
+        ),
+        kernel,  # type: ignore[arg-type]
+    )
+
+
+BOOKS = {"twin": book(twin), "compiled": book(_kernel)}
+
+
+@given(
+    prices=st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 5)), min_size=1, max_size=6),
+    lots=st.lists(
+        st.tuples(st.integers(1, 500), st.integers(-2, 40), st.sampled_from(["platform", "issuer/t"])),
+        max_size=5,
+    ),
+    spend=st.one_of(st.none(), st.integers(0, 60)),
+    limit_used=st.integers(0, 3),
+)
+@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("kernel", ["twin", "compiled"])
+def test_a_settlement_balances_and_its_reversal_undoes_it(
+    kernel: str,
+    prices: list[tuple[int, int]],
+    lots: list[tuple[int, int, str]],
+    spend: int | None,
+    limit_used: int,
+) -> None:
+    wallet = Wallet("t", "m", 0, [], [], {}, {})
+    for units, days, origin in lots:
+        wallet.add(Lot("points", NOON + days * DAY_MS, origin, units))
+    for _ in range(limit_used):
+        wallet.count("percent|2026-11-22", 1)
+    before = (list(wallet.lots), dict(wallet.counters))
+    lines = [Line(f"s{i}", price, n, f"m{i % 2}", "", "", 0) for i, (price, n) in enumerate(prices)]
+    spends = [] if spend is None else [Spend("points", spend * 10)]
+    order = Order("m", "CNY", lines, None, [], [], spends, "", "", explain=True)
+    used = Used({})
+    outcome, effects = operations.settle(order, wallet, BOOKS[kernel], used, frozenset(), "e1", NOON, 1_000)
+    if not isinstance(outcome, Priced):
+        assert (wallet.lots, wallet.counters) == before
+        assert not effects.postings
+        assert not effects.usages
+        return
+    sums: dict[str, int] = {}
+    for leg in effects.postings:
+        sums[leg.asset] = sums.get(leg.asset, 0) + leg.amount
+    assert not any(sums.values())
+    assert (
+        outcome.list_total - outcome.discount - outcome.redeemed
+        == outcome.payable
+        == sum(outcome.line_payable)
+    )
+    assert min(outcome.line_payable) >= 0
+    for given_ in (*outcome.adjustments, *outcome.redemptions):
+        assert sum(a for _, a in given_.allocations) == sum(given_.funding.values())
+    if limit_used == 3:
+        assert all(a.campaign_id != "percent" for a in outcome.adjustments)
+
+    reversal, back = operations.reverse("e1", "CNY", effects.postings, effects.usages, [], wallet, used, NOON)
+    assert reversal.refunded == outcome.payable
+    assert not reversal.uncollected
+    assert (wallet.lots, wallet.counters) == before
+    assert not any(used.changes.values())
+    money = [leg for leg in (*effects.postings, *back.postings) if leg.asset == "CNY"]
+    assert all(
+        sum(leg.amount for leg in money if leg.account == a) == 0 for a in {leg.account for leg in money}
+    )
+
+
+def test_lots_merge_and_leave_when_empty() -> None:
+    wallet = Wallet("t", "m", 0, [], [], {}, {})
+    wallet.add(Lot("points", 5, "platform", 10))
+    wallet.add(Lot("points", 3, "platform", 1))
+    wallet.add(Lot("points", 5, "platform", 7))
+    assert wallet.lots == [Lot("points", 3, "platform", 1), Lot("points", 5, "platform", 17)]
+    wallet.add(Lot("points", 3, "platform", -1))
+    assert wallet.lots == [Lot("points", 5, "platform", 17)]
+    with pytest.raises(ValueError, match="would hold -1"):
+        wallet.add(Lot("points", 5, "platform", -18))
+
+
+def test_the_service_does_not_start_without_the_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rights.server import compiled_kernel
+
+    assert compiled_kernel() is _kernel
+    monkeypatch.setitem(sys.modules, "rights_native._kernel", None)
+    monkeypatch.delattr("rights_native._kernel")
+    with pytest.raises(SettingsError, match="compiled kernel is missing"):
+        compiled_kernel()
