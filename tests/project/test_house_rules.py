@@ -66,7 +66,7 @@ def test_the_readme_has_the_settings_as_they_are() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"`?make (\w+)", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"(?:`|^    |\$ )make (\w+)", (ROOT / "README.md").read_text(), re.M))
     assert named
     assert named <= targets
 

@@ -170,8 +170,8 @@ class Writer:
             [e.reverses for e in entries],
             [e.version for e in entries],
             [e.rejection for e in entries],
-            [_json(e.effects.postings) for e in entries],
-            [_json(e.effects.usages) for e in entries],
+            [_json([*map(tuple, e.effects.postings)]) for e in entries],
+            [_json([*map(tuple, e.effects.usages)]) for e in entries],
             [_json(e.effects.coupon_ids) for e in entries],
             [e.request for e in entries],
             [e.response for e in entries],
@@ -231,7 +231,7 @@ def _moved_coupons(entries: list[Entry]) -> dict[tuple[str, str, str], str | Non
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value, default=tuple).decode()
+    return orjson.dumps(value).decode()
 
 
 def _encode_lots(lots: list[Lot]) -> str:
