@@ -151,6 +151,8 @@ def test_numbers_are_limited_on_both_sides(path: str, low: int, high: int) -> No
 MISTAKES: list[tuple[str, object, str, str]] = [
     ("name", "", "", "is required"),
     ("name", "é" * 65, "", "takes 130 bytes; at most 128"),
+    ("name", "a\0b", "", r"'a\x00b' has a NUL character"),
+    ("campaigns[0].title", "\0", "", "has a NUL character"),
     ("currency", None, "", "is required"),
     ("currency", "RMB", "", "'RMB' is not an ISO 4217 currency"),
     ("currency", "cny", "", "'cny' is not an ISO 4217 currency"),
@@ -263,7 +265,9 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("campaigns[2].funding[0].party_id", "x", "", "'x' is not allowed for PARTY_PLATFORM"),
     # coupon templates, assets, tiers
     ("coupon_templates[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("coupon_templates[0].title", "\0", "", "has a NUL character"),
     ("assets[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("assets[0].title", "\0", "", "has a NUL character"),
     ("assets[0].issuer", "", "", "is required: platform, merchant/ID, brand/ID or issuer/ID"),
     ("assets[0].issuer", "uniqlo", "", "'uniqlo' is not a party"),
     ("assets[0].issuer", "merchant/", "", "'merchant/' is not a party"),
@@ -272,6 +276,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("tiers[1].level", 0, "", "0 is already used by tiers[0]"),
     ("tiers[1].name", "", "", "is required: 1..64 bytes"),
     ("tiers[1].name", LONG, "", "takes 65 bytes; at most 64"),
+    ("tiers[1].name", "V\0", "", "has a NUL character"),
 ]
 
 

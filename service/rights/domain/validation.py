@@ -492,6 +492,8 @@ class _Validation:
             self._note(path, f"is required: 1..{max_bytes} bytes")
         elif size > max_bytes:
             self._note(path, f"{_shown(text)} takes {size} bytes; at most {max_bytes} are allowed")
+        elif "\0" in text:  # PostgreSQL stores none
+            self._note(path, f"{_shown(text)} has a NUL character; texts may not")
 
     def _check_range(self, path: str, value: int, low: int, high: int) -> None:
         if not low <= value <= high:
