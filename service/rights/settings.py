@@ -25,6 +25,7 @@ SHARED_SECRET_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 PUBLIC_KEY_ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
+MIN_QUOTE_KEY_BYTES = 32
 DATABASE_URL_MISSING = (
     "no database is configured: set RIGHTS_DATABASE_URL (postgresql://user:password@host:5432/database), "
     "or use `rights serve --embedded` to try the service without one"
@@ -284,7 +285,7 @@ class Settings(BaseSettings):
         return self.database_url
 
     def check_files(self) -> None:
-        """Raises `SettingsError` for each file that is named but cannot be read. Called before serving."""
+        """Raises `SettingsError` for files that are named but cannot be used. Called before serving."""
         mistakes = []
         for name in type(self).model_fields:
             path = getattr(self, name)
@@ -292,9 +293,15 @@ class Settings(BaseSettings):
                 continue
             try:
                 with path.open("rb") as file:
-                    file.read(1)
+                    start = file.read(MIN_QUOTE_KEY_BYTES)
             except OSError as error:
                 mistakes.append(f"{variable(name)}={path}: {error.strerror}")
+                continue
+            if name == "quote_key_file" and len(start) < MIN_QUOTE_KEY_BYTES:
+                mistakes.append(
+                    f"{variable(name)}={path}: the key that signs quotes has {MIN_QUOTE_KEY_BYTES} bytes "
+                    f"or more, this file {len(start)}"
+                )
         if mistakes:
             raise SettingsError("\n".join(mistakes))
 

@@ -127,6 +127,15 @@ def test_files_are_checked_before_serving(tmp_path: Path) -> None:
         load_settings(jwt_key_file=tmp_path / "absent").check_files()
 
 
+def test_a_short_quote_key_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"x" * 31)
+    with pytest.raises(SettingsError, match=r"RIGHTS_QUOTE_KEY_FILE=.*32 bytes or more, this file 31"):
+        load_settings(quote_key_file=key).check_files()
+    key.write_bytes(b"x" * 32)
+    load_settings(quote_key_file=key).check_files()
+
+
 def test_a_missing_database_says_what_to_do() -> None:
     with pytest.raises(SettingsError, match=r"RIGHTS_DATABASE_URL.*--embedded"):
         load_settings().require_database_url()
