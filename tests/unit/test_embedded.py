@@ -49,6 +49,7 @@ def test_durable_crash_safe_and_gone_at_the_end() -> None:
             assert query(url, f"SHOW {name}") == value
         assert query(url, "SHOW listen_addresses") == ""
         assert query(url, "SHOW server_encoding") == "UTF8"
+        assert int(query(url, "SHOW max_connections")) == 100 + 16 * (os.cpu_count() or 1)
         query(url, "CREATE TABLE kept AS SELECT 42 AS n")
         with pytest.raises(EmbeddedPostgresError, match="is running"):
             postgres.restart()
@@ -98,6 +99,13 @@ def test_a_given_directory_is_kept_and_a_killed_owner_leaves_no_server(
                 EmbeddedPostgres(given).start()
             assert query(postgres.url, "SELECT 1") == 1
         assert (given / "postgres" / "PG_VERSION").exists()
+
+
+def test_many_cores_get_their_connections() -> None:
+    """Measured as on a machine with 64 cores: the settings are made when the module is imported."""
+    told = "import os; os.cpu_count = lambda: 64; from rights import embedded as e; print(e.SETTINGS)"
+    settings = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    assert "'max_connections': '1124'" in settings.stdout
 
 
 def test_long_directories_get_a_short_socket() -> None:
