@@ -1,6 +1,7 @@
 """House rules: lint, types, import directions, proto lint, generated code fresh, settings table true."""
 
 import filecmp
+import os
 import re
 import subprocess
 import sys
@@ -69,6 +70,15 @@ def test_every_command_of_the_readme_exists() -> None:
     named = set(re.findall(r"(?:`|^    |\$ )make (\w+)", (ROOT / "README.md").read_text(), re.M))
     assert named
     assert named <= targets
+
+
+def test_ci_lets_no_test_skip_for_a_missing_tool(tmp_path: Path) -> None:
+    make = tmp_path / "make"
+    make.write_text('#!/bin/sh\necho "$1: CI=$CI"\n')
+    make.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([ROOT / ".ci/run"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["demo: CI=true", "test: CI=true"]
 
 
 def test_the_top_level_is_as_agreed() -> None:
