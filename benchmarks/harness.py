@@ -38,7 +38,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
     """The options that all benchmarks have."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement (default 10)")
+    parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default 12)")
     return parser
 
 

@@ -28,11 +28,12 @@ from rights.v1 import settlement_pb2 as settlement
 _DETAILS = "grpc-status-details-bin"
 _RETRIED = {
     grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,  # by a server that is stopping; our own cancellation is no AioRpcError
 }
+# A batch of 1,000 receipts is longer than the 4 MiB that gRPC accepts by default.
+_OPTIONS = [("grpc.max_receive_message_length", -1)]
 _Answer = TypeVar("_Answer", bound=Message)
 
 
@@ -54,6 +55,13 @@ class RightsError(Exception):
             if name == _DETAILS and isinstance(value, bytes):
                 self._read(status_pb2.Status.FromString(value))
         super().__init__(f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}")
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same request may succeed if it is sent again."""
+        if self.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return self.reason == "OVERLOADED"  # without it: a message above the size limit
+        return self.code in _RETRIED
 
     def _read(self, status: status_pb2.Status) -> None:
         info, bad, retry = (
@@ -91,14 +99,14 @@ class RightsClient:
         backoff_seconds: float = 0.05,
     ) -> None:
         if ca_file is None:
-            self._channel = grpc.aio.insecure_channel(address)
+            self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         else:
             credentials = grpc.ssl_channel_credentials(
                 ca_file.read_bytes(),
                 key_file.read_bytes() if key_file else None,
                 certificate_file.read_bytes() if certificate_file else None,
             )
-            self._channel = grpc.aio.secure_channel(address, credentials)
+            self._channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         self._timeout_seconds = timeout_seconds
         self._attempts = attempts
@@ -130,7 +138,7 @@ class RightsClient:
                 return await rpc(request, timeout=self._timeout_seconds, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 failure = RightsError(error)
-                if failure.code not in _RETRIED or attempt == self._attempts:
+                if not failure.is_temporary or attempt == self._attempts:
                     raise failure from error
             # Full jitter on a doubling pause; never shorter than the service asks for.
             pause = random.uniform(0, self._backoff_seconds * 2**attempt)

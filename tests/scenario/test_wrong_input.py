@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[grpc.StatusCode, str], list[str]]] 
     "lower case currency": (cart(line(), currency="cny"), ARGUMENT, ["cart.currency"]),
     "unknown currency": (
         cart(line(), currency="XYZ"),
-        (grpc.StatusCode.FAILED_PRECONDITION, "CURRENCY_NOT_SETTLED"),
+        ARGUMENT,
         ["cart.currency"],
     ),
     "currency of another rulebook": (
@@ -101,7 +101,7 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[grpc.StatusCode, str], list[str]]] 
     "key with a line break": ({"idempotency_key": "k\n"}, ARGUMENT, ["idempotency_key"]),
     "key that is not ASCII": ({"idempotency_key": "钥"}, ARGUMENT, ["idempotency_key"]),
     "empty order": ({"order_id": ""}, ARGUMENT, ["order_id"]),
-    "quote token of 4,097 bytes": ({"quote_token": b"t" * 4_097}, ARGUMENT, ["quote_token"]),
+    "quote token of 65,537 bytes": ({"quote_token": b"t" * 65_537}, ARGUMENT, ["quote_token"]),
     "several at once": (
         {"idempotency_key": "", **cart(line(-1), line(1, 0))},
         ARGUMENT,
@@ -278,3 +278,49 @@ async def test_unexpected_fields_are_ignored_but_bind_the_key(opened: Shop) -> N
     assert await opened.raw("Settle", later) == first
     failed: Failure = await failure(opened.raw("Settle", request))
     assert failed.reason == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_thousand_mistakes_still_fit_an_answer(opened: Shop) -> None:
+    """Peers drop trailers above 8 KiB, and the status with them."""
+    request = opened.order("alice", *[line(-1, 0, sku="s" * 200)] * 1_000)
+    failed = await failure(opened.settle(request))
+    assert (failed.code, failed.reason) == ARGUMENT
+    assert f"{LINE}.unit_price_minor" in failed.fields
+    assert any("more mistakes" in text for text in failed.fields.values())
+
+
+async def test_times_that_mean_nothing(opened: Shop) -> None:
+    alice = {"member_id": "alice"}
+    for seconds in (0, -1, 253_402_300_799):
+        at = {"seconds": seconds}
+        failed = await failure(
+            opened.call("Quote", member=alice, cart={"currency": "CNY", "lines": [line()]}, at_time=at)
+        )
+        assert (failed.code, list(failed.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["at_time"])
+        failed = await failure(
+            opened.call(
+                "CreditAsset", idempotency_key="k", member=alice, asset="points", amount=1, expire_time=at
+            )
+        )
+        assert (failed.code, list(failed.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["expire_time"])
+
+
+async def test_page_tokens_that_are_none(opened: Shop) -> None:
+    for rpc, request in (
+        ("ListSettlements", {"member": {"member_id": "alice"}}),
+        ("ListPostings", {"member": {"member_id": "alice"}}),
+        ("ListRulebooks", {}),
+    ):
+        for token in ("zzz", "9" * 5_000, "a b"):
+            failed = await failure(opened.call(rpc, page_token=token, **request))
+            assert (failed.code, list(failed.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["page_token"])
+
+
+async def test_a_used_key_is_told_before_an_unknown_settlement(opened: Shop) -> None:
+    answer = await opened.settle(opened.order("alice"))
+    reversal = {"idempotency_key": "once", "settlement_id": answer.receipt.settlement_id}
+    await opened.call("Reverse", **reversal)
+    failed = await failure(opened.call("Reverse", **reversal | {"settlement_id": "no-such"}))
+    assert failed.reason == "IDEMPOTENCY_KEY_REUSED"
+    failed = await failure(opened.call("Reverse", idempotency_key="other", settlement_id="no-such"))
+    assert failed.reason == "SETTLEMENT_NOT_FOUND"

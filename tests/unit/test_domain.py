@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rights.domain import funding, operations
 from rights.domain.book import Book, Share
-from rights.domain.limits import NEVER_MS
-from rights.domain.model import Line, Lot, Order, Priced, Spend
+from rights.domain.limits import MAX_AMOUNT, NEVER_MS
+from rights.domain.model import Line, Lot, Order, Posting, Priced, Spend
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.domain.windows import Window, to_ms
@@ -212,3 +212,40 @@ def test_the_service_does_not_start_without_the_compiled_kernel(monkeypatch: pyt
     monkeypatch.delattr("rights_native._kernel")
     with pytest.raises(SettingsError, match="compiled kernel is missing"):
         compiled_kernel()
+
+
+def test_a_reversal_takes_earned_points_back_from_their_issuer_only() -> None:
+    wallet = Wallet("t", "m", 0, [], [Lot("points", NOON + DAY_MS, "issuer/b", 50)], {}, {})
+    earned = [
+        Posting("member", "points", 30, NOON + 2 * DAY_MS, "issuer/a"),
+        Posting("issuer/a", "points", -30),
+    ]
+    reversal, effects = operations.reverse("e1", "CNY", earned, [], [], wallet, Used({}), NOON)
+    assert wallet.lots == [Lot("points", NOON + DAY_MS, "issuer/b", 50)]
+    assert reversal.uncollected == {"points": 30}
+    assert not effects.postings
+
+
+def test_earning_stops_at_what_a_wallet_can_hold() -> None:
+    rules = pb.Rulebook(
+        name="generous",
+        currency="CNY",
+        time_zone="Asia/Shanghai",
+        stages=[pb.Stage(id="s", basis=pb.Stage.BASIS_LIST)],
+        assets=[pb.Asset(id="points", issuer="platform", earn=pb.Earn(units=1_000_000, per_minor=1))],
+    )
+    wallet = Wallet("t", "m", 0, [], [Lot("points", NEVER_MS, "platform", 10)], {}, {})
+    line = Line("s", 10**12, 1, "", "", "", 0)
+    order = Order("m", "CNY", [line], None, [], [], [], "", "", explain=False)
+    outcome, _ = operations.settle(
+        order, wallet, Book(1, rules, _kernel), Used({}), frozenset(), "e", NOON, 10
+    )
+    assert isinstance(outcome, Priced)
+    assert wallet.lots == [Lot("points", NEVER_MS, "platform", MAX_AMOUNT)]
+
+
+def test_counters_of_past_periods_leave_the_wallet() -> None:
+    counters = {"a|": 1, "b|2026-11-21": 1, "b|2026-11-22": 1, "c|2026-10": 2, "c|2026-11": 1, "d|2025": 1}
+    wallet = Wallet("t", "m", 0, [], [], counters, {})
+    wallet.forget_counters("2026-11-22")
+    assert wallet.counters == {"a|": 1, "b|2026-11-22": 1, "c|2026-11": 1}

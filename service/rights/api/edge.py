@@ -6,18 +6,14 @@ invoke -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiErro
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from uuid import uuid4
 
-import structlog
 from google.protobuf.message import DecodeError
 
 from rights import metrics
 from rights.api.auth import Authenticator
-from rights.api.errors import CODES, ApiError, from_exception
+from rights.api.errors import CODES, ApiError, told
 from rights.api.methods import Call, Method
 from rights.engine.registry import Registry
-
-log = structlog.get_logger(__name__)
 
 _NO_DEADLINE_SECONDS = 86_400.0
 
@@ -53,7 +49,7 @@ class Edge:
             code = "CANCELLED"
             raise
         except Exception as error:
-            failure = self._told(error, method)
+            failure = told(error, method.path)
             code = CODES[failure.code]
             raise failure from error
         finally:
@@ -84,11 +80,3 @@ class Edge:
             raise ApiError("MALFORMED_REQUEST", f"{len(raw)} bytes that are not a {name}") from None
         response = await method.handler(Call(caller.tenant, caller.caller, deadline), request)
         return response if isinstance(response, bytes) else response.SerializeToString()
-
-    def _told(self, error: Exception, method: Method) -> ApiError:
-        fault_id = uuid4().hex[:12]
-        failure = from_exception(error, fault_id)
-        if failure.reason == "INTERNAL":
-            metrics.FAULTS.labels("rpc").inc()
-            log.error("rpc_failed", method=method.path, fault_id=fault_id, exc_info=error)
-        return failure

@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
+import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from rights import metrics
 from rights.api.auth import AuthError
 from rights.domain.model import InvalidField
 from rights.engine.errors import Overloaded, Refused, Unavailable
-from rights.store.connect import CONNECTION_LOST
+from rights.store.connect import CONNECTION_LOST, CONTENTION
+
+log = structlog.get_logger(__name__)
 
 DOMAIN = "rights"
+_MAX_DETAIL_BYTES = 4_096  # of all violations; base64 makes a third more of it
+_MAX_TEXT = 512
 
 # gRPC status codes by number, so that no transport is needed here.
 CODES = {
@@ -80,11 +87,7 @@ class ApiError(Exception):
             error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
         ]
         if self.fields:
-            violations = [
-                error_details_pb2.BadRequest.FieldViolation(field=path, description=text)
-                for path, text in self.fields[:100]
-            ]
-            details.append(error_details_pb2.BadRequest(field_violations=violations))
+            details.append(_bad_request(self.fields))
         if self.retry_after_seconds:
             delay = duration_pb2.Duration()
             delay.FromMilliseconds(int(self.retry_after_seconds * 1000))
@@ -96,16 +99,38 @@ class ApiError(Exception):
         return status_pb2.Status(code=self.code, message=self.message, details=packed)
 
 
+def _bad_request(fields: list[tuple[str, str]]) -> error_details_pb2.BadRequest:
+    """As many violations as fit: peers drop trailers above 8 KiB, and with them the whole answer."""
+    bad = error_details_pb2.BadRequest()
+    size = 0
+    for told, (path, text) in enumerate((path[:_MAX_TEXT], text[:_MAX_TEXT]) for path, text in fields):
+        size += len(path.encode()) + len(text.encode()) + 8
+        if size > _MAX_DETAIL_BYTES:
+            bad.field_violations.add(field="", description=f"and {len(fields) - told} more mistakes")
+            break
+        bad.field_violations.add(field=path, description=text)
+    return bad
+
+
 def invalid_fields(mistakes: Iterable[tuple[str, str]], reason: str = "INVALID_FIELD") -> ApiError:
     """INVALID_ARGUMENT naming every wrong field."""
     fields = list(mistakes)
     shown = "; ".join(f"{path}: {text}" for path, text in fields[:3])
     more = f" (and {len(fields) - 3} more)" if len(fields) > 3 else ""
-    return ApiError(reason, shown + more, fields)
+    return ApiError(reason, (shown + more)[:_MAX_TEXT], fields)
 
 
-def from_exception(error: Exception, fault_id: str) -> ApiError:
-    """What a caller is told of an error. What is not in the table is a fault: only its id is told."""
+def told(error: Exception, method: str) -> ApiError:
+    """What a caller is told of an error. A fault is counted, and logged under the id that the caller gets."""
+    fault_id = uuid4().hex[:12]
+    failure = _translated(error, fault_id)
+    if failure.reason == "INTERNAL":
+        metrics.FAULTS.labels("rpc").inc()
+        log.error("rpc_failed", method=method, fault_id=fault_id, exc_info=error)
+    return failure
+
+
+def _translated(error: Exception, fault_id: str) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, InvalidField):
@@ -123,4 +148,6 @@ def from_exception(error: Exception, fault_id: str) -> ApiError:
         return ApiError(error.reason, error.message)
     if isinstance(error, CONNECTION_LOST):
         return ApiError("UNAVAILABLE", "the database is not available", retry_after_seconds=0.1)
+    if isinstance(error, CONTENTION):
+        return ApiError("UNAVAILABLE", "others hold what this call needs", retry_after_seconds=0.1)
     return ApiError("INTERNAL", f"internal fault {fault_id}", metadata={"fault_id": fault_id})

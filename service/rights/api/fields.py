@@ -11,7 +11,8 @@ from rights.domain import limits
 # Whether a text is an identifier. Called for every field of every line: hence the bound method.
 is_id = re.compile(rf"[!-~]{{1,{limits.MAX_ID_BYTES}}}\Z").match
 PARTY = re.compile(rf"platform\Z|(merchant|brand|issuer)/[!-~]{{1,{limits.MAX_ID_BYTES}}}\Z")
-_MIN_SECONDS, _MAX_SECONDS = 0, 253_402_300_799  # 1970-01-01 .. 9999-12-31
+# After 1970-01-01, since 0 stands for "not given", to 9000-01-01, so that what is added to it stays a date.
+_MIN_SECONDS, _MAX_SECONDS = 1, 221_845_392_000
 
 
 def shown(value: object) -> str:
@@ -83,6 +84,8 @@ class Mistakes:
     def time_ms(self, path: str, value: Timestamp) -> int:
         """A timestamp in milliseconds."""
         if not _MIN_SECONDS <= value.seconds <= _MAX_SECONDS or not 0 <= value.nanos < 1_000_000_000:
-            self.add(path, f"seconds {value.seconds}, nanos {value.nanos} is not a time of 1970..9999")
+            self.add(
+                path, f"seconds {value.seconds}, nanos {value.nanos} is not a time between 1970 and 9000"
+            )
             return 0
         return value.seconds * 1000 + value.nanos // 1_000_000

@@ -1,5 +1,6 @@
 """rights.v1.MemberService, and what all services need of members: resolving and paging."""
 
+import re
 from typing import Protocol
 
 from rights.api import answers
@@ -23,6 +24,7 @@ SERVICE = "rights.v1.MemberService"
 _OPERATOR = frozenset({"operator"})
 _READERS = frozenset({"checkout", "operator", "auditor"})
 _MAX_COUPONS_SHOWN = 1_000
+_PAGE_TOKEN = re.compile(r"[0-9a-f]{26}\Z")  # an entry id
 
 
 class PageRequest(Protocol):
@@ -60,7 +62,8 @@ class MemberResolver:
         mistakes = Mistakes()
         check_member(request.member, mistakes)
         size = page_size(request.page_size, mistakes)
-        mistakes.id("page_token", request.page_token, required=False)
+        if request.page_token and not _PAGE_TOKEN.match(request.page_token):
+            mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
         return await self.resolve(tenant, request.member), request.page_token, size
 

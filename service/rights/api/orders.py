@@ -3,9 +3,8 @@
 from rights.api.fields import Mistakes, is_id, shown
 from rights.domain import limits
 from rights.domain.model import Line, Order, Spend
+from rights.domain.validation import currencies
 from rights.v1 import common_pb2, settlement_pb2
-
-_CURRENCY_LENGTH = 3
 
 
 def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes) -> None:
@@ -71,7 +70,7 @@ def to_order(
 def _currency(currency: str, mistakes: Mistakes) -> str:
     if not currency:
         mistakes.add("cart.currency", "is required")
-    elif len(currency) != _CURRENCY_LENGTH or not (currency.isascii() and currency.isupper()):
+    elif currency not in currencies():
         mistakes.add("cart.currency", f"{shown(currency)} is not an ISO 4217 code")
     return currency
 

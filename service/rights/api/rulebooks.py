@@ -1,10 +1,11 @@
 """rights.v1.RulebookService: validate, publish, activate, pause, read."""
 
 import asyncio
+import re
 
 from rights.api import answers
 from rights.api.errors import ApiError, invalid_fields
-from rights.api.fields import Mistakes
+from rights.api.fields import Mistakes, shown
 from rights.api.members import page_size
 from rights.api.methods import Call, Method
 from rights.domain.validation import Mistake, validate
@@ -18,6 +19,7 @@ from rights.v1 import rulebook_pb2 as pb
 SERVICE = "rights.v1.RulebookService"
 _OPERATOR = frozenset({"operator"})
 _READERS = frozenset({"operator", "auditor"})
+_PAGE_TOKEN = re.compile(r"[0-9]{1,18}\Z")
 _BACKDATING_MS = 60_000  # a clock a little behind must not refuse "now"
 
 
@@ -96,10 +98,10 @@ class RulebookApi:
         """Pages through the versions, newest first."""
         mistakes = Mistakes()
         size = page_size(request.page_size, mistakes)
-        if request.page_token and not (request.page_token.isascii() and request.page_token.isdigit()):
-            mistakes.add("page_token", "is not a token of this service")
+        if request.page_token and not _PAGE_TOKEN.match(request.page_token):
+            mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
-        before = min(int(request.page_token or 2**63 - 1), 2**63 - 1)
+        before = int(request.page_token or 2**63 - 1)
         stored = await self._reader.rulebooks(call.tenant, before, size + 1)
         rules = await self._current(call)
         now_ms = clock.now_ms()
@@ -156,10 +158,12 @@ class RulebookApi:
         mistakes.id("campaign_id", campaign_id)
         mistakes.check()
         rules = await self._current(call)
-        if campaign_id not in rules.book_at(clock.now_ms()).by_id:
+        # Versions to come, and those that quotes still hold, count: their campaigns can be stopped too.
+        known = any(campaign_id in book.by_id for book in rules.books.values())
+        if not known and campaign_id not in rules.paused:
             raise ApiError(
                 "CAMPAIGN_NOT_FOUND",
-                f"the rulebook in force has no campaign {campaign_id!r}",
+                f"no rulebook in use has a campaign {campaign_id!r}",
                 metadata={"campaign_id": campaign_id},
             )
         return await self._operator.set_paused(call.tenant, campaign_id, paused, call.caller)

@@ -5,7 +5,7 @@ import asyncio
 from rights import metrics
 from rights.api import answers
 from rights.api.envelope import envelope
-from rights.api.errors import ApiError, from_exception
+from rights.api.errors import ApiError, told
 from rights.api.fields import Mistakes
 from rights.api.members import MemberResolver
 from rights.api.methods import Call, Method
@@ -17,7 +17,7 @@ from rights.domain.pricing import price
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command, Reverse, Settle
-from rights.engine.errors import Refused
+from rights.engine.errors import Refused, key_reused
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
 from rights.settings import Settings
@@ -112,7 +112,7 @@ class SettlementApi:
         mistakes.count("requests", request.requests, 1, limits.MAX_BATCH)
         seen: set[str] = set()
         for i, item in enumerate(request.requests):
-            if item.idempotency_key in seen:
+            if item.idempotency_key and item.idempotency_key in seen:
                 mistakes.add(f"requests[{i}].idempotency_key", "is named twice in the batch")
             seen.add(item.idempotency_key)
         mistakes.check()
@@ -134,7 +134,7 @@ class SettlementApi:
                 answer.response.ParseFromString(outcome.envelope.answer.result())
             else:
                 assert isinstance(failure, Exception)
-                _fill_error(answer.error, from_exception(failure, ""))
+                _fill_error(answer.error, told(failure, f"/{SERVICE}/SettleBatch"))
         return response
 
     async def reverse(self, call: Call, request: pb.ReverseRequest) -> bytes:
@@ -146,6 +146,8 @@ class SettlementApi:
         mistakes.check()
         stored = await self._reader.settlement(call.tenant, request.settlement_id)
         if stored is None:
+            if await self._reader.key_used(call.tenant, call.caller, request.idempotency_key):
+                raise key_reused(request.idempotency_key)
             raise _settlement_not_found(request.settlement_id)
         receipt = pb.SettleResponse.FromString(stored.response).receipt
         command = Reverse(

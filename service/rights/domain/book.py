@@ -165,9 +165,13 @@ class Book:
         """The name of the counter that a use of the campaign now counts on."""
         return f"{campaign.id}|{self.periods(now_ms)[campaign.period]}"
 
+    def day(self, now_ms: int) -> str:
+        """The day in the rulebook's zone, "2026-11-22"."""
+        return windows.local_time(now_ms, self.zone).date().isoformat()
+
     def periods(self, now_ms: int) -> dict[int, str]:
         """Per MemberLimit.Period, the name of the current one in the rulebook's zone."""
-        day = windows.local_time(now_ms, self.zone).date().isoformat()
+        day = self.day(now_ms)
         return {0: "", 1: "", 2: day, 3: day[:7], 4: day[:4]}
 
     def lot_expiry(self, asset: Asset, now_ms: int) -> int:

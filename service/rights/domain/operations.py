@@ -75,6 +75,7 @@ def _use(
             used.use(limit.kind, limit.id, units, limit.cap)
             effects.usages.append(Usage(limit.kind, limit.id, units))
     if campaign.period >= 0:
+        wallet.forget_counters(book.day(now_ms))
         counter = book.counter(campaign, now_ms)
         wallet.count(counter, 1)
         effects.usages.append(Usage("counter", counter, 1))
@@ -101,7 +102,7 @@ def reverse(
     """Undoes a settlement from what it booked; it never asks a rulebook.
 
     Spent lots return with their expiry and origin, even if that is past. Earned lots are taken back
-    from the same lot, then from the soonest expiring of the asset; what the member has spent
+    from the same lot, then from the soonest expiring of the same issuer; what the member has spent
     meanwhile stays the issuer's loss and is told as uncollected.
     """
     effects = Effects()
@@ -142,7 +143,7 @@ def _claw_back(earned: Lot, wallet: Wallet, effects: Effects, reversal: Reversal
         _move(wallet, effects, part, -part.amount)
         reversal.clawed_back.append(part)
         wanted -= part.amount
-    for part in wallet.soonest(earned.asset, wanted, now_ms):
+    for part in wallet.soonest(earned.asset, wanted, now_ms, earned.origin):
         _move(wallet, effects, part, -part.amount)
         reversal.clawed_back.append(part)
         wanted -= part.amount

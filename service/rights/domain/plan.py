@@ -98,7 +98,7 @@ class Effect(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why a campaign did not apply; the values of the proto's NotAppliedReason."""
+    """Why a campaign did not apply, by precedence; the proto's NotAppliedReason has ten times these values."""
 
     FORBIDDEN = 1
     PAUSED = 2

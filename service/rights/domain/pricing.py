@@ -8,7 +8,7 @@ from time import perf_counter
 
 from rights.domain import facts, funding
 from rights.domain.book import Book
-from rights.domain.limits import BPS
+from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.model import (
     Adjustment,
     Coupon,
@@ -103,7 +103,7 @@ def price(
         line_payable=left,
         adjustments=adjustments,
         redemptions=redemptions,
-        earnings=_earn(request, decision, book, left, now_ms),
+        earnings=_earn(request, decision, book, wallet, left, now_ms),
         decision=decision,
         explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
         kernel_seconds=kernel_seconds,
@@ -257,7 +257,9 @@ def _redeem(
     return Redemption(asset.id, units, value, lots, allocations, paid_by)
 
 
-def _earn(request: Facts, decision: Decision, book: Book, payable: list[int], now_ms: int) -> list[Earning]:
+def _earn(
+    request: Facts, decision: Decision, book: Book, wallet: Wallet, payable: list[int], now_ms: int
+) -> list[Earning]:
     """Points earned: whole steps of what the member pays, times the multiplier, rounded down, capped."""
     earnings: list[Earning] = []
     for asset in book.earning_assets:
@@ -267,13 +269,15 @@ def _earn(request: Facts, decision: Decision, book: Book, payable: list[int], no
             base = sum(payable)
         else:
             base = sum(payable[i] for i in book.program.matches(request, rule.predicate))
-        base_units = base // rule.per * rule.units
+        base_units = min(base // rule.per * rule.units, MAX_AMOUNT)
         multiplier = decision.multipliers[asset.index]
         bps = book.plan.campaigns[multiplier].a if multiplier >= 0 else BPS
         units = base_units * bps // BPS
         if rule.max_units:
             units = min(units, rule.max_units)
-        if units:
+        held = sum(lot.amount for lot in wallet.lots if lot.asset == asset.id)
+        units = min(units, MAX_AMOUNT - held)  # no wallet holds more
+        if units > 0:
             lot = Lot(asset.id, book.lot_expiry(asset, now_ms), asset.issuer, units)
             campaign_id = book.campaigns[multiplier].id if multiplier >= 0 else ""
             earnings.append(Earning(lot, base_units, campaign_id, bps))

@@ -22,13 +22,16 @@ class Wallet:
         """Spendable units: those of lots that are not expired."""
         return sum(lot.amount for lot in self.lots if lot.asset == asset and lot.expires_ms > now_ms)
 
-    def soonest(self, asset: str, units: int, now_ms: int) -> list[Lot]:
-        """The parts of lots that spending `units` would take, soonest expiry first; fewer if there are fewer."""
+    def soonest(self, asset: str, units: int, now_ms: int, origin: str = "") -> list[Lot]:
+        """The parts of lots that spending `units` would take, soonest expiry first; fewer if there are fewer.
+
+        With `origin`, only lots that it issued.
+        """
         taken: list[Lot] = []
         for lot in self.lots:  # sorted by asset, expiry, origin
             if units == 0:
                 break
-            if lot.asset == asset and lot.expires_ms > now_ms:
+            if lot.asset == asset and lot.expires_ms > now_ms and origin in ("", lot.origin):
                 part = min(units, lot.amount)
                 taken.append(Lot(*lot[:3], amount=part))
                 units -= part
@@ -54,6 +57,12 @@ class Wallet:
                 self.lots.append(delta)
                 self.lots.sort()
         self.changed = True
+
+    def forget_counters(self, day: str) -> None:
+        """Drops counters of days, months and years before that of `day` ("2026-11-22")."""
+        past = [c for c in self.counters if (period := c.partition("|")[2]) and period < day[: len(period)]]
+        for counter in past:
+            del self.counters[counter]
 
     def count(self, counter: str, uses: int) -> None:
         """Adds uses to a counter, or takes them back."""

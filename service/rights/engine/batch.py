@@ -14,7 +14,7 @@ from rights.domain.model import Effects, InvalidField, Priced, Rejection
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command, Situation
-from rights.engine.errors import Refused, Unavailable
+from rights.engine.errors import Refused, Unavailable, key_reused
 from rights.engine.registry import Registry, TenantRules
 from rights.settings import Settings
 from rights.store.writer import Batch, BudgetChange, Entry, Key, Loaded, Writer
@@ -127,11 +127,7 @@ class _Deciding:
         else:
             return None
         if digest != envelope.digest:
-            raise Refused(
-                "IDEMPOTENCY_KEY_REUSED",
-                f"idempotency_key {envelope.key!r} was used with other content; nothing was executed",
-                {"idempotency_key": envelope.key},
-            )
+            raise key_reused(envelope.key)
         return Outcome(response, replay=True)
 
     def _execute(self, command: Command, found: Loaded) -> Outcome:

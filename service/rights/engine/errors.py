@@ -11,6 +11,12 @@ class Refused(Exception):
         self.metadata = metadata or {}
 
 
+def key_reused(key: str) -> Refused:
+    """A key that was first used with other content."""
+    message = f"idempotency_key {key!r} was used with other content; nothing was executed"
+    return Refused("IDEMPOTENCY_KEY_REUSED", message, {"idempotency_key": key})
+
+
 class Overloaded(Refused):
     """Shed before anything was done; the same request may be sent after `retry_after_seconds`."""
 

@@ -40,13 +40,15 @@ SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget
 FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap
 
 -- name: counters_equal_usages
--- How often a member has used a limited campaign is what the journal counted.
+-- How often a member has used a limited campaign is what the journal counted. Counters of past days,
+-- months and years leave the wallet when the next one begins; only those it still holds are compared.
 SELECT format('%s/%s: counter %s is off by %s', tenant_id, member_id, id, sum(amount))
-FROM (SELECT m.tenant_id, m.member_id, c.key AS id, c.value::bigint AS amount
+FROM (SELECT m.tenant_id, m.member_id, c.key AS id, c.value::bigint AS amount, true AS held
       FROM rights.member m, jsonb_each_text(m.counters) c
       UNION ALL
-      SELECT tenant_id, member_id, id, -amount FROM rights.usage WHERE kind = 'counter') AS moved
-GROUP BY tenant_id, member_id, id HAVING sum(amount) <> 0
+      SELECT tenant_id, member_id, id, -amount, false FROM rights.usage WHERE kind = 'counter') AS moved
+GROUP BY tenant_id, member_id, id
+HAVING sum(amount) <> 0 AND (split_part(id, '|', 2) = '' OR bool_or(held))
 
 -- name: coupons_exist
 -- Every coupon that an entry redeemed, returned or granted is a coupon of that member.

@@ -111,6 +111,9 @@ ORDER BY redeemed_by IS NOT NULL, coupon_id DESC LIMIT $5
 SELECT member_id, entry_id, order_id, rulebook_version, postings::text, usages::text, coupons::text, response
 FROM rights.journal WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'settle' AND rejection IS NULL
 
+-- name: key_used
+SELECT EXISTS (SELECT 1 FROM rights.claim WHERE tenant_id = $1 AND scope = $2 AND claim_key = $3)
+
 -- name: settlement_by_order
 SELECT j.member_id, j.entry_id, j.order_id, j.rulebook_version, j.postings::text, j.usages::text,
        j.coupons::text, j.response

@@ -188,6 +188,10 @@ class Reader:
         row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
         return None if row is None else _settlement(row)
 
+    async def key_used(self, tenant: str, caller: str, key: str) -> bool:
+        """Whether a caller has used an idempotency key."""
+        return bool(await self._pool.fetchval(SQL["key_used"], tenant, f"key/{caller}", key))
+
     async def settlements(
         self, tenant: str, member_id: str, before: str, limit: int
     ) -> list[StoredSettlement]:

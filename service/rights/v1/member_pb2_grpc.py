@@ -116,7 +116,7 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPostings(self, request, context):
-        """Lists the postings of a member's journal entries, newest entry first. Safe to retry.
+        """Lists the postings of a member's journal entries, newest entry first; an unknown member has none. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

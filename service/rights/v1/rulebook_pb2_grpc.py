@@ -126,7 +126,7 @@ class RulebookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseCampaign(self, request, context):
-        """Stops a campaign. Every settlement decided after this answer, in any worker process, is without it.
+        """Stops a campaign, of any version in use. Every settlement decided after this answer, in any worker process, is without it.
         Safe to retry. NOT_FOUND: CAMPAIGN_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -29,7 +29,7 @@ class SettlementServiceStub:
     """Settles the rights of a member on an order: prices the cart under the rulebook in force and books
     discounts, coupons and points in one transaction.
 
-    Role: `checkout` (the read RPCs also accept `auditor`).
+    Role: `checkout` (the read RPCs also accept `operator` and `auditor`).
 
     Every RPC fails with UNAUTHENTICATED (token), PERMISSION_DENIED (role, tenant), INVALID_ARGUMENT
     (fields; BadRequest names each), UNAVAILABLE (database away) and RESOURCE_EXHAUSTED (overload, with
@@ -78,7 +78,7 @@ class SettlementServiceServicer:
     """Settles the rights of a member on an order: prices the cart under the rulebook in force and books
     discounts, coupons and points in one transaction.
 
-    Role: `checkout` (the read RPCs also accept `auditor`).
+    Role: `checkout` (the read RPCs also accept `operator` and `auditor`).
 
     Every RPC fails with UNAUTHENTICATED (token), PERMISSION_DENIED (role, tenant), INVALID_ARGUMENT
     (fields; BadRequest names each), UNAVAILABLE (database away) and RESOURCE_EXHAUSTED (overload, with
@@ -122,7 +122,7 @@ class SettlementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSettlements(self, request, context):
-        """Lists a member's settlements, newest first. Safe to retry.
+        """Lists a member's settlements, newest first; an unknown member has none. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +182,7 @@ class SettlementService:
     """Settles the rights of a member on an order: prices the cart under the rulebook in force and books
     discounts, coupons and points in one transaction.
 
-    Role: `checkout` (the read RPCs also accept `auditor`).
+    Role: `checkout` (the read RPCs also accept `operator` and `auditor`).
 
     Every RPC fails with UNAUTHENTICATED (token), PERMISSION_DENIED (role, tenant), INVALID_ARGUMENT
     (fields; BadRequest names each), UNAVAILABLE (database away) and RESOURCE_EXHAUSTED (overload, with
