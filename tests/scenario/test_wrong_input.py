@@ -311,8 +311,8 @@ async def test_page_tokens_that_are_none(opened: Shop) -> None:
         ("ListPostings", {"member": {"member_id": "alice"}}),
         ("ListRulebooks", {}),
     ):
-        for token in ("zzz", "9" * 5_000, "a b"):
-            failed = await failure(opened.call(rpc, page_token=token, **request))
+        for asked in ("zzz", "9" * 5_000, "a b"):
+            failed = await failure(opened.call(rpc, page_token=asked, **request))
             assert (failed.code, list(failed.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["page_token"])
 
 

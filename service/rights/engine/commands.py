@@ -1,6 +1,7 @@
 """What lanes execute: each command names its member and claims, and decides on the loaded state."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -49,7 +50,7 @@ class Envelope:
 
 
 @dataclass(slots=True, kw_only=True)
-class Command:
+class Command(ABC):
     """One request with an idempotency key, to be executed under the lock of its member."""
 
     kind: ClassVar[str]
@@ -81,15 +82,15 @@ class Command:
 
     def refuse_subject(self, entry_id: str) -> Rejection:
         """The rejection when the subject is claimed already, by `entry_id`."""
-        raise NotImplementedError  # pragma: no cover  only for commands with a subject
+        raise AssertionError(f"a {self.kind} claims no subject, so {entry_id} cannot have it")
 
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
         return situation.rules.version_at(situation.now_ms)
 
+    @abstractmethod
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         """The outcome (a Rejection or the operation's own) and what it books. See operations."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True, kw_only=True)
