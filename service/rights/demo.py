@@ -221,5 +221,6 @@ def _tell_how_to_call(address: str, metrics_address: str | None) -> None:
         f"  .venv/bin/rights wallet show li-lei --address {address}\n"
         f"  grpcurl -plaintext {address} list                  any gRPC client; reflection is on\n"
         f"  .venv/bin/buf curl --schema proto --protocol grpc --http2-prior-knowledge \\\n"
-        f'    -d \'{{"member": {{"member_id": "li-lei"}}}}\' http://{address}/rights.v1.MemberService/GetWallet\n'
+        f'    -d \'{{"member": {{"member_id": "li-lei"}}}}\' http://{address}/rights.v1.MemberService/GetWallet\n',
+        soft_wrap=True,  # lines to copy
     )
