@@ -6,6 +6,7 @@ member's commands of one process always take the same lane.
 """
 
 import asyncio
+import os
 import random
 from collections import deque
 from zlib import crc32
@@ -165,6 +166,8 @@ class Lanes:
         self._tasks = [
             asyncio.create_task(lane.run(), name=f"lane-{i}") for i, lane in enumerate(self._lanes)
         ]
+        for task in self._tasks:
+            task.add_done_callback(_end_with_lane)
 
     def put(self, command: Command) -> None:
         """Queues a command in its member's lane. Raises Overloaded."""
@@ -176,6 +179,17 @@ class Lanes:
         for lane in self._lanes:
             lane.close()
         await asyncio.gather(*self._tasks)
+
+
+def _end_with_lane(lane: "asyncio.Task[None]") -> None:
+    """A lane that ended by a fault would queue for ever: the worker ends, and is started again.
+
+    What was under way is booked or not; the callers' retries find out, as after any crash.
+    """
+    if not lane.cancelled() and lane.exception() is not None:
+        metrics.FAULTS.labels("lane").inc()
+        log.critical("lane_died", lane=lane.get_name(), exc_info=lane.exception())
+        os._exit(1)
 
 
 def _cause(error: Exception) -> str:
