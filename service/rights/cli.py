@@ -239,6 +239,7 @@ def demo(
     if not stay:  # beside whatever runs here, and quietly
         settings = settings.model_copy(update={"port": port or 0, "metrics_port": 0, "log_level": "error"})
     logs.configure(settings)
+    settings.check_files()
     with contextlib.ExitStack() as stack:
         if settings.database_url:
             with _database_mistakes():

@@ -107,7 +107,10 @@ class Settings(BaseSettings):
         description="Nodes the search for the best combination may visit before it answers BOUNDED.",
     )
     max_message_bytes: int = Field(
-        8 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024, description="Largest request or response message."
+        8 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Largest request message; answers have no limit, since what is booked must be told.",
     )
 
     # How it stops.

@@ -103,10 +103,10 @@ def _bad_request(fields: list[tuple[str, str]]) -> error_details_pb2.BadRequest:
     """As many violations as fit: peers drop trailers above 8 KiB, and with them the whole answer."""
     bad = error_details_pb2.BadRequest()
     size = 0
-    for told, (path, text) in enumerate((path[:_MAX_TEXT], text[:_MAX_TEXT]) for path, text in fields):
+    for count, (path, text) in enumerate((path[:_MAX_TEXT], text[:_MAX_TEXT]) for path, text in fields):
         size += len(path.encode()) + len(text.encode()) + 8
         if size > _MAX_DETAIL_BYTES:
-            bad.field_violations.add(field="", description=f"and {len(fields) - told} more mistakes")
+            bad.field_violations.add(field="", description=f"and {len(fields) - count} more mistakes")
             break
         bad.field_violations.add(field=path, description=text)
     return bad

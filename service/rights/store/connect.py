@@ -28,13 +28,13 @@ CONNECTION_LOST = (
 CONTENTION = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 
 
-# Lanes only look up and write single rows by key. A plan made while the tables were small or not yet
-# analyzed would read them whole, and is kept until the next ANALYZE, so these connections may not.
+# The service only looks up and writes single rows by key. A plan made while the tables were small or not
+# yet analyzed would read them whole, and is kept until the next ANALYZE: its connections may not.
 KEYED_PLANS = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 
-def options(settings: Settings, **server_settings: str) -> dict[str, Any]:
-    """Arguments of asyncpg.connect and create_pool; server_settings hold for the session.
+def options(settings: Settings) -> dict[str, Any]:
+    """Arguments of asyncpg.connect and create_pool.
 
     No statement timeout: the server would answer it, like a cancel request, even to a COMMIT that
     waits for a replica, which then is committed here and told as failed. Locks do time out.
@@ -47,6 +47,6 @@ def options(settings: Settings, **server_settings: str) -> dict[str, Any]:
             "application_name": "rights",
             "jit": "off",
             "lock_timeout": str(settings.database_lock_timeout_milliseconds),
-            **server_settings,
+            **KEYED_PLANS,
         },
     }

@@ -9,7 +9,7 @@ from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Effects, Lot
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
-from rights.store.connect import KEYED_PLANS, options
+from rights.store.connect import options
 from rights.store.sql import SQL
 
 
@@ -87,7 +87,7 @@ class Writer:
     async def connect(self) -> None:
         """Opens the connection if it is not open. Raises one of CONNECTION_LOST."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(**options(self.settings, **KEYED_PLANS))
+            self._connection = await asyncpg.connect(**options(self.settings))
 
     def drop(self) -> None:
         """Throws the connection away, in whatever state; the server rolls back what was open."""
