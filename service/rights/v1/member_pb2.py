@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rights.v1 import common_pb2 as rights_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rights/v1/member.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\"7\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\"8\n\x13UpsertMemberRequest\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\"J\n\x14UpsertMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"O\n\x13LinkIdentityRequest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12%\n\x08identity\x18\x02 \x01(\x0b\x32\x13.rights.v1.Identity\"\'\n\x14LinkIdentityResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"\xa7\x02\n\x06\x43oupon\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.rights.v1.Coupon.State\x12\x15\n\rsettlement_id\x18\x06 \x01(\t\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_HELD\x10\x01\x12\x12\n\x0eSTATE_REDEEMED\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\"\xc9\x01\n\x12GrantCouponRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x13GrantCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.rights.v1.Coupon\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\"\xc1\x01\n\x12\x43reditAssetRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"U\n\x13\x43reditAssetResponse\x12\x1b\n\x03lot\x18\x01 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\"V\n\x10GetWalletRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x1c\n\x14include_used_coupons\x18\x02 \x01(\x08\"\xed\x01\n\x11GetWalletResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\x12$\n\x08\x62\x61lances\x18\x02 \x03(\x0b\x32\x12.rights.v1.Balance\x12\x1c\n\x04lots\x18\x03 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\"\n\x07\x63oupons\x18\x04 \x03(\x0b\x32\x11.rights.v1.Coupon\x12$\n\x08\x63ounters\x18\x05 \x03(\x0b\x32\x12.rights.v1.Counter\x12\'\n\nidentities\x18\x06 \x03(\x0b\x32\x13.rights.v1.Identity\"<\n\x07\x42\x61lance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x03\"<\n\x07\x43ounter\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x0c\n\x04used\x18\x03 \x01(\x03\"b\n\x13ListPostingsRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x14ListPostingsResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.rights.v1.JournalEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x02\n\x0cJournalEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.rights.v1.JournalEntry.Kind\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12$\n\x08postings\x18\x05 \x03(\x0b\x32\x12.rights.v1.Posting\"`\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_SETTLE\x10\x01\x12\x10\n\x0cKIND_REVERSE\x10\x02\x12\x0f\n\x0bKIND_CREDIT\x10\x03\x12\x0e\n\nKIND_GRANT\x10\x04\x32\xe6\x03\n\rMemberService\x12O\n\x0cUpsertMember\x12\x1e.rights.v1.UpsertMemberRequest\x1a\x1f.rights.v1.UpsertMemberResponse\x12O\n\x0cLinkIdentity\x12\x1e.rights.v1.LinkIdentityRequest\x1a\x1f.rights.v1.LinkIdentityResponse\x12L\n\x0bGrantCoupon\x12\x1d.rights.v1.GrantCouponRequest\x1a\x1e.rights.v1.GrantCouponResponse\x12L\n\x0b\x43reditAsset\x12\x1d.rights.v1.CreditAssetRequest\x1a\x1e.rights.v1.CreditAssetResponse\x12\x46\n\tGetWallet\x12\x1b.rights.v1.GetWalletRequest\x1a\x1c.rights.v1.GetWalletResponse\x12O\n\x0cListPostings\x12\x1e.rights.v1.ListPostingsRequest\x1a\x1f.rights.v1.ListPostingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rights/v1/member.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\"7\n\x06Member\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\"8\n\x13UpsertMemberRequest\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\"J\n\x14UpsertMemberResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"O\n\x13LinkIdentityRequest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12%\n\x08identity\x18\x02 \x01(\x0b\x32\x13.rights.v1.Identity\"\'\n\x14LinkIdentityResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x08\"\xce\x02\n\x06\x43oupon\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.rights.v1.Coupon.State\x12\x15\n\rsettlement_id\x18\x06 \x01(\t\"|\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_HELD\x10\x01\x12\x12\n\x0eSTATE_REDEEMED\x10\x02\x12\x11\n\rSTATE_EXPIRED\x10\x03\x12\x12\n\x0eSTATE_RESERVED\x10\x04\x12\x11\n\rSTATE_REVOKED\x10\x05\"\xc9\x01\n\x12GrantCouponRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0btemplate_id\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x13GrantCouponResponse\x12!\n\x06\x63oupon\x18\x01 \x01(\x0b\x32\x11.rights.v1.Coupon\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\"\xc1\x01\n\x12\x43reditAssetRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06origin\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\"k\n\x13\x43reditAssetResponse\x12\x1b\n\x03lot\x18\x01 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\x14\n\x0crepaid_units\x18\x04 \x01(\x03\"\x80\x01\n\x0cTopUpRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x04 \x01(\x03\x12\x0c\n\x04note\x18\x05 \x01(\t\"t\n\rTopUpResponse\x12!\n\tprincipal\x18\x01 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x1d\n\x05\x62onus\x18\x02 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07\x62\x61lance\x18\x03 \x01(\x03\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\"V\n\x10GetWalletRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x1c\n\x14include_used_coupons\x18\x02 \x01(\x08\"\xda\x02\n\x11GetWalletResponse\x12!\n\x06member\x18\x01 \x01(\x0b\x32\x11.rights.v1.Member\x12$\n\x08\x62\x61lances\x18\x02 \x03(\x0b\x32\x12.rights.v1.Balance\x12\x1c\n\x04lots\x18\x03 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\"\n\x07\x63oupons\x18\x04 \x03(\x0b\x32\x11.rights.v1.Coupon\x12$\n\x08\x63ounters\x18\x05 \x03(\x0b\x32\x12.rights.v1.Counter\x12\'\n\nidentities\x18\x06 \x03(\x0b\x32\x13.rights.v1.Identity\x12+\n\x0cpending_lots\x18\x07 \x03(\x0b\x32\x15.rights.v1.PendingLot\x12\x1e\n\x05holds\x18\x08 \x03(\x0b\x32\x0f.rights.v1.Hold\x12\x1e\n\x05\x64\x65\x62ts\x18\t \x03(\x0b\x32\x0f.rights.v1.Debt\"t\n\nPendingLot\x12\x1b\n\x03lot\x18\x01 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x15\n\rsettlement_id\x18\x02 \x01(\t\x12\x32\n\x0e\x61vailable_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x04Hold\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x04lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x12\n\ncoupon_ids\x18\x05 \x03(\t\"4\n\x04\x44\x65\x62t\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\r\n\x05units\x18\x03 \x01(\x03\"i\n\x07\x42\x61lance\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x03\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x03\x12\x0f\n\x07pending\x18\x04 \x01(\x03\x12\x0c\n\x04held\x18\x05 \x01(\x03\x12\x0c\n\x04\x64\x65\x62t\x18\x06 \x01(\x03\"K\n\x07\x43ounter\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x0e\n\x06period\x18\x02 \x01(\t\x12\x0c\n\x04used\x18\x03 \x01(\x03\x12\r\n\x05\x61sset\x18\x04 \x01(\t\"b\n\x13ListPostingsRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x14ListPostingsResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.rights.v1.JournalEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb3\x03\n\x0cJournalEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.rights.v1.JournalEntry.Kind\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12$\n\x08postings\x18\x05 \x03(\x0b\x32\x12.rights.v1.Posting\"\xfc\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_SETTLE\x10\x01\x12\x10\n\x0cKIND_REVERSE\x10\x02\x12\x0f\n\x0bKIND_CREDIT\x10\x03\x12\x0e\n\nKIND_GRANT\x10\x04\x12\x10\n\x0cKIND_RESERVE\x10\x05\x12\x10\n\x0cKIND_CONFIRM\x10\x06\x12\x0f\n\x0bKIND_CANCEL\x10\x07\x12\x0e\n\nKIND_LAPSE\x10\x08\x12\x0f\n\x0bKIND_REFUND\x10\t\x12\x10\n\x0cKIND_DELIVER\x10\n\x12\x10\n\x0cKIND_RELEASE\x10\x0b\x12\x0f\n\x0bKIND_EXPIRE\x10\x0c\x12\x0f\n\x0bKIND_TOP_UP\x10\r\"q\n\x13GetStatementRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x14GetStatementResponse\x12\'\n\x05lines\x18\x01 \x03(\x0b\x32\x18.rights.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x02\n\rStatementLine\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12*\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.rights.v1.JournalEntry.Kind\x12.\n\nentry_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08order_id\x18\x04 \x01(\t\x12\x15\n\rsettlement_id\x18\x05 \x01(\t\x12\x0e\n\x06\x61mount\x18\x06 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x07 \x01(\x03\x12\x13\n\x0bheld_amount\x18\x08 \x01(\x03\x12\x16\n\x0epending_amount\x18\t \x01(\x03\x12\x13\n\x0b\x64\x65\x62t_amount\x18\n \x01(\x03\x32\xf3\x04\n\rMemberService\x12O\n\x0cUpsertMember\x12\x1e.rights.v1.UpsertMemberRequest\x1a\x1f.rights.v1.UpsertMemberResponse\x12O\n\x0cLinkIdentity\x12\x1e.rights.v1.LinkIdentityRequest\x1a\x1f.rights.v1.LinkIdentityResponse\x12L\n\x0bGrantCoupon\x12\x1d.rights.v1.GrantCouponRequest\x1a\x1e.rights.v1.GrantCouponResponse\x12L\n\x0b\x43reditAsset\x12\x1d.rights.v1.CreditAssetRequest\x1a\x1e.rights.v1.CreditAssetResponse\x12:\n\x05TopUp\x12\x17.rights.v1.TopUpRequest\x1a\x18.rights.v1.TopUpResponse\x12\x46\n\tGetWallet\x12\x1b.rights.v1.GetWalletRequest\x1a\x1c.rights.v1.GetWalletResponse\x12O\n\x0cListPostings\x12\x1e.rights.v1.ListPostingsRequest\x1a\x1f.rights.v1.ListPostingsResponse\x12O\n\x0cGetStatement\x12\x1e.rights.v1.GetStatementRequest\x1a\x1f.rights.v1.GetStatementResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,33 +44,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKIDENTITYRESPONSE']._serialized_start=366
   _globals['_LINKIDENTITYRESPONSE']._serialized_end=405
   _globals['_COUPON']._serialized_start=408
-  _globals['_COUPON']._serialized_end=703
+  _globals['_COUPON']._serialized_end=742
   _globals['_COUPON_STATE']._serialized_start=618
-  _globals['_COUPON_STATE']._serialized_end=703
-  _globals['_GRANTCOUPONREQUEST']._serialized_start=706
-  _globals['_GRANTCOUPONREQUEST']._serialized_end=907
-  _globals['_GRANTCOUPONRESPONSE']._serialized_start=909
-  _globals['_GRANTCOUPONRESPONSE']._serialized_end=983
-  _globals['_CREDITASSETREQUEST']._serialized_start=986
-  _globals['_CREDITASSETREQUEST']._serialized_end=1179
-  _globals['_CREDITASSETRESPONSE']._serialized_start=1181
-  _globals['_CREDITASSETRESPONSE']._serialized_end=1266
-  _globals['_GETWALLETREQUEST']._serialized_start=1268
-  _globals['_GETWALLETREQUEST']._serialized_end=1354
-  _globals['_GETWALLETRESPONSE']._serialized_start=1357
-  _globals['_GETWALLETRESPONSE']._serialized_end=1594
-  _globals['_BALANCE']._serialized_start=1596
-  _globals['_BALANCE']._serialized_end=1656
-  _globals['_COUNTER']._serialized_start=1658
-  _globals['_COUNTER']._serialized_end=1718
-  _globals['_LISTPOSTINGSREQUEST']._serialized_start=1720
-  _globals['_LISTPOSTINGSREQUEST']._serialized_end=1818
-  _globals['_LISTPOSTINGSRESPONSE']._serialized_start=1820
-  _globals['_LISTPOSTINGSRESPONSE']._serialized_end=1909
-  _globals['_JOURNALENTRY']._serialized_start=1912
-  _globals['_JOURNALENTRY']._serialized_end=2190
-  _globals['_JOURNALENTRY_KIND']._serialized_start=2094
-  _globals['_JOURNALENTRY_KIND']._serialized_end=2190
-  _globals['_MEMBERSERVICE']._serialized_start=2193
-  _globals['_MEMBERSERVICE']._serialized_end=2679
+  _globals['_COUPON_STATE']._serialized_end=742
+  _globals['_GRANTCOUPONREQUEST']._serialized_start=745
+  _globals['_GRANTCOUPONREQUEST']._serialized_end=946
+  _globals['_GRANTCOUPONRESPONSE']._serialized_start=948
+  _globals['_GRANTCOUPONRESPONSE']._serialized_end=1022
+  _globals['_CREDITASSETREQUEST']._serialized_start=1025
+  _globals['_CREDITASSETREQUEST']._serialized_end=1218
+  _globals['_CREDITASSETRESPONSE']._serialized_start=1220
+  _globals['_CREDITASSETRESPONSE']._serialized_end=1327
+  _globals['_TOPUPREQUEST']._serialized_start=1330
+  _globals['_TOPUPREQUEST']._serialized_end=1458
+  _globals['_TOPUPRESPONSE']._serialized_start=1460
+  _globals['_TOPUPRESPONSE']._serialized_end=1576
+  _globals['_GETWALLETREQUEST']._serialized_start=1578
+  _globals['_GETWALLETREQUEST']._serialized_end=1664
+  _globals['_GETWALLETRESPONSE']._serialized_start=1667
+  _globals['_GETWALLETRESPONSE']._serialized_end=2013
+  _globals['_PENDINGLOT']._serialized_start=2015
+  _globals['_PENDINGLOT']._serialized_end=2131
+  _globals['_HOLD']._serialized_start=2134
+  _globals['_HOLD']._serialized_end=2281
+  _globals['_DEBT']._serialized_start=2283
+  _globals['_DEBT']._serialized_end=2335
+  _globals['_BALANCE']._serialized_start=2337
+  _globals['_BALANCE']._serialized_end=2442
+  _globals['_COUNTER']._serialized_start=2444
+  _globals['_COUNTER']._serialized_end=2519
+  _globals['_LISTPOSTINGSREQUEST']._serialized_start=2521
+  _globals['_LISTPOSTINGSREQUEST']._serialized_end=2619
+  _globals['_LISTPOSTINGSRESPONSE']._serialized_start=2621
+  _globals['_LISTPOSTINGSRESPONSE']._serialized_end=2710
+  _globals['_JOURNALENTRY']._serialized_start=2713
+  _globals['_JOURNALENTRY']._serialized_end=3148
+  _globals['_JOURNALENTRY_KIND']._serialized_start=2896
+  _globals['_JOURNALENTRY_KIND']._serialized_end=3148
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=3150
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=3263
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=3265
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=3353
+  _globals['_STATEMENTLINE']._serialized_start=3356
+  _globals['_STATEMENTLINE']._serialized_end=3621
+  _globals['_MEMBERSERVICE']._serialized_start=3624
+  _globals['_MEMBERSERVICE']._serialized_end=4251
 # @@protoc_insertion_point(module_scope)

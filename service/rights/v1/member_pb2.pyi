@@ -57,10 +57,14 @@ class Coupon(_message.Message):
         STATE_HELD: _ClassVar[Coupon.State]
         STATE_REDEEMED: _ClassVar[Coupon.State]
         STATE_EXPIRED: _ClassVar[Coupon.State]
+        STATE_RESERVED: _ClassVar[Coupon.State]
+        STATE_REVOKED: _ClassVar[Coupon.State]
     STATE_UNSPECIFIED: Coupon.State
     STATE_HELD: Coupon.State
     STATE_REDEEMED: Coupon.State
     STATE_EXPIRED: Coupon.State
+    STATE_RESERVED: Coupon.State
+    STATE_REVOKED: Coupon.State
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -116,14 +120,42 @@ class CreditAssetRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., asset: _Optional[str] = ..., amount: _Optional[int] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., origin: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
 
 class CreditAssetResponse(_message.Message):
-    __slots__ = ("lot", "balance", "entry_id")
+    __slots__ = ("lot", "balance", "entry_id", "repaid_units")
     LOT_FIELD_NUMBER: _ClassVar[int]
     BALANCE_FIELD_NUMBER: _ClassVar[int]
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
     lot: _common_pb2.Lot
     balance: int
     entry_id: str
-    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., balance: _Optional[int] = ..., entry_id: _Optional[str] = ...) -> None: ...
+    repaid_units: int
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., balance: _Optional[int] = ..., entry_id: _Optional[str] = ..., repaid_units: _Optional[int] = ...) -> None: ...
+
+class TopUpRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "asset", "amount_minor", "note")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    asset: str
+    amount_minor: int
+    note: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., asset: _Optional[str] = ..., amount_minor: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...
+
+class TopUpResponse(_message.Message):
+    __slots__ = ("principal", "bonus", "balance", "entry_id")
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    BONUS_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    principal: _common_pb2.Lot
+    bonus: _common_pb2.Lot
+    balance: int
+    entry_id: str
+    def __init__(self, principal: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., bonus: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., balance: _Optional[int] = ..., entry_id: _Optional[str] = ...) -> None: ...
 
 class GetWalletRequest(_message.Message):
     __slots__ = ("member", "include_used_coupons")
@@ -134,40 +166,88 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
     COUPONS_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
     IDENTITIES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_LOTS_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    DEBTS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     coupons: _containers.RepeatedCompositeFieldContainer[Coupon]
     counters: _containers.RepeatedCompositeFieldContainer[Counter]
     identities: _containers.RepeatedCompositeFieldContainer[_common_pb2.Identity]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ...) -> None: ...
+    pending_lots: _containers.RepeatedCompositeFieldContainer[PendingLot]
+    holds: _containers.RepeatedCompositeFieldContainer[Hold]
+    debts: _containers.RepeatedCompositeFieldContainer[Debt]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ...) -> None: ...
+
+class PendingLot(_message.Message):
+    __slots__ = ("lot", "settlement_id", "available_time")
+    LOT_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_TIME_FIELD_NUMBER: _ClassVar[int]
+    lot: _common_pb2.Lot
+    settlement_id: str
+    available_time: _timestamp_pb2.Timestamp
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., settlement_id: _Optional[str] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Hold(_message.Message):
+    __slots__ = ("reservation_id", "order_id", "expire_time", "lots", "coupon_ids")
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    reservation_id: str
+    order_id: str
+    expire_time: _timestamp_pb2.Timestamp
+    lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, reservation_id: _Optional[str] = ..., order_id: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupon_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Debt(_message.Message):
+    __slots__ = ("asset", "origin", "units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    origin: str
+    units: int
+    def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Balance(_message.Message):
-    __slots__ = ("asset", "available", "expired")
+    __slots__ = ("asset", "available", "expired", "pending", "held", "debt")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    DEBT_FIELD_NUMBER: _ClassVar[int]
     asset: str
     available: int
     expired: int
-    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ...) -> None: ...
+    pending: int
+    held: int
+    debt: int
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used")
+    __slots__ = ("campaign_id", "period", "used", "asset")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ...) -> None: ...
+    asset: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -196,11 +276,29 @@ class JournalEntry(_message.Message):
         KIND_REVERSE: _ClassVar[JournalEntry.Kind]
         KIND_CREDIT: _ClassVar[JournalEntry.Kind]
         KIND_GRANT: _ClassVar[JournalEntry.Kind]
+        KIND_RESERVE: _ClassVar[JournalEntry.Kind]
+        KIND_CONFIRM: _ClassVar[JournalEntry.Kind]
+        KIND_CANCEL: _ClassVar[JournalEntry.Kind]
+        KIND_LAPSE: _ClassVar[JournalEntry.Kind]
+        KIND_REFUND: _ClassVar[JournalEntry.Kind]
+        KIND_DELIVER: _ClassVar[JournalEntry.Kind]
+        KIND_RELEASE: _ClassVar[JournalEntry.Kind]
+        KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
+        KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
     KIND_CREDIT: JournalEntry.Kind
     KIND_GRANT: JournalEntry.Kind
+    KIND_RESERVE: JournalEntry.Kind
+    KIND_CONFIRM: JournalEntry.Kind
+    KIND_CANCEL: JournalEntry.Kind
+    KIND_LAPSE: JournalEntry.Kind
+    KIND_REFUND: JournalEntry.Kind
+    KIND_DELIVER: JournalEntry.Kind
+    KIND_RELEASE: JournalEntry.Kind
+    KIND_EXPIRE: JournalEntry.Kind
+    KIND_TOP_UP: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -212,3 +310,47 @@ class JournalEntry(_message.Message):
     order_id: str
     postings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Posting]
     def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ...) -> None: ...
+
+class GetStatementRequest(_message.Message):
+    __slots__ = ("member", "asset", "page_size", "page_token")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    member: _common_pb2.MemberRef
+    asset: str
+    page_size: int
+    page_token: str
+    def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., asset: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class GetStatementResponse(_message.Message):
+    __slots__ = ("lines", "next_page_token")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[StatementLine]
+    next_page_token: str
+    def __init__(self, lines: _Optional[_Iterable[_Union[StatementLine, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class StatementLine(_message.Message):
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    BALANCE_FIELD_NUMBER: _ClassVar[int]
+    HELD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    PENDING_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    DEBT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    kind: JournalEntry.Kind
+    entry_time: _timestamp_pb2.Timestamp
+    order_id: str
+    settlement_id: str
+    amount: int
+    balance: int
+    held_amount: int
+    pending_amount: int
+    debt_amount: int
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ...) -> None: ...

@@ -58,6 +58,11 @@ class MemberServiceStub:
                 request_serializer=rights_dot_v1_dot_member__pb2.CreditAssetRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_member__pb2.CreditAssetResponse.FromString,
                 _registered_method=True)
+        self.TopUp = channel.unary_unary(
+                '/rights.v1.MemberService/TopUp',
+                request_serializer=rights_dot_v1_dot_member__pb2.TopUpRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_member__pb2.TopUpResponse.FromString,
+                _registered_method=True)
         self.GetWallet = channel.unary_unary(
                 '/rights.v1.MemberService/GetWallet',
                 request_serializer=rights_dot_v1_dot_member__pb2.GetWalletRequest.SerializeToString,
@@ -67,6 +72,11 @@ class MemberServiceStub:
                 '/rights.v1.MemberService/ListPostings',
                 request_serializer=rights_dot_v1_dot_member__pb2.ListPostingsRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_member__pb2.ListPostingsResponse.FromString,
+                _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/rights.v1.MemberService/GetStatement',
+                request_serializer=rights_dot_v1_dot_member__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_member__pb2.GetStatementResponse.FromString,
                 _registered_method=True)
 
 
@@ -108,6 +118,15 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TopUp(self, request, context):
+        """Books a payment into a member's stored value: the principal and the bonus that the asset's `top_up` gives
+        for it. Idempotent under its key. INVALID_ARGUMENT: an asset that cannot be topped up, or an amount
+        outside its limits. Roles: `operator` or `checkout`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetWallet(self, request, context):
         """Reads a member's wallet. NOT_FOUND: MEMBER_NOT_FOUND. Safe to retry.
         """
@@ -117,6 +136,14 @@ class MemberServiceServicer:
 
     def ListPostings(self, request, context):
         """Lists the postings of a member's journal entries, newest entry first; an unknown member has none. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatement(self, request, context):
+        """Lists what moved one asset of a member, newest first, with the balance after each entry.
+        NOT_FOUND: MEMBER_NOT_FOUND. Safe to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +172,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     request_deserializer=rights_dot_v1_dot_member__pb2.CreditAssetRequest.FromString,
                     response_serializer=rights_dot_v1_dot_member__pb2.CreditAssetResponse.SerializeToString,
             ),
+            'TopUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.TopUp,
+                    request_deserializer=rights_dot_v1_dot_member__pb2.TopUpRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_member__pb2.TopUpResponse.SerializeToString,
+            ),
             'GetWallet': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWallet,
                     request_deserializer=rights_dot_v1_dot_member__pb2.GetWalletRequest.FromString,
@@ -154,6 +186,11 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.ListPostings,
                     request_deserializer=rights_dot_v1_dot_member__pb2.ListPostingsRequest.FromString,
                     response_serializer=rights_dot_v1_dot_member__pb2.ListPostingsResponse.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=rights_dot_v1_dot_member__pb2.GetStatementRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_member__pb2.GetStatementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -279,6 +316,33 @@ class MemberService:
             _registered_method=True)
 
     @staticmethod
+    def TopUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.MemberService/TopUp',
+            rights_dot_v1_dot_member__pb2.TopUpRequest.SerializeToString,
+            rights_dot_v1_dot_member__pb2.TopUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetWallet(request,
             target,
             options=(),
@@ -322,6 +386,33 @@ class MemberService:
             '/rights.v1.MemberService/ListPostings',
             rights_dot_v1_dot_member__pb2.ListPostingsRequest.SerializeToString,
             rights_dot_v1_dot_member__pb2.ListPostingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.MemberService/GetStatement',
+            rights_dot_v1_dot_member__pb2.GetStatementRequest.SerializeToString,
+            rights_dot_v1_dot_member__pb2.GetStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

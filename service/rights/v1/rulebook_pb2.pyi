@@ -10,6 +10,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class RefundPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REFUND_POLICY_UNSPECIFIED: _ClassVar[RefundPolicy]
+    REFUND_POLICY_KEEP: _ClassVar[RefundPolicy]
+    REFUND_POLICY_READJUDICATE: _ClassVar[RefundPolicy]
+
 class Rounding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ROUNDING_UNSPECIFIED: _ClassVar[Rounding]
@@ -18,6 +24,9 @@ class Rounding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROUNDING_HALF_DOWN: _ClassVar[Rounding]
     ROUNDING_UP: _ClassVar[Rounding]
     ROUNDING_DOWN: _ClassVar[Rounding]
+REFUND_POLICY_UNSPECIFIED: RefundPolicy
+REFUND_POLICY_KEEP: RefundPolicy
+REFUND_POLICY_READJUDICATE: RefundPolicy
 ROUNDING_UNSPECIFIED: Rounding
 ROUNDING_HALF_UP: Rounding
 ROUNDING_HALF_EVEN: Rounding
@@ -26,7 +35,7 @@ ROUNDING_UP: Rounding
 ROUNDING_DOWN: Rounding
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +46,7 @@ class Rulebook(_message.Message):
     TIERS_FIELD_NUMBER: _ClassVar[int]
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
     time_zone: str
@@ -47,7 +57,8 @@ class Rulebook(_message.Message):
     tiers: _containers.RepeatedCompositeFieldContainer[Tier]
     budgets: _containers.RepeatedCompositeFieldContainer[Budget]
     quotas: _containers.RepeatedCompositeFieldContainer[Quota]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ...) -> None: ...
+    grants: _containers.RepeatedCompositeFieldContainer[GrantRule]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("id", "basis", "after_stage_id", "select")
@@ -82,7 +93,7 @@ class Stage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., basis: _Optional[_Union[Stage.Basis, str]] = ..., after_stage_id: _Optional[str] = ..., select: _Optional[_Union[Stage.Select, str]] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding")
+    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding", "refund_policy", "keep_used_on_refund")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +112,8 @@ class Campaign(_message.Message):
     QUOTA_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
+    REFUND_POLICY_FIELD_NUMBER: _ClassVar[int]
+    KEEP_USED_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     stage_id: str
@@ -119,7 +132,9 @@ class Campaign(_message.Message):
     quota_id: str
     member_limit: MemberLimit
     funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ...) -> None: ...
+    refund_policy: RefundPolicy
+    keep_used_on_refund: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ...) -> None: ...
 
 class ThresholdDiscount(_message.Message):
     __slots__ = ("threshold_minor", "discount_minor")
@@ -224,58 +239,184 @@ class FundingShare(_message.Message):
     def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
 
 class CouponTemplate(_message.Message):
-    __slots__ = ("id", "title", "valid_seconds", "valid_until")
+    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund")
+    class OnRefund(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        ON_REFUND_UNSPECIFIED: _ClassVar[CouponTemplate.OnRefund]
+        ON_REFUND_RETURN: _ClassVar[CouponTemplate.OnRefund]
+        ON_REFUND_FORFEIT: _ClassVar[CouponTemplate.OnRefund]
+    ON_REFUND_UNSPECIFIED: CouponTemplate.OnRefund
+    ON_REFUND_RETURN: CouponTemplate.OnRefund
+    ON_REFUND_FORFEIT: CouponTemplate.OnRefund
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     VALID_SECONDS_FIELD_NUMBER: _ClassVar[int]
     VALID_UNTIL_FIELD_NUMBER: _ClassVar[int]
+    START_AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
+    VALID_DAYS_FIELD_NUMBER: _ClassVar[int]
+    ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     valid_seconds: int
     valid_until: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    start_after_days: int
+    valid_days: int
+    on_refund: CouponTemplate.OnRefund
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ...) -> None: ...
+
+class GrantRule(_message.Message):
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    MIN_PAYABLE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    when: str
+    campaign_id: str
+    min_payable_minor: int
+    coupon_template_id: str
+    asset: AssetGift
+    windows: _containers.RepeatedCompositeFieldContainer[Window]
+    member_limit: MemberLimit
+    quota_id: str
+    keep_on_refund: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ...) -> None: ...
+
+class AssetGift(_message.Message):
+    __slots__ = ("asset", "units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    units: int
+    def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Asset(_message.Message):
-    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem")
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_DAYS_FIELD_NUMBER: _ClassVar[int]
     EARN_FIELD_NUMBER: _ClassVar[int]
     REDEEM_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    TOP_UP_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
     expire_days: int
     earn: Earn
     redeem: Redeem
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ...) -> None: ...
+    expiry: Expiry
+    top_up: TopUpRule
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ...) -> None: ...
+
+class Expiry(_message.Message):
+    __slots__ = ("days", "end_of_month", "end_of_year", "months_after_last_movement")
+    DAYS_FIELD_NUMBER: _ClassVar[int]
+    END_OF_MONTH_FIELD_NUMBER: _ClassVar[int]
+    END_OF_YEAR_FIELD_NUMBER: _ClassVar[int]
+    MONTHS_AFTER_LAST_MOVEMENT_FIELD_NUMBER: _ClassVar[int]
+    days: int
+    end_of_month: int
+    end_of_year: int
+    months_after_last_movement: int
+    def __init__(self, days: _Optional[int] = ..., end_of_month: _Optional[int] = ..., end_of_year: _Optional[int] = ..., months_after_last_movement: _Optional[int] = ...) -> None: ...
+
+class TopUpRule(_message.Message):
+    __slots__ = ("min_minor", "max_minor", "bonus_asset", "bonuses")
+    MIN_MINOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_MINOR_FIELD_NUMBER: _ClassVar[int]
+    BONUS_ASSET_FIELD_NUMBER: _ClassVar[int]
+    BONUSES_FIELD_NUMBER: _ClassVar[int]
+    min_minor: int
+    max_minor: int
+    bonus_asset: str
+    bonuses: _containers.RepeatedCompositeFieldContainer[TopUpBonus]
+    def __init__(self, min_minor: _Optional[int] = ..., max_minor: _Optional[int] = ..., bonus_asset: _Optional[str] = ..., bonuses: _Optional[_Iterable[_Union[TopUpBonus, _Mapping]]] = ...) -> None: ...
+
+class TopUpBonus(_message.Message):
+    __slots__ = ("at_least_minor", "bonus_units")
+    AT_LEAST_MINOR_FIELD_NUMBER: _ClassVar[int]
+    BONUS_UNITS_FIELD_NUMBER: _ClassVar[int]
+    at_least_minor: int
+    bonus_units: int
+    def __init__(self, at_least_minor: _Optional[int] = ..., bonus_units: _Optional[int] = ...) -> None: ...
 
 class Earn(_message.Message):
-    __slots__ = ("units", "per_minor", "when", "max_units_per_order")
+    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability")
+    class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        BASIS_UNSPECIFIED: _ClassVar[Earn.Basis]
+        BASIS_PAYABLE: _ClassVar[Earn.Basis]
+        BASIS_DISCOUNTED: _ClassVar[Earn.Basis]
+        BASIS_LIST: _ClassVar[Earn.Basis]
+    BASIS_UNSPECIFIED: Earn.Basis
+    BASIS_PAYABLE: Earn.Basis
+    BASIS_DISCOUNTED: Earn.Basis
+    BASIS_LIST: Earn.Basis
     UNITS_FIELD_NUMBER: _ClassVar[int]
     PER_MINOR_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
     MAX_UNITS_PER_ORDER_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    TIER_MULTIPLIERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNITS_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNITS_PER_MONTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNITS_PER_YEAR_FIELD_NUMBER: _ClassVar[int]
+    AVAILABILITY_FIELD_NUMBER: _ClassVar[int]
     units: int
     per_minor: int
     when: str
     max_units_per_order: int
-    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ...) -> None: ...
+    basis: Earn.Basis
+    tier_multipliers: _containers.RepeatedCompositeFieldContainer[TierMultiplier]
+    max_units_per_day: int
+    max_units_per_month: int
+    max_units_per_year: int
+    availability: Availability
+    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ...) -> None: ...
+
+class TierMultiplier(_message.Message):
+    __slots__ = ("level", "multiplier_bps")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_BPS_FIELD_NUMBER: _ClassVar[int]
+    level: int
+    multiplier_bps: int
+    def __init__(self, level: _Optional[int] = ..., multiplier_bps: _Optional[int] = ...) -> None: ...
+
+class Availability(_message.Message):
+    __slots__ = ("on_delivery", "after_days")
+    ON_DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
+    on_delivery: bool
+    after_days: int
+    def __init__(self, on_delivery: _Optional[bool] = ..., after_days: _Optional[int] = ...) -> None: ...
 
 class Redeem(_message.Message):
-    __slots__ = ("units", "value_minor", "min_balance", "max_share_bps", "funding")
+    __slots__ = ("units", "value_minor", "min_balance", "max_share_bps", "funding", "max_units_per_order", "then_asset")
     UNITS_FIELD_NUMBER: _ClassVar[int]
     VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
     MIN_BALANCE_FIELD_NUMBER: _ClassVar[int]
     MAX_SHARE_BPS_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
+    MAX_UNITS_PER_ORDER_FIELD_NUMBER: _ClassVar[int]
+    THEN_ASSET_FIELD_NUMBER: _ClassVar[int]
     units: int
     value_minor: int
     min_balance: int
     max_share_bps: int
     funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
-    def __init__(self, units: _Optional[int] = ..., value_minor: _Optional[int] = ..., min_balance: _Optional[int] = ..., max_share_bps: _Optional[int] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ...) -> None: ...
+    max_units_per_order: int
+    then_asset: str
+    def __init__(self, units: _Optional[int] = ..., value_minor: _Optional[int] = ..., min_balance: _Optional[int] = ..., max_share_bps: _Optional[int] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., max_units_per_order: _Optional[int] = ..., then_asset: _Optional[str] = ...) -> None: ...
 
 class Tier(_message.Message):
     __slots__ = ("level", "name")
@@ -286,12 +427,14 @@ class Tier(_message.Message):
     def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("id", "cap_minor")
+    __slots__ = ("id", "cap_minor", "alert_bps")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap_minor: int
-    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ...) -> None: ...
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Quota(_message.Message):
     __slots__ = ("id", "cap")

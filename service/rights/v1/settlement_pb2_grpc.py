@@ -67,10 +67,35 @@ class SettlementServiceStub:
                 request_serializer=rights_dot_v1_dot_settlement__pb2.ListSettlementsRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_settlement__pb2.ListSettlementsResponse.FromString,
                 _registered_method=True)
+        self.Reserve = channel.unary_unary(
+                '/rights.v1.SettlementService/Reserve',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.ReserveRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.ReserveResponse.FromString,
+                _registered_method=True)
+        self.Confirm = channel.unary_unary(
+                '/rights.v1.SettlementService/Confirm',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.ConfirmRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.ConfirmResponse.FromString,
+                _registered_method=True)
+        self.Cancel = channel.unary_unary(
+                '/rights.v1.SettlementService/Cancel',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.CancelRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.CancelResponse.FromString,
+                _registered_method=True)
+        self.Refund = channel.unary_unary(
+                '/rights.v1.SettlementService/Refund',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.RefundRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.RefundResponse.FromString,
+                _registered_method=True)
         self.Reverse = channel.unary_unary(
                 '/rights.v1.SettlementService/Reverse',
                 request_serializer=rights_dot_v1_dot_settlement__pb2.ReverseRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_settlement__pb2.ReverseResponse.FromString,
+                _registered_method=True)
+        self.ConfirmDelivery = channel.unary_unary(
+                '/rights.v1.SettlementService/ConfirmDelivery',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryResponse.FromString,
                 _registered_method=True)
 
 
@@ -128,10 +153,60 @@ class SettlementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reserve(self, request, context):
+        """Prices a cart like Settle and holds what it needs, without spending it: coupons, points and stored
+        value, budgets, quotas and member limits. A hold ends exactly once: by Confirm, by Cancel, or when its
+        time is over. Idempotent under its key like Settle; the order is taken until the hold is cancelled or
+        has expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Confirm(self, request, context):
+        """Settles a reservation: what is held is spent, points are earned, coupons are granted. The settlement has
+        the reservation's id. Idempotent under its own key; rejections: ALREADY_CONFIRMED,
+        RESERVATION_CANCELLED, RESERVATION_EXPIRED. NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Cancel(self, request, context):
+        """Releases a reservation: everything held is free again, and the order may be reserved or settled anew.
+        Idempotent under its own key; rejections: ALREADY_CONFIRMED, RESERVATION_CANCELLED,
+        RESERVATION_EXPIRED. NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Refund(self, request, context):
+        """Takes goods back, any number of times, until nothing is left: money, points and stored value (to the
+        lots they came from, with their expiry), points earned, grants, budgets and quotas, each in proportion to
+        all that has been returned so far, so that any sequence of refunds comes to the same sums.
+        Idempotent under its own key; rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED,
+        RESERVATION_EXPIRED, ALREADY_REVERSED, ALREADY_REFUNDED, REFUND_EXCEEDS_PURCHASE.
+        NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Reverse(self, request, context):
-        """Undoes a whole settlement: money postings, coupons, points spent (back to their lots with their
-        expiry) and earned, counters, budgets and quotas. Idempotent under its own key; a settlement is
-        reversed at most once (rejection ALREADY_REVERSED). NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        """Undoes a whole settlement: all that is left of it after refunds is given back at once, as by a refund of
+        everything. Idempotent under its own key; a settlement is reversed at most once (rejection
+        ALREADY_REVERSED). NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmDelivery(self, request, context):
+        """Says that the goods have arrived: points of the settlement that were pending become available. Idempotent
+        under its own key; when nothing is pending any more, nothing is released and that is an answer, too.
+        Rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED, RESERVATION_EXPIRED, ALREADY_REVERSED.
+        NOT_FOUND: SETTLEMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,10 +240,35 @@ def add_SettlementServiceServicer_to_server(servicer, server):
                     request_deserializer=rights_dot_v1_dot_settlement__pb2.ListSettlementsRequest.FromString,
                     response_serializer=rights_dot_v1_dot_settlement__pb2.ListSettlementsResponse.SerializeToString,
             ),
+            'Reserve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reserve,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.ReserveRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.ReserveResponse.SerializeToString,
+            ),
+            'Confirm': grpc.unary_unary_rpc_method_handler(
+                    servicer.Confirm,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.ConfirmRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.ConfirmResponse.SerializeToString,
+            ),
+            'Cancel': grpc.unary_unary_rpc_method_handler(
+                    servicer.Cancel,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.CancelRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.CancelResponse.SerializeToString,
+            ),
+            'Refund': grpc.unary_unary_rpc_method_handler(
+                    servicer.Refund,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.RefundRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.RefundResponse.SerializeToString,
+            ),
             'Reverse': grpc.unary_unary_rpc_method_handler(
                     servicer.Reverse,
                     request_deserializer=rights_dot_v1_dot_settlement__pb2.ReverseRequest.FromString,
                     response_serializer=rights_dot_v1_dot_settlement__pb2.ReverseResponse.SerializeToString,
+            ),
+            'ConfirmDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmDelivery,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -325,6 +425,114 @@ class SettlementService:
             _registered_method=True)
 
     @staticmethod
+    def Reserve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SettlementService/Reserve',
+            rights_dot_v1_dot_settlement__pb2.ReserveRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Confirm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SettlementService/Confirm',
+            rights_dot_v1_dot_settlement__pb2.ConfirmRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.ConfirmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Cancel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SettlementService/Cancel',
+            rights_dot_v1_dot_settlement__pb2.CancelRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.CancelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Refund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SettlementService/Refund',
+            rights_dot_v1_dot_settlement__pb2.RefundRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.RefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Reverse(request,
             target,
             options=(),
@@ -341,6 +549,33 @@ class SettlementService:
             '/rights.v1.SettlementService/Reverse',
             rights_dot_v1_dot_settlement__pb2.ReverseRequest.SerializeToString,
             rights_dot_v1_dot_settlement__pb2.ReverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SettlementService/ConfirmDelivery',
+            rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.ConfirmDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,
