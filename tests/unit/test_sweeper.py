@@ -16,6 +16,7 @@ async def test_one_bad_member_does_not_keep_the_others_from_being_swept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waiting = [("t", f"m{i}") for i in range(100)]
+    only_the_bad_one_waits = asyncio.Event()
 
     async def sweep(
         writer: object, registry: object, settings: object, limit: int, left_out: set[tuple[str, str]]
@@ -25,6 +26,8 @@ async def test_one_bad_member_does_not_keep_the_others_from_being_swept(
             raise batch.SweepFailed(due) from ValueError("bad")
         for member in due:
             waiting.remove(member)
+        if waiting == [BAD]:
+            only_the_bad_one_waits.set()
         return due
 
     monkeypatch.setattr(batch, "sweep", sweep)
@@ -38,6 +41,5 @@ async def test_one_bad_member_does_not_keep_the_others_from_being_swept(
     monkeypatch.setattr("rights.store.writer.Writer.close", lambda self: connect())
     sweeper.start()
     async with asyncio.timeout(5):
-        while waiting != [BAD]:
-            await asyncio.sleep(0.01)
+        await only_the_bad_one_waits.wait()
     await sweeper.close()
