@@ -367,7 +367,9 @@ class Shop(Caller):
         assert response.HasField("receipt"), response
         return response.receipt
 
-    def reservation(self, member: str, *lines: dict[str, Any], **fields: Any) -> settlement_pb2.ReserveRequest:
+    def reservation(
+        self, member: str, *lines: dict[str, Any], **fields: Any
+    ) -> settlement_pb2.ReserveRequest:
         """A request to reserve, with a new key and order unless they are given."""
         number = self.next_id("order")
         cart = {"currency": "CNY", "lines": list(lines) or [line()]}
@@ -488,7 +490,7 @@ class Shop(Caller):
 
 @contextlib.asynccontextmanager
 async def shop_of(service: Service, tenant: str) -> AsyncIterator[Shop]:
-    """A new tenant of a service, with channels of its own."""
+    """A tenant of a service, new unless it is there, with channels of its own."""
     channels = await channels_to_every_worker(service)
     try:
         yield await new_shop(service, channels, tenant)
@@ -497,9 +499,9 @@ async def shop_of(service: Service, tenant: str) -> AsyncIterator[Shop]:
 
 
 async def new_shop(service: Service, channels: list[list[grpc.aio.Channel]], tenant: str) -> Shop:
-    """A new tenant, over channels that are there."""
+    """A tenant, new unless it is there, over channels that are there."""
     shop = Shop(service, channels, tenant)
-    await shop.sql("INSERT INTO rights.tenant (tenant_id) VALUES ($1)", tenant)
+    await shop.sql("INSERT INTO rights.tenant (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING", tenant)
     return shop
 
 
