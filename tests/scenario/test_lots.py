@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
@@ -236,6 +237,31 @@ async def test_a_killed_sweeper_goes_on_where_it_was(database: str) -> None:
             )
             assert tuple(each[0]) == (600, 600)
             assert await shop.sql("SELECT 1 FROM rights.lot") == []
+            await in_order(shop)
+
+
+async def test_one_faulty_member_does_not_stop_the_sweeper(database: str) -> None:
+    """A row that cannot be read is passed over and told; the others expire."""
+    with running(database, workers=1, sweep_interval_milliseconds=50) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book(assets=(points(),)))
+            members = await shop.members(9)
+            await shop.sql(
+                """UPDATE rights.member SET holds = '{"r": {}}', due_ms = 1 WHERE member_id = 'm4'"""
+            )
+            for member in members:
+                if member != "m4":
+                    await shop.credit(member, 9, expire_time=in_seconds(1))
+
+            async def expired() -> bool:
+                return not await shop.sql("SELECT 1 FROM rights.lot")
+
+            assert not await expired()
+            await until(expired)
+            faults = Counter(each["event"] for each in service.log() if each["level"] == "error")
+            assert faults["member_passed_over"] == 1
+            assert faults["sweep_failed"] < 10
+            await shop.sql("UPDATE rights.member SET holds = '{}', due_ms = NULL WHERE member_id = 'm4'")
             await in_order(shop)
 
 

@@ -15,6 +15,7 @@ from rights.engine.deciding import Deciding, Outcome
 from rights.engine.errors import Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
+from rights.store.connect import CONNECTION_LOST, CONTENTION
 from rights.store.writer import Batch, Key, Writer
 
 
@@ -66,6 +67,7 @@ async def _attempt(
         raise
     if refused == (0, 0):
         deciding.tell_budgets()
+        deciding.tell_swept()
         metrics.KERNEL_SECONDS.observe(deciding.slowest_kernel_seconds)
     metrics.LOAD_SECONDS.observe(loading - started)
     metrics.DECIDE_SECONDS.observe(decided - loading)
@@ -73,15 +75,29 @@ async def _attempt(
     return outcomes, refused
 
 
-async def sweep(writer: Writer, registry: Registry, settings: Settings) -> int:
-    """Books what is due for some members whom no one else has locked; answers how many they were."""
+class SweepFault(Exception):
+    """A mistake of the service or its data, for one of these (tenant, member)."""
+
+    def __init__(self, members: list[tuple[str, str]]) -> None:
+        super().__init__(f"{len(members)} members could not be swept")
+        self.members = members
+
+
+async def sweep(
+    writer: Writer, registry: Registry, settings: Settings, size: int, passed_over: set[tuple[str, str]]
+) -> int:
+    """Books what is due for at most `size` members whom no one else has locked; answers how many they were.
+
+    Raises what the database raises when it is away, and SweepFault.
+    """
+    members: list[tuple[str, str]] = []
     await writer.begin()
     try:
-        members = await writer.lock_due(clock.now_ms(), settings.sweep_batch_size)
-        lag_ms = clock.now_ms() - members[0][2] if members else 0
-        metrics.SWEEP_LAG_SECONDS.set(lag_ms / 1000)
+        due = await writer.lock_due(clock.now_ms(), size, passed_over)
+        metrics.SWEEP_LAG_SECONDS.set((clock.now_ms() - due[0][2]) / 1000 if due else 0)
+        members = [(tenant, member) for tenant, member, _ in due]
         if members:
-            keys = [Key(tenant, member, "", None, None, None) for tenant, member, _ in members]
+            keys = [Key(tenant, member, "", None, None, None) for tenant, member in members]
             now_ms = clock.now_ms()
             loaded = await writer.load(keys, [], now_ms, False)
             deciding = await _deciding(keys, loaded, registry, settings, now_ms)
@@ -89,10 +105,17 @@ async def sweep(writer: Writer, registry: Registry, settings: Settings) -> int:
                 deciding.sweep(wallet)
             if deciding.entries:
                 await _commit(deciding, writer, now_ms)
+                deciding.tell_swept()
                 return len(members)
         await writer.rollback()
-    except BaseException:
+    except BaseException as error:
         writer.drop()  # whatever was open is rolled back by the server
+        if (
+            members
+            and isinstance(error, Exception)
+            and not isinstance(error, (*CONNECTION_LOST, *CONTENTION))
+        ):
+            raise SweepFault(members) from error
         raise
     return len(members)
 

@@ -2,7 +2,8 @@
 
 Every worker runs one sweeper with a connection of its own. Members whom a lane has locked are passed over, since
 a lane does what is due itself; so sweepers of several workers share the work and wait for nobody. What is done is
-committed batch by batch: a sweeper that is stopped, or dies, goes on where it was.
+committed batch by batch: a sweeper that is stopped, or dies, goes on where it was. One member whose row is a fault
+must not stop the others: batches are halved until it is alone, then it is passed over.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ class Sweeper:
         self._registry = registry
         self._settings = settings
         self._writer = Writer(settings)
+        self._size = settings.sweep_batch_size
+        self._faulty: set[tuple[str, str]] = set()  # (tenant, member), until the worker is started again
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -42,22 +45,34 @@ class Sweeper:
         await self._writer.close()
 
     async def _run(self) -> None:
-        """Sweeps at intervals; without a pause as long as batches are full."""
+        """Sweeps at intervals; without a pause as long as there may be more to do."""
         while not self._closing.is_set():
-            if await self._sweep() < self._settings.sweep_batch_size:
+            if not await self._sweep():
                 pause = self._settings.sweep_interval_milliseconds / 1000
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), pause)
 
-    async def _sweep(self) -> int:
-        """Members swept; 0 after a failure, which the next round may not meet."""
+    async def _sweep(self) -> bool:
+        """Sweeps one batch; whether to go on at once."""
+        size = self._size
         try:
             await self._writer.connect()
-            return await batch.sweep(self._writer, self._registry, self._settings)
+            swept = await batch.sweep(self._writer, self._registry, self._settings, size, self._faulty)
         except (*CONNECTION_LOST, *CONTENTION) as error:
             self._writer.drop()
             log.warning("sweep_failed", error=repr(error))
+            return False
+        except batch.SweepFault as fault:
+            metrics.FAULTS.labels("sweep").inc()
+            log.error("sweep_failed", size=len(fault.members), exc_info=fault.__cause__)
+            if len(fault.members) == 1:
+                self._faulty.update(fault.members)
+                log.error("member_passed_over", tenant=fault.members[0][0])
+            self._size = max(1, len(fault.members) // 2)
+            return True
         except Exception as error:
             metrics.FAULTS.labels("sweep").inc()
             log.error("sweep_failed", exc_info=error)
-        return 0
+            return False
+        self._size = min(self._settings.sweep_batch_size, size * 2)
+        return swept == size

@@ -10,7 +10,10 @@ FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
 -- name: lock_due
 -- Locks some members for whom something is due, soonest first. One whom others have locked is passed over: they
 -- do what is due themselves.
-SELECT tenant_id, member_id, due_ms FROM rights.member WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2
+SELECT tenant_id, member_id, due_ms FROM rights.member
+WHERE due_ms <= $1 AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS p (tenant_id, member_id)
+                                   WHERE p.tenant_id = member.tenant_id AND p.member_id = member.member_id)
+ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
