@@ -197,7 +197,7 @@ def cases(draw: st.DrawFn, *policies: int) -> Case:
         lines=draw(st.lists(_lines(), min_size=1, max_size=5)),
         lots=draw(st.lists(_LOTS, max_size=6)),
         templates=templates[1:],
-        spends=draw(st.sampled_from([[], ["points"], ["balance"], ["points", "balance"]])),
+        spends=draw(st.sampled_from([[], ["points"], ["balance"], ["bonus", "balance", "points"]])),
         tier=draw(st.integers(0, 1)),
     )
 
