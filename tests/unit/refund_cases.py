@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -208,7 +209,7 @@ def splits(draw: st.DrawFn, lines: list[Line]) -> list[Returned]:
     parts: list[Returned] = []
     for i, line in enumerate(lines):
         cuts = sorted({0, line.quantity, *draw(st.lists(st.integers(0, line.quantity), max_size=3))})
-        parts += [{i: high - low} for low, high in zip(cuts, cuts[1:], strict=False)]
+        parts += [{i: high - low} for low, high in pairwise(cuts)]
     together: list[Returned] = []
     for part in draw(st.permutations(parts)):
         if together and not together[-1].keys() & part.keys() and draw(st.booleans()):
