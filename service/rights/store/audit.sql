@@ -157,7 +157,8 @@ FROM (SELECT j.tenant_id, j.member_id, j.entry_id, s.state,
       LEFT JOIN rights.settlement_state s
         ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
       LEFT JOIN rights.journal e
-        ON e.tenant_id = j.tenant_id AND e.settlement_id = j.entry_id AND e.rejection IS NULL
+        ON e.tenant_id = j.tenant_id AND e.member_id = j.member_id AND e.settlement_id = j.entry_id
+           AND e.rejection IS NULL
       WHERE j.kind = 'reserve' AND j.rejection IS NULL
       GROUP BY j.tenant_id, j.member_id, j.entry_id, s.state) AS ended
 WHERE (confirmed, cancelled, lapsed) IS DISTINCT FROM (
