@@ -194,6 +194,66 @@ def test_a_priced_again_discount_takes_only_what_other_shares_leave() -> None:
     assert at.wallet.lots == [Lot("points", NEVER_MS, "platform", 35_000)]
 
 
+def off_50_then_ten_percent(**fields: Any) -> list[pb.Campaign]:
+    ten_percent = pb.Campaign(
+        id="ten",
+        stage_id="member",
+        percent_discount=pb.PercentDiscount(rate_bps=1_000),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        **fields,
+    )
+    return [off_50_from_300(), ten_percent]
+
+
+def test_a_discount_never_becomes_more_than_it_was() -> None:
+    at = sold(line(29_900), line(100), campaigns=off_50_then_ten_percent())
+    assert at.kept.payable[0] + at.kept.payable[1] == 30_000 - 5_000 - 2_500
+    at.give_back({1: 1})
+    # Without the 50.00 off, 10 % of 299.00 are 29.90: but 25.00 it was.
+    assert at.kept.payable == [29_900 - 2_500, 0]
+
+
+def test_a_budget_does_not_pay_again_for_a_discount_that_came_back() -> None:
+    budget = [pb.Budget(id="b", cap_minor=10**9)]
+    campaigns = off_50_then_ten_percent(budget_id="b")
+    at = sold(line(29_900), line(100), line(4_000), campaigns=campaigns, budgets=budget)
+    paid = [at.usages()["budget", "b"]]
+    for returned in (2, 1):
+        at.give_back({returned: 1})
+        paid.append(at.usages()["budget", "b"])
+    assert paid == [2_900, 2_500, 2_500]
+    assert at.kept.payable == [29_900 - 2_900, 0, 0]  # the member has it though
+    at.give_back(None)
+    assert at.usages() == {}
+
+
+def test_a_floor_is_that_of_the_items_kept() -> None:
+    eighty = pb.Campaign(
+        id="eighty",
+        stage_id="shop",
+        threshold_discount=pb.ThresholdDiscount(discount_minor=8_000),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+    )
+    at = sold(line(10_000, 2)._replace(floor=15_000), campaigns=[eighty])
+    assert at.kept.payable == [15_000]
+    at.give_back({0: 1})
+    assert at.kept.payable == [7_500]
+
+
+def test_units_of_a_part_are_rounded_down_until_the_last() -> None:
+    """3 points are worth 0.10; items that cost 0.05 of it bring 1 point back, then the other 2."""
+    points = pb.Asset(
+        id="points",
+        issuer="platform",
+        redeem=pb.Redeem(units=3, value_minor=10, max_share_bps=10_000, funding=BY_PLATFORM),
+    )
+    at = till(rules([], [points]), [Lot("points", NEVER_MS, "platform", 3)])
+    at.settle([line(5, 2)], [Spend("points", 0)])
+    assert [at.give_back({0: 1}).redemptions[0].units for _ in range(2)] == [1, 2]
+
+
 # --- Points taken back: pending ones first, then lots, then a debt.
 
 
