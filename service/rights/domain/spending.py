@@ -20,14 +20,20 @@ def redeem(
     """The redemptions of an order, and what is left of its lines.
 
     Assets are spent in the order of the rulebook, whatever that of the request: points before stored
-    value, if the rulebook lists them so. `discounted`: per line what is left after discounts.
+    value, if the rulebook lists them so. An order spends an asset once: one that it names itself, or that
+    was spent after another, is not spent after one more. `discounted`: per line what is left after discounts.
     """
     left = list(discounted)
     redemptions: list[Redemption] = []
+    own = {spend.asset for spend in spends}
     positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
     for i in positions:
         asset = _asset(i, spends[i], book)
-        given = _redeem(asset, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
+        followers = []
+        if asset.redeem and asset.redeem.then_asset and asset.redeem.then_asset not in own:
+            followers.append(book.assets[asset.redeem.then_asset])
+            own.add(asset.redeem.then_asset)
+        given = _redeem(asset, followers, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
         if isinstance(given, Rejection):
             return given
         redemptions += given
@@ -46,6 +52,7 @@ def _asset(position: int, spend: Spend, book: Book) -> Asset:
 
 def _redeem(
     asset: Asset,
+    followers: list[Asset],
     wanted: int,
     lines: list[Line],
     wallet: Wallet,
@@ -54,14 +61,11 @@ def _redeem(
     discounted: int,
     now_ms: int,
 ) -> list[Redemption] | Rejection:
-    """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of the one after it.
+    """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of those after it.
 
     Changes `left`. What an asset gives is at most a share of the amount after discounts, what is left of the
     order, and its own limit, in whole steps.
     """
-    rule = asset.redeem
-    assert rule is not None
-    followers = [book.assets[rule.then_asset]] if rule.then_asset else []
     if wanted:
         refused = _refuse(asset, wanted, wallet, followers, sum(left), discounted, now_ms)
         if refused:
