@@ -172,13 +172,13 @@ class Reserve(_Ordering):
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.quote_refusal is not None:
-            return self.quote_refusal, Effects()
+        refused = settling.refuse_hold(situation.wallet, self.max_holds) or self.quote_refusal
+        if refused is not None:
+            return refused, Effects()
         return settling.reserve(
             self.order,
             self.order_ref,
             self.ttl_ms,
-            self.max_holds,
             situation.wallet,
             self._book(situation),
             situation.used,
