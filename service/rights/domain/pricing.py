@@ -57,15 +57,18 @@ def price(
         if refused:
             return refused
     coupons = facts.choose_coupons(order, wallet, book, now_ms)
-    required, refused = _required(order, wallet, book, coupons)
-    if refused:
+    required, refused = _required(order, book, coupons)
+    if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
     if not decision.met:
-        return _unmet(decision, book, order, coupons)
+        unmet = _unmet(decision, book, order, coupons)
+        return min(refused or unmet, unmet, key=lambda r: r.reason)
+    if refused:
+        return refused
 
     redeemed = spending.redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
     if isinstance(redeemed, Rejection):
@@ -145,10 +148,11 @@ def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejec
     return min(refusals, key=lambda r: r.reason, default=None)
 
 
-def _required(
-    order: Order, wallet: Wallet, book: Book, coupons: dict[int, Coupon]
-) -> tuple[list[int], Rejection | None]:
-    """Indices of the campaigns that must apply: those named, and those that redeem the coupons named."""
+def _required(order: Order, book: Book, coupons: dict[int, Coupon]) -> tuple[list[int], Rejection | None]:
+    """Indices of the campaigns that must apply: those named, and those that redeem the coupons named.
+
+    With the refusal of what cannot be among them: an unknown campaign, a coupon that none redeems.
+    """
     required: dict[int, None] = {}
     for campaign_id in order.required_campaigns:
         campaign = book.by_id.get(campaign_id)
@@ -157,12 +161,14 @@ def _required(
             return [], Rejection(RejectionReason.CAMPAIGN_UNKNOWN, campaign_id, message)
         required[campaign.index] = None
     used = {coupon.coupon_id: campaign for campaign, coupon in coupons.items()}
+    refused = None
     for coupon_id in order.coupon_ids or ():
-        if coupon_id not in used:
+        if coupon_id in used:
+            required[used[coupon_id]] = None
+        elif refused is None:
             message = f"coupon {coupon_id}: no campaign redeems it on this order"
-            return [], Rejection(RejectionReason.COUPON_NOT_APPLICABLE, coupon_id, message)
-        required[used[coupon_id]] = None
-    return list(required), None
+            refused = Rejection(RejectionReason.COUPON_NOT_APPLICABLE, coupon_id, message)
+    return list(required), refused
 
 
 def _unmet(decision: Decision, book: Book, order: Order, coupons: dict[int, Coupon]) -> Rejection:
