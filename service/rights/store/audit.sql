@@ -262,6 +262,23 @@ JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id
 WHERE s.state IN ('refunded', 'reversed') AND p.asset ~ '^[A-Z]{3}$'
 GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING sum(p.amount) <> 0
 
+-- name: refunds_leave_what_is_kept
+-- After any refund, what the member has paid in all is the price of what is kept: of each line something or nothing,
+-- and of the whole nothing exactly when it is refunded or reversed.
+SELECT format('%s/%s settlement %s is %s: %s items are kept for %s, paid are %s', tenant_id, member_id, settlement_id,
+              state, items, payable, paid)
+FROM rights.settlement_state s,
+     LATERAL (SELECT sum(q.value::bigint) AS items, min(q.value::bigint) AS least_items
+              FROM jsonb_array_elements(s.kept -> 'quantities') q) AS quantities,
+     LATERAL (SELECT sum(a.value::bigint) AS payable, min(a.value::bigint) AS least
+              FROM jsonb_array_elements(s.kept -> 'payable') a) AS payables,
+     LATERAL (SELECT coalesce(-sum(p.amount), 0) AS paid FROM rights.journal j
+              JOIN rights.posting p USING (tenant_id, member_id, entry_id)
+              WHERE j.tenant_id = s.tenant_id AND j.member_id = s.member_id
+                AND s.settlement_id IN (j.entry_id, j.settlement_id) AND p.account = 'payment') AS payments
+WHERE s.kept IS NOT NULL
+  AND (payable <> paid OR least_items < 0 OR least < 0 OR (items = 0) <> (state IN ('refunded', 'reversed')))
+
 -- name: refunds_return_spent_units
 -- When everything has come back, what was spent is back in the lots it came from: same asset, expiry and origin. What
 -- expired or repaid a debt at once, or was carried on by its movement, is left to the other checks: only the sum of
