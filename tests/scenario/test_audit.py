@@ -514,7 +514,7 @@ SPOILT_ROWS = {
         "cancellation",
     ),
     "pending points are lost": (
-        {"wallets_equal_postings"},
+        {"wallets_equal_postings", "pending_points_have_their_settlement"},
         f"UPDATE rights.member SET pending = '[]' {DAVE}",
         "",
     ),

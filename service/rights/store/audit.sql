@@ -192,16 +192,20 @@ WHERE (j.usages, j.coupons) IS DISTINCT FROM
                              FROM jsonb_array_elements(h.value -> 'coupons') c))
 
 -- name: pending_points_have_their_settlement
--- Points are pending for a settlement of the member that earned as many, and that has not come back as a whole.
-SELECT format('%s/%s: %s %s of %s are pending for %s, which is %s and earned %s', tenant_id, member_id, p.amount, asset,
-              origin, settlement_id, coalesce(s.state, 'settled'), coalesce(earned, 0))
-FROM rights.pending_lot p
-LEFT JOIN (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS settlement_id,
-                  g.value ->> 1 AS asset, g.value ->> 4 AS origin, sum((g.value ->> 2)::bigint) AS earned
-           FROM rights.journal j, jsonb_array_elements(j.postings) g WHERE g.value ->> 0 = 'pending'
-           GROUP BY 1, 2, 3, 4, 5) AS e USING (tenant_id, member_id, settlement_id, asset, origin)
+-- What is pending for a settlement is what it earned so and has neither become available nor been taken back; and
+-- nothing is pending for one that has come back as a whole.
+SELECT format('%s/%s: %s %s of %s are pending for %s, which is %s and has %s left', tenant_id, member_id, pending, asset,
+              origin, settlement_id, coalesce(s.state, 'settled'), earned)
+FROM (SELECT tenant_id, member_id, settlement_id, asset, origin, sum(pending) AS pending, sum(earned) AS earned
+      FROM (SELECT tenant_id, member_id, settlement_id, asset, origin, amount AS pending, 0 AS earned
+            FROM rights.pending_lot
+            UNION ALL
+            SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id), p.value ->> 1, p.value ->> 4, 0,
+                   (p.value ->> 2)::bigint
+            FROM rights.journal j, jsonb_array_elements(j.postings) p WHERE p.value ->> 0 = 'pending') AS moved
+      GROUP BY tenant_id, member_id, settlement_id, asset, origin) AS compared
 LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
-WHERE coalesce(s.state, 'settled') <> 'settled' OR earned IS DISTINCT FROM p.amount
+WHERE pending <> earned OR pending <> 0 AND s.state <> 'settled'
 
 -- name: due_is_the_soonest
 -- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
