@@ -19,7 +19,7 @@ For the hot path, take a labelled child once and keep it:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -143,16 +143,11 @@ RULEBOOK_VERSION: Final = Gauge(
 
 
 class Rpc:
-    """The three gRPC metrics of one method, labelled once."""
+    """The three gRPC metrics of one method, labelled once. `grpc_type`: unary, server_stream."""
 
     __slots__ = ("_codes", "_labels", "_seconds", "_started")
 
-    def __init__(
-        self,
-        grpc_type: Literal["unary", "client_stream", "server_stream", "bidi_stream"],
-        grpc_service: str,
-        grpc_method: str,
-    ) -> None:
+    def __init__(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
         self._labels = (grpc_type, grpc_service, grpc_method)
         self._started = GRPC_STARTED.labels(*self._labels)
         self._seconds = GRPC_HANDLING_SECONDS.labels(*self._labels)
