@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
+from rights.api.event_messages import position_text, read_position
 from rights.domain.events import END_OF_BATCH, ORIGIN, Position, Sample, backlog
 from rights.engine.horizon import Horizon
 from rights.settings import Settings
@@ -347,3 +349,11 @@ def test_the_backlog_is_estimated_by_how_dense_a_tenants_rows_are() -> None:
     every_tenth = Sample(size=16, rows=16, events=32, first_batch=1_000, last_batch=1_159)
     assert backlog(every_tenth, newest_batch=1_159) == 32
     assert backlog(every_tenth, newest_batch=2_599) == 320
+
+
+def test_positions_sort_as_texts() -> None:
+    batches = [0, 1, 9, 10, 255, 2**40, 2**63 - 1]
+    positions = [Position(*each) for each in itertools.product(batches, [0, 1, 15, 16, END_OF_BATCH])]
+    texts = [position_text(position) for position in positions]
+    assert texts == sorted(texts)
+    assert [read_position(text) for text in texts] == positions
