@@ -92,7 +92,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         )
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
-        edge = Edge(methods, Authenticator(settings), registry)
+        edge = Edge(methods, Authenticator(settings), registry, settings.event_stream_max_seconds)
         server = GrpcioServer(edge, settings)
         await server.start()
         try:

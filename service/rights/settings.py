@@ -206,7 +206,7 @@ class Settings(BaseSettings):
         description="How long an event stream lasts; its client opens another, and shows its credentials again.",
     )
     event_message_bytes: int = Field(
-        1024 * 1024,
+        256 * 1024,
         ge=1024,
         le=64 * 1024 * 1024,
         description="Size from which a message of an event stream takes no further event.",

@@ -290,6 +290,9 @@ async def test_a_long_transaction_delays_events_and_no_settlement(lively_shop: S
     await asyncio.sleep(1)
     assert not consumer.events
     assert metric(shop.service, "rights_event_horizon_age_seconds") > 0.5
+    consumer.close()  # nobody follows: nobody waits
+    await until(lambda: metric(shop.service, "rights_event_horizon_age_seconds") == 0)
+    await consumer.open()
     await end()
     await consumer.until(10)
     consumer.close()

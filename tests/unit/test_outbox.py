@@ -296,6 +296,14 @@ async def test_one_worker_drops_at_a_time_and_nothing_that_may_be_unread(
     assert await outbox.drop_before(NOW_MS + 1, 10) == (1, 1)
 
 
+async def test_rows_of_a_server_that_was_dumped_are_dropped_too(outbox: Outbox, connect: Any) -> None:
+    writer = await connect()
+    await writer.execute(
+        "INSERT INTO rights.outbox (tenant_id, xid, recorded_ms, events) VALUES ('t', '1000000000000', 1, '[]')"
+    )
+    assert await outbox.drop_before(NOW_MS, 10) == (1, 0)
+
+
 async def test_an_acknowledged_position_never_goes_back(outbox: Outbox) -> None:
     await outbox.add_consumer(TENANT, "c", ORIGIN, 10)
     assert await outbox.ack(TENANT, "c", Position(5, 3)) == (5, 3)

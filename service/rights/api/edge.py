@@ -35,10 +35,17 @@ _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
 class Edge:
     """Serves the methods of the table."""
 
-    def __init__(self, methods: Iterable[Method], authenticator: Authenticator, registry: Registry) -> None:
+    def __init__(
+        self,
+        methods: Iterable[Method],
+        authenticator: Authenticator,
+        registry: Registry,
+        stream_max_seconds: float,
+    ) -> None:
         self.methods = {method.path: method for method in methods}
         self._authenticator = authenticator
         self._registry = registry
+        self._stream_max_seconds = stream_max_seconds
         self._rpcs = {m.path: metrics.Rpc(m.kind.value, m.service, m.name) for m in self.methods.values()}
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -62,8 +69,8 @@ class Edge:
     ) -> Awaitable[None]:
         """Sends the responses' bytes, none before the one before it is taken. Raises ApiError.
 
-        Ends at the deadline, at the caller's cancellation or when streams are ended, whatever the handler or
-        `send` is waiting for.
+        Ends at the deadline, when a stream's longest time is over (then in order), at the caller's cancellation
+        or when streams are ended, whatever the handler or `send` is waiting for.
         """
         return self._measured(method, self._stream(method, request, metadata, peer, seconds_left, send))
 
@@ -122,7 +129,8 @@ class Edge:
         call, request = await self._admitted(method, raw, metadata, peer, seconds_left)
         if self._streams_ended:
             raise _stopping()
-        scope = asyncio.timeout_at(call.deadline)
+        end = asyncio.get_running_loop().time() + self._stream_max_seconds
+        scope = asyncio.timeout_at(min(call.deadline, end))
         self._streams.add(scope)
         try:
             async with scope, aclosing(cast("StreamHandler", method.handler)(call, request)) as responses:
@@ -133,7 +141,8 @@ class Edge:
                 raise  # of something that the handler waited for
             if self._streams_ended:
                 raise _stopping() from None
-            raise ApiError("DEADLINE_EXCEEDED", "the deadline of the stream has passed") from None
+            if call.deadline < end:
+                raise ApiError("DEADLINE_EXCEEDED", "the deadline of the stream has passed") from None
         finally:
             self._streams.discard(scope)
 

@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import structlog
+
 from rights.api.errors import ApiError
 from rights.api.event_messages import KINDS, consumer, position_text, read_position, response
 from rights.api.fields import Mistakes, shown
@@ -13,6 +15,8 @@ from rights.engine import clock
 from rights.engine.feed import Feed
 from rights.store.outbox import Outbox
 from rights.v1 import event_pb2 as pb
+
+log = structlog.get_logger(__name__)
 
 SERVICE = "rights.v1.EventService"
 _READERS = frozenset({"operator", "auditor"})
@@ -47,6 +51,8 @@ class EventApi:
         max_events = request.max_events or limits.DEFAULT_STREAM_EVENTS
         async with aclosing(self._feed.follow(call.tenant, start, kinds, max_events)) as batches:
             async for batch in batches:
+                if batch.gap is not None:
+                    log.warning("events_missed", tenant=call.tenant, consumer=request.consumer_id)
                 yield response(batch)
 
     async def ack_events(self, call: Call, request: pb.AckEventsRequest) -> pb.AckEventsResponse:

@@ -49,19 +49,19 @@ class Feed:
     async def follow(
         self, tenant: str, start: Position, kinds: list[str] | None, max_events: int
     ) -> AsyncGenerator[Batch, None]:
-        """The events after a position: at once a batch, empty or not, then each as it comes, and an empty one
-        after each silence. Ends when a stream's time is over. Raises Overloaded.
+        """The events after a position, for ever: at once a batch, empty or not, then each as it comes, and an
+        empty one after each silence. Raises Overloaded.
         """
         heartbeat, max_bytes = self._settings.event_heartbeat_seconds, self._settings.event_message_bytes
         clock = asyncio.get_running_loop().time
-        end = clock() + self._settings.event_stream_max_seconds
         with self._stream(), self._horizon.followed():
             floor = await self._outbox.floor(tenant)
             position = start
             yield Batch([], position, _gap(position, floor))
             sent_at = clock()
-            while (now := clock()) < end:
-                horizon = await self._horizon.beyond(position, max(0, min(sent_at + heartbeat, end) - now))
+            while True:
+                silence = sent_at + heartbeat - clock()
+                horizon = await self._horizon.beyond(position, max(0, silence))
                 events: list[StoredEvent] = []
                 gap = None
                 if horizon is not None:

@@ -57,9 +57,12 @@ class Horizon:
     async def run(self) -> None:
         """Looks again and again while the horizon is followed, for ever."""
         while True:
-            await self._followed.wait()
+            if not self._followers:
+                metrics.EVENT_HORIZON_AGE_SECONDS.set(0)
+                await self._followed.wait()
             try:
                 await self.look()
+                metrics.EVENT_HORIZON_AGE_SECONDS.set(self._age_seconds())
             except CONNECTION_LOST as error:
                 log.warning("event_poll_failed", error=str(error))
             except Exception as error:  # must not end the poll
@@ -70,7 +73,6 @@ class Horizon:
     async def look(self) -> int:
         """Moves the horizon as far as it can be; answers the greatest batch drawn so far, complete or not."""
         seen = await self._outbox.seen()
-        now = asyncio.get_running_loop().time()
         if self._waiting is not None and seen.oldest_xid >= self._waiting.next_xid:
             self._move(self._waiting.drawn)
             self._waiting = None
@@ -78,8 +80,7 @@ class Horizon:
             if seen.oldest_xid >= seen.next_xid:  # nothing runs
                 self._move(seen.drawn)
             else:
-                self._waiting = _Waiting(seen.drawn, seen.next_xid, now)
-        metrics.EVENT_HORIZON_AGE_SECONDS.set(now - self._waiting.since if self._waiting else 0)
+                self._waiting = _Waiting(seen.drawn, seen.next_xid, asyncio.get_running_loop().time())
         return seen.drawn
 
     async def beyond(self, position: Position, seconds: float) -> Position | None:
@@ -90,6 +91,10 @@ class Horizon:
                     await self._moved.wait()
                 return self._complete
         return None
+
+    def _age_seconds(self) -> float:
+        """How long events have been waiting; 0: none wait."""
+        return 0 if self._waiting is None else asyncio.get_running_loop().time() - self._waiting.since
 
     def _move(self, batch_id: int) -> None:
         if batch_id > self._complete.batch_id:

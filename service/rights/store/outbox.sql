@@ -93,11 +93,14 @@ SELECT pg_try_advisory_xact_lock(hashtext('rights.outbox.retention'))
 
 -- name: drop_before
 -- Drops at most $2 of the rows recorded before $1 and notes how far. Rows that no reader may have seen yet, since a
--- transaction from before them still runs, stay. Answers how many rows and events are gone.
-WITH dropped AS (
+-- transaction from before them still runs, stay. An xid to come is one of the server that the rows were dumped from.
+-- Answers how many rows and events are gone.
+WITH seen AS MATERIALIZED (
+    SELECT oldest_xid, next_xid FROM rights.outbox_seen()
+), dropped AS (
     DELETE FROM rights.outbox o
-    USING (SELECT tenant_id, batch_id FROM rights.outbox
-           WHERE recorded_ms < $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    USING (SELECT tenant_id, batch_id FROM rights.outbox, seen
+           WHERE recorded_ms < $1 AND (xid::text::bigint < oldest_xid OR xid::text::bigint >= next_xid)
            ORDER BY recorded_ms LIMIT $2) AS old
     WHERE o.tenant_id = old.tenant_id AND o.batch_id = old.batch_id
     RETURNING o.tenant_id, o.batch_id, jsonb_array_length(o.events) AS events

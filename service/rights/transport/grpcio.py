@@ -25,7 +25,7 @@ from rights.settings import Settings, joined
 _DETAILS = "grpc-status-details-bin"
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
-_FLUSH_SECONDS = 1.0  # for answers that are on their way when the last call was served
+_FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
 
 
 class GrpcioServer:
