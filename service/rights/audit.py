@@ -1,6 +1,6 @@
 """Checks the books: what must be true of every database at any time, whatever happened to it.
 
-The checks are the queries of `store/audit.sql`, and those below of the receipts, which are stored as the
+The checks are the queries of `store/audit.sql`, and those below of receipts and refunds, which are stored as the
 bytes that were answered. All see one snapshot, so an audit may run while the service settles.
 """
 
@@ -17,11 +17,17 @@ from rights.store.sql import statements
 from rights.v1 import settlement_pb2
 
 MAX_DETAILS = 5  # of one finding: enough to begin looking
-_STREAM = "entries_of_settle"
+_STREAM = "entries_told"
 _ROWS_AT_ONCE = 1_000
 _OWN = "own"  # the member's accounts together
 _OWN_ACCOUNTS = ("member", "held", "pending", "debt")
 
+_RESPONSES = {
+    "settle": settlement_pb2.SettleResponse,
+    "confirm": settlement_pb2.ConfirmResponse,
+    "refund": settlement_pb2.RefundResponse,
+    "reverse": settlement_pb2.ReverseResponse,
+}
 _REASONS = {
     number: name.removeprefix("REJECTION_REASON_") for name, number in settlement_pb2.RejectionReason.items()
 }
@@ -57,10 +63,10 @@ async def findings(connection: asyncpg.Connection) -> list[Finding]:
             )
             if rows:
                 found.append(Finding(check, _shown([subject for subject, _ in rows], rows[0][1]), rows[0][1]))
-    return found + await _receipt_findings(connection)
+    return found + await _answer_findings(connection)
 
 
-async def _receipt_findings(connection: asyncpg.Connection) -> list[Finding]:
+async def _answer_findings(connection: asyncpg.Connection) -> list[Finding]:
     counts: dict[str, int] = defaultdict(int)
     first: dict[str, list[str]] = defaultdict(list)
     async for row in connection.cursor(statements("audit.sql")[_STREAM], prefetch=_ROWS_AT_ONCE):
@@ -77,39 +83,76 @@ def _shown(subjects: list[str], count: int) -> str:
 
 
 def _wrong(row: Any) -> Iterator[tuple[str, str]]:
-    """The checks that one settlement, or refusal, fails: (check, what is wrong)."""
-    request, response = settlement_pb2.SettleRequest(), settlement_pb2.SettleResponse()
+    """The checks that one settlement, refund or refusal fails: (check, what is wrong)."""
+    ordered = settlement_pb2.SettleRequest()  # a ReserveRequest has the same cart
+    response: Any = _RESPONSES[row["kind"]]()
     try:
-        request.ParseFromString(row["request"])
+        ordered.ParseFromString(row["ordered"])
         response.ParseFromString(row["response"])
     except DecodeError as error:
         yield "responses_match_entries", f"cannot be read: {error}"
         return
-    yield from _response_matches_entry(row, response)
-    if row["rejection"] is None and response.HasField("receipt"):
-        receipt = response.receipt
-        legs = _legs(row["postings"])
-        yield from _shares_sum(receipt)
-        yield from _lines_sum(receipt)
-        yield from _lines_take_their_shares(receipt, request)
-        yield from _postings_match(receipt, request, legs)
-        yield from _coupons_match(receipt, row["coupons"])
-
-
-def _response_matches_entry(row: Any, response: settlement_pb2.SettleResponse) -> Iterator[tuple[str, str]]:
-    """What was answered is what was booked: the same settlement, or a refusal for the same reason."""
     if row["rejection"] is not None:
-        rejection = response.rejection
-        reason = _REASONS.get(rejection.reason)
-        if (reason, rejection.rejection_id) != (row["rejection"], row["entry_id"]):
-            told = reason or response.WhichOneof("outcome")
-            yield "responses_match_entries", f"{row['rejection']} is told as {told} {rejection.rejection_id}"
-        return
-    receipt = response.receipt
+        yield from _refusal_matches(row, response)
+    elif row["kind"] in ("settle", "confirm"):
+        yield from _receipt_is_right(row, response.receipt, ordered)
+    else:
+        told = response.refund if row["kind"] == "refund" else response.reversal.refund
+        yield from _refund_is_right(row, told, ordered)
+
+
+def _refusal_matches(row: Any, response: Any) -> Iterator[tuple[str, str]]:
+    """What was answered is the refusal that was booked."""
+    rejection = response.rejection
+    reason = _REASONS.get(rejection.reason)
+    if (reason, rejection.rejection_id) != (row["rejection"], row["entry_id"]):
+        told = reason or response.WhichOneof("outcome")
+        yield "responses_match_entries", f"{row['rejection']} is told as {told} {rejection.rejection_id}"
+
+
+def _receipt_is_right(
+    row: Any, receipt: settlement_pb2.Receipt, ordered: settlement_pb2.SettleRequest
+) -> Iterator[tuple[str, str]]:
     told_as = (receipt.settlement_id, receipt.order_id, receipt.member_id, receipt.rulebook_version)
     booked = (row["settlement_id"], row["order_id"], row["member_id"], row["rulebook_version"])
     if told_as != booked:
         yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
+    if receipt.settlement_id:
+        yield from _shares_sum(receipt)
+        yield from _lines_sum(receipt)
+        yield from _lines_take_their_shares(receipt, ordered)
+        yield from _postings_match("receipt", _legs_of_receipt(receipt, ordered), _legs(row["postings"]))
+        yield from _coupons_match(
+            "receipts", [a.coupon_id for a in receipt.adjustments if a.coupon_id], row["coupons"]
+        )
+
+
+def _refund_is_right(
+    row: Any, refund: settlement_pb2.Refund, ordered: settlement_pb2.SettleRequest
+) -> Iterator[tuple[str, str]]:
+    told_as, booked = (refund.refund_id, refund.settlement_id), (row["entry_id"], row["settlement_id"])
+    if told_as != booked:
+        yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
+    if not refund.refund_id:  # a reversal of before there were refunds told less
+        return
+    back = refund.refunded_minor - refund.charged_minor
+    lines = [line.refunded_minor for line in refund.lines]
+    least = min(refund.refunded_minor, refund.charged_minor)
+    if sum(lines) != back or least != 0 or len(lines) != len(ordered.cart.lines):
+        yield (
+            "refunds_add_up",
+            f"{refund.refunded_minor} are given back and {refund.charged_minor} charged, the lines are {lines}",
+        )
+        return
+    given: list[tuple[str, int, Any]] = [(a.campaign_id, a.amount_minor, a) for a in refund.adjustments]
+    given += [(r.asset, r.value_minor, r) for r in refund.redemptions]
+    for name, amount, each in given:
+        shares = [a.amount_minor for a in each.allocations]
+        paid = [f.amount_minor for f in each.funding]
+        if not sum(shares) == sum(paid) == amount:
+            yield "refunds_add_up", f"{name}: {amount} is allocated as {shares} and funded with {paid}"
+    yield from _postings_match("refund", _legs_of_refund(refund, ordered), _legs(row["postings"]))
+    yield from _coupons_match("refunds", list(refund.returned_coupon_ids), row["coupons"])
 
 
 def _shares_sum(receipt: settlement_pb2.Receipt) -> Iterator[tuple[str, str]]:
@@ -172,42 +215,79 @@ def _lines_take_their_shares(
             yield "lines_take_their_shares", f"line {i} is paid with {paid}, but {left[i]} is left of it"
 
 
-def _postings_match(
-    receipt: settlement_pb2.Receipt, request: settlement_pb2.SettleRequest, legs: dict[tuple[str, ...], int]
-) -> Iterator[tuple[str, str]]:
-    """The legs are the receipt's: the member pays the payable, each merchant receives the list price, each
+def _legs_of_receipt(
+    receipt: settlement_pb2.Receipt, ordered: settlement_pb2.SettleRequest
+) -> dict[tuple[str, ...], int]:
+    """What a receipt says is booked: the member pays the payable, each merchant receives the list price, each
     party pays what it funds; and the member's accounts move by the lots spent, earned and given, per issuer. (Lot
     by lot they are compared with the wallet by `wallets_equal_postings`.)
     """
     expected: dict[tuple[str, ...], int] = defaultdict(int)
     currency = receipt.currency
     expected["payment", currency] = -receipt.payable_minor
-    for line in request.cart.lines:
-        seller = f"merchant/{line.merchant_id}" if line.merchant_id else "platform"
-        expected[seller, currency] += line.unit_price_minor * line.quantity
+    for line in ordered.cart.lines:
+        expected[_seller(line), currency] += line.unit_price_minor * line.quantity
     for each in _given(receipt):
         for part in each.funding:
             expected[part.party, currency] -= part.amount_minor
-    spent = [lot for redemption in receipt.redemptions for lot in redemption.lots]
+    for redemption in receipt.redemptions:
+        for lot in redemption.lots:
+            _move(expected, lot.asset, lot.origin, -lot.amount)
     given = [earning.lot for earning in receipt.earnings]
     given += [grant.lot for grant in receipt.grants if grant.HasField("lot")]
-    for lots, sign in ((spent, -1), (given, 1)):
-        for lot in lots:
-            expected[_OWN, lot.asset, lot.origin] += sign * lot.amount
-            expected[lot.origin, lot.asset] -= sign * lot.amount
+    for lot in given:
+        _move(expected, lot.asset, lot.origin, lot.amount)
+    return expected
+
+
+def _legs_of_refund(
+    refund: settlement_pb2.Refund, ordered: settlement_pb2.SettleRequest
+) -> dict[tuple[str, ...], int]:
+    """What a refund says is booked: the legs of a receipt, the other way."""
+    expected: dict[tuple[str, ...], int] = defaultdict(int)
+    currency = refund.currency
+    expected["payment", currency] = refund.refunded_minor - refund.charged_minor
+    for line, bought in zip(refund.lines, ordered.cart.lines, strict=True):
+        expected[_seller(bought), currency] -= line.list_minor
+    given: list[Any] = [*refund.adjustments, *refund.redemptions]
+    for each in given:
+        for part in each.funding:
+            expected[part.party, currency] += part.amount_minor
+    for redemption in refund.redemptions:
+        for lot in redemption.lots:
+            _move(expected, lot.asset, lot.origin, lot.amount)
+    for clawback in refund.clawbacks:
+        _move(expected, clawback.asset, clawback.origin, -clawback.units)
+    return expected
+
+
+def _seller(line: settlement_pb2.Line) -> str:
+    return f"merchant/{line.merchant_id}" if line.merchant_id else "platform"
+
+
+def _move(expected: dict[tuple[str, ...], int], asset: str, origin: str, units: int) -> None:
+    """Units from their issuer to the member, or, negative, back."""
+    expected[_OWN, asset, origin] += units
+    expected[origin, asset] -= units
+
+
+def _postings_match(
+    what: str, expected: dict[tuple[str, ...], int], legs: dict[tuple[str, ...], int]
+) -> Iterator[tuple[str, str]]:
+    """The legs booked are those that the answer tells of."""
     for leg in sorted(expected.keys() | legs.keys()):
         told, booked = expected.get(leg, 0), legs.get(leg, 0)
         if told != booked:
-            check = "payment_is_payable" if leg[0] == "payment" else "postings_match_receipts"
-            yield check, f"{' '.join(leg)}: {booked} is booked, the receipt says {told}"
+            money = what == "receipt" and leg[0] == "payment"
+            check = "payment_is_payable" if money else f"postings_match_{what}s"
+            yield check, f"{' '.join(leg)}: {booked} is booked, the {what} says {told}"
 
 
-def _coupons_match(receipt: settlement_pb2.Receipt, coupons: object) -> Iterator[tuple[str, str]]:
-    """The coupons redeemed are those of the adjustments."""
-    told = sorted(a.coupon_id for a in receipt.adjustments if a.coupon_id)
+def _coupons_match(what: str, told: list[str], coupons: object) -> Iterator[tuple[str, str]]:
+    """The coupons redeemed, or given back, are those that the answer tells of."""
     booked = sorted(orjson.loads(str(coupons)))
-    if told != booked:
-        yield "coupons_match_receipts", f"redeems {booked}, the receipt says {told}"
+    if sorted(told) != booked:
+        yield f"coupons_match_{what}", f"{booked} are booked, the answer says {sorted(told)}"
 
 
 def _given(receipt: settlement_pb2.Receipt) -> list[Any]:

@@ -43,8 +43,44 @@ campaigns:
     funding:
       - {party: merchant, share_bps: 4000}
       - {party: PARTY_PLATFORM, share_bps: 6000}
+    refund_policy: readjudicate
+    keep_used_on_refund: true
 budgets:
-  - {id: b, cap_minor: 1_000_000}
+  - {id: b, cap_minor: 1_000_000, alert_bps: [8000, 9500]}
+coupon_templates:
+  - {id: t, start_after_days: 1, valid_days: 30, on_refund: forfeit}
+assets:
+  - id: balance
+    issuer: platform
+    expiry: {end_of_year: 0}
+    redeem:
+      units: 1
+      value_minor: 1
+      max_share_bps: 10_000
+      max_units_per_order: 50_000
+      then_asset: bonus
+      funding: [{party: issuer, share_bps: 10_000}]
+    top_up:
+      min_minor: 100
+      bonus_asset: bonus
+      bonuses: [{at_least_minor: 10_000, bonus_units: 500}]
+  - id: bonus
+    issuer: platform
+    earn:
+      units: 1
+      per_minor: 100
+      basis: discounted
+      tier_multipliers: [{level: 2, multiplier_bps: 15_000}]
+      max_units_per_day: 10
+      availability: {on_delivery: true, after_days: 7}
+    redeem: {units: 1, value_minor: 1, max_share_bps: 5_000, funding: [{party: platform, share_bps: 10_000}]}
+grants:
+  - id: next
+    when: line.amount > 0
+    min_payable_minor: 10_000
+    coupon_template_id: t
+    keep_on_refund: true
+  - {id: welcome, asset: {asset: bonus, units: 100}}
 """
 
 
@@ -97,7 +133,39 @@ def test_values_are_read() -> None:
         pb.FundingShare.PARTY_MERCHANT,
         pb.FundingShare.PARTY_PLATFORM,
     ]
-    assert rulebook.budgets[0].cap_minor == 1_000_000
+    assert rulebook.budgets[0] == pb.Budget(id="b", cap_minor=1_000_000, alert_bps=[8_000, 9_500])
+
+
+def test_values_of_what_follows_a_price_are_read() -> None:
+    rulebook = parsed(SOUND)
+    campaign = rulebook.campaigns[0]
+    assert (campaign.refund_policy, campaign.keep_used_on_refund) == (pb.REFUND_POLICY_READJUDICATE, True)
+    assert rulebook.coupon_templates[0] == pb.CouponTemplate(
+        id="t", start_after_days=1, valid_days=30, on_refund=pb.CouponTemplate.ON_REFUND_FORFEIT
+    )
+    balance, bonus = rulebook.assets
+    assert balance.expiry.WhichOneof("policy") == "end_of_year"  # though it is 0
+    assert (balance.redeem.max_units_per_order, balance.redeem.then_asset) == (50_000, "bonus")
+    assert balance.top_up == pb.TopUpRule(
+        min_minor=100, bonus_asset="bonus", bonuses=[pb.TopUpBonus(at_least_minor=10_000, bonus_units=500)]
+    )
+    assert bonus.earn == pb.Earn(
+        units=1,
+        per_minor=100,
+        basis=pb.Earn.BASIS_DISCOUNTED,
+        tier_multipliers=[pb.TierMultiplier(level=2, multiplier_bps=15_000)],
+        max_units_per_day=10,
+        availability=pb.Availability(on_delivery=True, after_days=7),
+    )
+    coupon, points = rulebook.grants
+    assert coupon == pb.GrantRule(
+        id="next",
+        when="line.amount > 0",
+        min_payable_minor=10_000,
+        coupon_template_id="t",
+        keep_on_refund=True,
+    )
+    assert points.asset == pb.AssetGift(asset="bonus", units=100)
 
 
 @pytest.mark.parametrize("written", ["list", "LIST", "BASIS_LIST", "basis_list", '"list"'])
@@ -196,9 +264,14 @@ MISTAKES = [
         "campaigns[0].member_limit",
         "'3' is not a mapping; the keys are max_u",
     ),
-    ("  - {id: b, cap_minor: 1_000_000}", "  «id: b", "budgets", "a mapping is not a list"),
     (
-        "- {id: b, cap_minor: 1_000_000}",
+        "  - {id: b, cap_minor: 1_000_000, alert_bps: [8000, 9500]}",
+        "  «id: b",
+        "budgets",
+        "a mapping is not a list",
+    ),
+    (
+        "- {id: b, cap_minor: 1_000_000, alert_bps: [8000, 9500]}",
         "- «b",
         "budgets[0]",
         "'b' is not a mapping; the keys are id, cap_minor",
@@ -261,6 +334,68 @@ MISTAKES = [
         "is not after",
     ),
     ("    stage_id: shop\n", "", "campaigns[0].stage_id", "is required"),
+    # what follows a price: the file
+    (
+        "refund_policy: readjudicate",
+        "refund_policy: «again",
+        "campaigns[0].refund_policy",
+        "allowed are keep, readjudicate",
+    ),
+    (
+        "on_refund: forfeit",
+        "on_refund: «lose",
+        "coupon_templates[0].on_refund",
+        "allowed are return, forfeit",
+    ),
+    ("basis: discounted", "basis: «net", "assets[1].earn.basis", "allowed are payable, discounted, list"),
+    (
+        "on_delivery: true",
+        "on_delivery: «1",
+        "assets[1].earn.availability.on_delivery",
+        "neither true nor false",
+    ),
+    (
+        "{end_of_year: 0}",
+        "{end_of_year: 0, «days: 3}",
+        "assets[0].expiry.days",
+        "cannot be given beside `end_of_year`",
+    ),
+    ("{end_of_year: 0}", "{«end_of_week: 0}", "assets[0].expiry.end_of_week", "is not a key here"),
+    ("[8000, 9500]", "[8000, «95%]", "budgets[0].alert_bps[1]", "'95%' is not a whole decimal number"),
+    (
+        "    coupon_template_id: t\n",
+        "    coupon_template_id: t\n    «asset: {asset: bonus, units: 1}\n",
+        "grants[0].asset",
+        "cannot be given beside `coupon_template_id`",
+    ),
+    # what follows a price: what validation finds
+    (
+        "    expiry: {end_of_year: 0}",
+        "    expire_days: 3\n    expiry: «{days: 3}",
+        "assets[0].expiry",
+        "expire_days",
+    ),
+    ("{end_of_year: 0}", "{end_of_year: «101}", "assets[0].expiry.end_of_year", "allowed are 0..100"),
+    ("then_asset: bonus", "then_asset: «bonuses", "assets[0].redeem.then_asset", "'bonuses' is not an asset"),
+    (
+        "{at_least_minor: 10_000,",
+        "{at_least_minor: «0,",
+        "assets[0].top_up.bonuses[0].at_least_minor",
+        "1..10",
+    ),
+    ("{level: 2,", "{level: «-1,", "assets[1].earn.tier_multipliers[0].level", "allowed are 0..1000"),
+    (
+        "{on_delivery: true, after_days: 7}",
+        "«{}",
+        "assets[1].earn.availability",
+        "needs on_delivery, after_days, or both",
+    ),
+    ("max_units_per_day: 10", "max_units_per_day: «-10", "assets[1].earn.max_units_per_day", "-10 is out of"),
+    ("[8000, 9500]", "[8000, «8000]", "budgets[0].alert_bps[1]", "8000 is named twice"),
+    ("start_after_days: 1,", "start_after_days: «-1,", "coupon_templates[0].start_after_days", "0..3650"),
+    ("bonus, units: 100", "bonus, units: «0", "grants[1].asset.units", "allowed are 1..1000000000000"),
+    ("  - {id: welcome, asset: {asset: bonus, units: 100}}", "  - «{id: x}", "grants[1]", "gives nothing"),
+    ("when: line.amount > 0", "when: line.amount > «foo", "grants[0].when", "foo"),
 ]
 
 

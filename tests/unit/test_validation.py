@@ -30,6 +30,7 @@ campaigns {
 campaigns {
   id: "threshold" stage_id: "shop" threshold_discount { threshold_minor: 40000 discount_minor: 38000 }
   exclusion_groups: "g2" coupon_template_id: "t2"
+  refund_policy: REFUND_POLICY_READJUDICATE keep_used_on_refund: true
   funding { party: PARTY_BRAND party_id: "nike" share_bps: 10000 }
 }
 campaigns {
@@ -42,7 +43,7 @@ campaigns {
 }
 campaigns { id: "double" points_multiplier { asset: "points" multiplier_bps: 20000 } }
 coupon_templates { id: "t1" title: "Coupon" valid_seconds: 86400 valid_until { seconds: 3000 } }
-coupon_templates { id: "t2" }
+coupon_templates { id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT }
 assets {
   id: "points" title: "Points" issuer: "platform" expire_days: 365
   earn { units: 1 per_minor: 2000 when: "line.amount > 0" max_units_per_order: 10 }
@@ -52,9 +53,38 @@ assets {
   }
 }
 assets { id: "stars" issuer: "merchant/uniqlo" }
+assets {
+  id: "balance" issuer: "platform" expiry { months_after_last_movement: 24 }
+  redeem {
+    units: 1 value_minor: 1 max_share_bps: 10000 max_units_per_order: 50000 then_asset: "bonus"
+    funding { party: PARTY_ISSUER share_bps: 10000 }
+  }
+  top_up {
+    min_minor: 1000 max_minor: 100000 bonus_asset: "bonus"
+    bonuses { at_least_minor: 10000 bonus_units: 500 } bonuses { at_least_minor: 50000 bonus_units: 5000 }
+  }
+}
+assets {
+  id: "bonus" issuer: "platform" expiry { end_of_year: 1 }
+  earn {
+    units: 1 per_minor: 100 basis: BASIS_DISCOUNTED
+    tier_multipliers { level: 1 multiplier_bps: 15000 } tier_multipliers { level: 2 multiplier_bps: 20000 }
+    max_units_per_day: 100 max_units_per_month: 1000 max_units_per_year: 5000
+    availability { on_delivery: true after_days: 7 }
+  }
+  redeem {
+    units: 10 value_minor: 10 max_share_bps: 5000 funding { party: PARTY_PLATFORM share_bps: 10000 }
+  }
+}
 tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
-budgets { id: "b1" cap_minor: 100 } budgets { id: "b2" }
+budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id: "b2" }
 quotas { id: "q1" cap: 100 } quotas { id: "q2" }
+grants {
+  id: "next" title: "For the next time" when: "line.amount > 0" campaign_id: "percent"
+  min_payable_minor: 10000 coupon_template_id: "t2" windows { daily_start: "09:00" daily_end: "10:00" }
+  member_limit { max_uses: 1 period: PERIOD_MONTH } quota_id: "q1" keep_on_refund: true
+}
+grants { id: "welcome" asset { asset: "points" units: 100 } }
 """
 
 MAX_AMOUNT = 10**15
@@ -128,7 +158,28 @@ RANGES = [
     ("assets[0].redeem.max_share_bps", 1, 10_000),
     ("tiers[1].level", 1, 1_000),
     ("budgets[0].cap_minor", 0, MAX_AMOUNT),
+    ("budgets[0].alert_bps[0]", 1, 10_000),
     ("quotas[0].cap", 0, MAX_AMOUNT),
+    ("coupon_templates[1].start_after_days", 0, 3_650),
+    ("coupon_templates[1].valid_days", 0, 36_500),
+    ("assets[2].expiry.days", 1, 36_500),
+    ("assets[2].expiry.end_of_month", 0, 1_200),
+    ("assets[2].expiry.end_of_year", 0, 100),
+    ("assets[2].expiry.months_after_last_movement", 1, 1_200),
+    ("assets[2].redeem.max_units_per_order", 0, MAX_AMOUNT),
+    ("assets[2].top_up.min_minor", 0, 100_000),
+    ("assets[2].top_up.max_minor", 1_000, MAX_AMOUNT),
+    ("assets[2].top_up.bonuses[0].at_least_minor", 1, MAX_AMOUNT),
+    ("assets[2].top_up.bonuses[0].bonus_units", 1, MAX_AMOUNT),
+    ("assets[3].earn.tier_multipliers[0].level", 0, 1_000),
+    ("assets[3].earn.tier_multipliers[0].multiplier_bps", 1, 1_000_000),
+    ("assets[3].earn.max_units_per_day", 0, MAX_AMOUNT),
+    ("assets[3].earn.max_units_per_month", 0, MAX_AMOUNT),
+    ("assets[3].earn.max_units_per_year", 0, MAX_AMOUNT),
+    ("assets[3].earn.availability.after_days", 0, 3_650),
+    ("grants[0].min_payable_minor", 0, MAX_AMOUNT),
+    ("grants[0].member_limit.max_uses", 1, 1_000_000),
+    ("grants[1].asset.units", 1, 10**12),
 ]
 
 
@@ -144,7 +195,7 @@ def test_numbers_are_limited_on_both_sides(path: str, low: int, high: int) -> No
         mistakes = found(rulebook)
         assert mistakes, wrong
         for _, message in mistakes:
-            assert str(wrong) in message or "every_minor" in message
+            assert str(wrong) in message or "every_minor" in message or "min_minor" in message
 
 
 # (path that is set, value, path of the mistake or "" for the same, part of its message)
@@ -215,12 +266,17 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "",
         "only discounts are paid for",
     ),
-    ("campaigns[4].points_multiplier.asset", "", "", "is required; the assets that are earned are: points"),
+    (
+        "campaigns[4].points_multiplier.asset",
+        "",
+        "",
+        "is required; the assets that are earned are: bonus, points",
+    ),
     (
         "campaigns[4].points_multiplier.asset",
         "coins",
         "",
-        "'coins' is not an asset; there are: points, stars",
+        "'coins' is not an asset; there are: balance, bonus, points, stars",
     ),
     ("campaigns[4].points_multiplier.asset", "stars", "", "'stars' has no `earn`"),
     # windows
@@ -277,6 +333,104 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("tiers[1].name", "", "", "is required: 1..64 bytes"),
     ("tiers[1].name", LONG, "", "takes 65 bytes; at most 64"),
     ("tiers[1].name", "V\0", "", "has a NUL character"),
+    # refunds
+    (
+        "campaigns[1].refund_policy",
+        3,
+        "",
+        "3 is not known; allowed are REFUND_POLICY_KEEP, REFUND_POLICY_READJ",
+    ),
+    (
+        "coupon_templates[1].on_refund",
+        3,
+        "",
+        "3 is not known; allowed are ON_REFUND_RETURN, ON_REFUND_FORFEIT",
+    ),
+    (
+        "coupon_templates[1].valid_seconds",
+        60,
+        "coupon_templates[1].valid_days",
+        "is not allowed together with valid_seconds",
+    ),
+    # expiry
+    (
+        "assets[2].expiry",
+        {},
+        "",
+        "has no policy; one of days, end_of_month, end_of_year, months_after_last_m",
+    ),
+    ("assets[2].expire_days", 5, "assets[2].expiry", "is not allowed together with expire_days"),
+    # spending
+    (
+        "assets[2].redeem.then_asset",
+        "coins",
+        "",
+        "'coins' is not an asset of this rulebook; there are: balance",
+    ),
+    ("assets[2].redeem.then_asset", "balance", "", "'balance' is the asset itself"),
+    ("assets[2].redeem.then_asset", "stars", "", "'stars' has no redeem, so it cannot be spent"),
+    (
+        "assets[3].redeem.value_minor",
+        20,
+        "assets[2].redeem.then_asset",
+        "a unit of 'bonus' is not worth what",
+    ),
+    (
+        "assets[3].redeem.then_asset",
+        "points",
+        "assets[2].redeem.then_asset",
+        "'bonus' has a then_asset itself; a chain has two assets at most",
+    ),
+    # paying in
+    ("assets[2].redeem", None, "assets[2].top_up", "needs a redeem in which units and value_minor are equal"),
+    ("assets[2].top_up.max_minor", 999, "", "999 is below min_minor, 1000"),
+    ("assets[2].top_up.bonus_asset", "", "", "is required with bonuses"),
+    ("assets[2].top_up.bonus_asset", "balance", "", "'balance' is the asset itself"),
+    ("assets[2].top_up.bonus_asset", "coins", "", "'coins' is not an asset of this rulebook"),
+    ("assets[2].top_up.bonuses[1].at_least_minor", 10_000, "", "10000 is named twice"),
+    (
+        "assets[2].top_up.bonuses",
+        [pb.TopUpBonus(at_least_minor=i + 1, bonus_units=1) for i in range(17)],
+        "",
+        "has 17 entries; at most 16",
+    ),
+    # earning
+    (
+        "assets[3].earn.basis",
+        4,
+        "",
+        "4 is not known; allowed are BASIS_PAYABLE, BASIS_DISCOUNTED, BASIS_LIST",
+    ),
+    ("assets[3].earn.tier_multipliers[1].level", 1, "", "1 is named twice"),
+    (
+        "assets[3].earn.tier_multipliers",
+        [pb.TierMultiplier(level=i, multiplier_bps=1) for i in range(101)],
+        "",
+        "has 101 entries; at most 100",
+    ),
+    ("assets[3].earn.availability", {}, "", "needs on_delivery, after_days, or both"),
+    # budgets
+    ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
+    ("budgets[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
+    # grants
+    ("grants[1].id", "next", "", "'next' is already used by grants[0]"),
+    ("grants[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("grants[0].when", "line.amount", "", "is of type int; a condition is of type bool"),
+    (
+        "grants[0].campaign_id",
+        "gone",
+        "",
+        "'gone' is not a campaign of this rulebook; there are: double, every",
+    ),
+    ("grants[0].coupon_template_id", None, "grants[0]", "gives nothing; one of coupon_template_id, asset is"),
+    ("grants[0].coupon_template_id", "", "", "is empty"),
+    ("grants[0].coupon_template_id", "t9", "", "'t9' is not a coupon template of this rulebook"),
+    ("grants[1].asset.asset", "", "", "is required; assets: balance, bonus, points, stars"),
+    ("grants[1].asset.asset", "coins", "", "'coins' is not an asset of this rulebook"),
+    ("grants[0].windows[0].daily_end", "", "", "is required: daily_start and daily_end are given both"),
+    ("grants[0].windows", [pb.Window()] * 17, "", "has 17 entries; at most 16"),
+    ("grants[0].member_limit.period", 5, "", "5 is not known; allowed are PERIOD_LIFETIME"),
+    ("grants[0].quota_id", "b1", "", "'b1' is not a quota of this rulebook; there are: q1, q2"),
 ]
 
 
@@ -316,6 +470,7 @@ COUNTS: list[tuple[str, int, Callable[[int], Any]]] = [
     ("tiers", 100, lambda i: pb.Tier(level=i, name="x")),
     ("budgets", 10_000, lambda i: pb.Budget(id=f"b{i}")),
     ("quotas", 10_000, lambda i: pb.Quota(id=f"q{i}")),
+    ("grants", 10_000, lambda i: pb.GrantRule(id=f"r{i}", coupon_template_id="t1")),
     ("campaigns", 10_000, lambda i: multiplier(f"c{i}")),
 ]
 
@@ -327,7 +482,8 @@ def multiplier(id_: str) -> pb.Campaign:
 @pytest.mark.parametrize(("name", "most", "make"), COUNTS, ids=[name for name, _, _ in COUNTS])
 def test_lists_are_limited(name: str, most: int, make: Callable[[int], Any]) -> None:
     rulebook = sound()
-    rulebook.ClearField("campaigns")  # they refer to the other lists
+    for referring in ("campaigns", "grants"):
+        rulebook.ClearField(referring)
     change(rulebook, name, [make(i) for i in range(most)])
     assert validate(rulebook) == []
     getattr(rulebook, name).append(make(most))

@@ -21,16 +21,22 @@ def redeem(
 
     Assets are spent in the order of the rulebook, whatever that of the request: points before stored
     value, if the rulebook lists them so. `discounted`: per line what is left after discounts.
+
+    Each asset is spent once: one that is named, or was spent after another, does not follow (again).
     """
     left = list(discounted)
     redemptions: list[Redemption] = []
+    once = {spend.asset for spend in spends}
     positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
     for i in positions:
         asset = _asset(i, spends[i], book)
-        given = _redeem(asset, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
+        follower = asset.redeem.then_asset if asset.redeem is not None else ""
+        after = [book.assets[follower]] if follower and follower not in once else []
+        given = _redeem(asset, after, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
         if isinstance(given, Rejection):
             return given
         redemptions += given
+        once |= {redemption.asset for redemption in given}
     return redemptions, left
 
 
@@ -46,6 +52,7 @@ def _asset(position: int, spend: Spend, book: Book) -> Asset:
 
 def _redeem(
     asset: Asset,
+    followers: list[Asset],
     wanted: int,
     lines: list[Line],
     wallet: Wallet,
@@ -54,14 +61,11 @@ def _redeem(
     discounted: int,
     now_ms: int,
 ) -> list[Redemption] | Rejection:
-    """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of the one after it.
+    """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of those after it.
 
     Changes `left`. What an asset gives is at most a share of the amount after discounts, what is left of the
     order, and its own limit, in whole steps.
     """
-    rule = asset.redeem
-    assert rule is not None
-    followers = [book.assets[rule.then_asset]] if rule.then_asset else []
     if wanted:
         refused = _refuse(asset, wanted, wallet, followers, sum(left), discounted, now_ms)
         if refused:

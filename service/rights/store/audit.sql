@@ -25,11 +25,19 @@ FROM (SELECT tenant_id, member_id, 'member' AS account, asset, expires_ms, origi
 GROUP BY tenant_id, member_id, account, asset, expires_ms, origin HAVING sum(amount) <> 0
 
 -- name: lots_are_positive
--- No lot is empty or below zero, and none is there twice: lots of one expiry and origin are merged.
-SELECT format('%s/%s: %s lots of %s expiring %s from %s, the least of %s', tenant_id, member_id, count(*), asset,
-              coalesce(expires_ms::text, 'never'), origin, min(amount))
-FROM rights.lot
-GROUP BY tenant_id, member_id, asset, expires_ms, origin HAVING min(amount) <= 0 OR count(*) > 1
+-- Nothing in a wallet is empty or below zero: no lot, held lot, pending points or debt. And no lot is there twice: lots
+-- of one expiry and origin are merged.
+SELECT format('%s/%s: %s times %s of %s expiring %s from %s, the least of %s', tenant_id, member_id, count(*), account,
+              asset, coalesce(expires_ms::text, 'never'), origin, min(amount))
+FROM (SELECT tenant_id, member_id, 'lot' AS account, asset, expires_ms, origin, amount FROM rights.lot
+      UNION ALL
+      SELECT tenant_id, member_id, 'held', asset, expires_ms, origin, amount FROM rights.held_lot
+      UNION ALL
+      SELECT tenant_id, member_id, 'pending', asset, NULL, origin, amount FROM rights.pending_lot
+      UNION ALL
+      SELECT tenant_id, member_id, 'debt', asset, NULL, origin, amount FROM rights.debt) AS there
+GROUP BY tenant_id, member_id, account, asset, expires_ms, origin
+HAVING min(amount) <= 0 OR account = 'lot' AND count(*) > 1
 
 -- name: budgets_equal_usages
 -- What is used and what is held of each budget and quota is what the journal used and held of it.
@@ -149,7 +157,8 @@ FROM (SELECT j.tenant_id, j.member_id, j.entry_id, s.state,
       LEFT JOIN rights.settlement_state s
         ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
       LEFT JOIN rights.journal e
-        ON e.tenant_id = j.tenant_id AND e.settlement_id = j.entry_id AND e.rejection IS NULL
+        ON e.tenant_id = j.tenant_id AND e.member_id = j.member_id AND e.settlement_id = j.entry_id
+           AND e.rejection IS NULL
       WHERE j.kind = 'reserve' AND j.rejection IS NULL
       GROUP BY j.tenant_id, j.member_id, j.entry_id, s.state) AS ended
 WHERE (confirmed, cancelled, lapsed) IS DISTINCT FROM (
@@ -167,6 +176,37 @@ FROM (SELECT coalesce(s.tenant_id, h.tenant_id) AS tenant_id, coalesce(s.member_
                  FROM rights.member m, jsonb_object_keys(m.holds) AS k (reservation_id)) AS h
         ON h.tenant_id = s.tenant_id AND h.member_id = s.member_id AND h.reservation_id = s.settlement_id) AS both_sides
 WHERE held <> (coalesce(state, '') = 'held')
+
+-- name: holds_keep_what_was_reserved
+-- A hold in a wallet is what its reservation booked, so that its end gives back exactly that: the same uses, and the
+-- same coupons. (Its lots are compared with the postings by `wallets_equal_postings`.)
+SELECT format('%s/%s: reservation %s booked %s and coupons %s, but holds %s and %s', m.tenant_id, m.member_id, h.key,
+              j.usages, j.coupons, h.value -> 'usages', h.value -> 'coupons')
+FROM rights.member m, jsonb_each(m.holds) h
+JOIN LATERAL (SELECT usages, (SELECT coalesce(jsonb_agg(c.value -> 0 ORDER BY c.value -> 0), '[]')
+                              FROM jsonb_array_elements(e.coupons) c WHERE c.value ->> 1 = 'reserve') AS coupons
+              FROM rights.journal e
+              WHERE e.tenant_id = m.tenant_id AND e.member_id = m.member_id AND e.entry_id = h.key) AS j ON true
+WHERE (j.usages, j.coupons) IS DISTINCT FROM
+      (h.value -> 'usages', (SELECT coalesce(jsonb_agg(c.value ORDER BY c.value), '[]')
+                             FROM jsonb_array_elements(h.value -> 'coupons') c))
+
+-- name: pending_points_have_their_settlement
+-- Points are pending for a settlement of the member that earned as many, and that has not come back as a whole.
+SELECT format('%s/%s: %s %s of %s are pending for %s, which %s', p.tenant_id, p.member_id, p.amount, p.asset, p.origin,
+              p.settlement_id, CASE WHEN earned IS NULL THEN 'did not earn them' ELSE 'is ' || state || ' and earned '
+              || earned END)
+FROM rights.pending_lot p
+LEFT JOIN LATERAL (SELECT sum(g.amount) AS earned FROM rights.journal j
+                   JOIN rights.posting g USING (tenant_id, member_id, entry_id)
+                   WHERE j.tenant_id = p.tenant_id AND j.member_id = p.member_id
+                     AND p.settlement_id = coalesce(j.settlement_id, j.entry_id)
+                     AND j.kind IN ('settle', 'confirm', 'refund', 'release', 'deliver')
+                     AND g.account = 'pending' AND g.asset = p.asset AND g.origin = p.origin) AS e ON true
+LEFT JOIN LATERAL (SELECT coalesce(min(s.state), 'settled') AS state FROM rights.settlement_state s
+                   WHERE s.tenant_id = p.tenant_id AND s.member_id = p.member_id
+                     AND s.settlement_id = p.settlement_id) AS s ON true
+WHERE state <> 'settled' OR earned IS DISTINCT FROM p.amount
 
 -- name: due_is_the_soonest
 -- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
@@ -225,34 +265,47 @@ GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING su
 -- name: refunds_return_spent_units
 -- When everything has come back, what was spent is back in the lots it came from: same asset, expiry and origin. What
 -- expired or repaid a debt at once, or was carried on by its movement, is left to the other checks: only the sum of
--- what issuers gave and took for the settlement's own redemptions is compared, per asset and origin.
+-- what issuers gave and took for the settlement is compared, per asset and origin. Reversals of before there were
+-- refunds (they left no `kept`) did not take back what was spent already.
 SELECT format('%s/%s settlement %s: its issuers of %s are off by %s', s.tenant_id, s.member_id, s.settlement_id,
               p.asset, sum(p.amount))
 FROM rights.settlement_state s
 JOIN rights.journal j
   ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND s.settlement_id IN (j.entry_id, j.settlement_id)
 JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id AND p.entry_id = j.entry_id
-WHERE s.state IN ('refunded', 'reversed') AND p.asset !~ '^[A-Z]{3}$'
+WHERE s.state IN ('refunded', 'reversed') AND s.kept IS NOT NULL AND p.asset !~ '^[A-Z]{3}$'
   AND p.account NOT IN ('member', 'held', 'pending', 'debt')
-  AND NOT coalesce(s.kept -> 'gifts' @> 'true', false)  -- a gift that the rulebook lets the member keep
-GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING sum(p.amount) <> 0
+GROUP BY s.tenant_id, s.member_id, s.settlement_id, s.kept, p.asset, p.account
+HAVING sum(p.amount) > 0  -- below zero: what was given as a gift, if the rulebook lets the member keep one
+    OR sum(p.amount) < 0 AND NOT s.kept -> 'gifts' @> 'true'
 
 -- name: refunds_release_usages
--- No settlement gives back more of a budget, quota or counter than it used.
-SELECT format('%s/%s settlement %s: %s %s is off by %s', j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id),
-              u.kind, u.id, sum(u.amount))
-FROM rights.journal j JOIN rights.usage u
-  ON u.tenant_id = j.tenant_id AND u.member_id = j.member_id AND u.entry_id = j.entry_id
-GROUP BY j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id), u.kind, u.id HAVING sum(u.amount) < 0
+-- No settlement gives back more of a budget, quota or counter than it used. What a reservation held is given back when
+-- it ends, all of it when it ends unsettled; and after refunds no more of the budgets stays used than what the
+-- discounts still use (`kept.used`).
+SELECT format('%s/%s settlement %s, %s: %s %s is off by %s', tenant_id, member_id, settlement_id,
+              coalesce(s.state, 'settled'), kind, id, amount)
+FROM (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS settlement_id, u.kind, u.id,
+             sum(u.amount) AS amount
+      FROM rights.journal j JOIN rights.usage u
+        ON u.tenant_id = j.tenant_id AND u.member_id = j.member_id AND u.entry_id = j.entry_id
+      GROUP BY 1, 2, 3, 4, 5) AS taken
+LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
+WHERE amount < 0
+   OR amount > 0 AND (kind IN ('held_budget', 'held_quota') AND coalesce(s.state, '') <> 'held'
+                      OR s.state IN ('cancelled', 'expired')
+                      OR kind = 'budget' AND amount > (SELECT sum(d.value::bigint)
+                                                       FROM jsonb_array_elements(s.kept -> 'used') d))
 
--- name: entries_of_settle
--- Not a check: all settlements, confirmed reservations and refusals, for the checks of receipts that SQL cannot see
--- into. The request of a confirmed reservation is the one that reserved it.
+-- name: entries_told
+-- Not a check: all settlements, confirmed reservations, refunds, reversals and refusals of these, for the checks of
+-- answers that SQL cannot see into. `ordered` is the request with the cart: that of the settlement, or of the
+-- reservation that was confirmed.
 SELECT j.tenant_id, j.member_id, j.entry_id, j.kind, coalesce(j.settlement_id, j.entry_id) AS settlement_id, j.order_id,
        j.rulebook_version, j.rejection, j.postings::text AS postings,
        (SELECT coalesce(jsonb_agg(m.value -> 0), '[]') FROM jsonb_array_elements(j.coupons) m
-        WHERE m.value ->> 1 = 'redeem')::text AS coupons,
-       coalesce(r.request, j.request) AS request, j.response
+        WHERE m.value ->> 1 = CASE WHEN j.kind IN ('settle', 'confirm') THEN 'redeem' ELSE 'return' END)::text AS coupons,
+       coalesce(r.request, j.request) AS ordered, j.response
 FROM rights.journal j LEFT JOIN rights.journal r
-  ON j.kind = 'confirm' AND r.tenant_id = j.tenant_id AND r.member_id = j.member_id AND r.entry_id = j.settlement_id
-WHERE j.kind IN ('settle', 'confirm')
+  ON j.kind <> 'settle' AND r.tenant_id = j.tenant_id AND r.member_id = j.member_id AND r.entry_id = j.settlement_id
+WHERE j.kind IN ('settle', 'confirm', 'refund', 'reverse')

@@ -1,0 +1,65 @@
+"""What members are given: coupon templates, and the rules that grant coupons and units."""
+
+from rights.domain.limits import MAX_AMOUNT
+from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks
+from rights.v1 import rulebook_pb2 as pb
+
+MAX_COUPON_TEMPLATES = 10_000
+MAX_VALID_SECONDS = 315_360_000
+MAX_VALID_DAYS = 36_500
+MAX_START_AFTER_DAYS = 3_650
+MAX_GRANTS = 10_000
+MAX_GIFT_UNITS = 10**12
+
+
+class GiftChecks(Checks):
+    """The checks of the lists of templates and grants."""
+
+    def _check_coupon_templates(self) -> None:
+        templates = self._bounded("coupon_templates", self._rulebook.coupon_templates, MAX_COUPON_TEMPLATES)
+        self._check_ids("coupon_templates", templates)
+        for index, template in enumerate(templates):
+            path = f"coupon_templates[{index}]"
+            self._check_text(f"{path}.title", template.title, MAX_TITLE_BYTES)
+            self._check_range(f"{path}.valid_seconds", template.valid_seconds, 0, MAX_VALID_SECONDS)
+            self._check_range(f"{path}.start_after_days", template.start_after_days, 0, MAX_START_AFTER_DAYS)
+            self._check_range(f"{path}.valid_days", template.valid_days, 0, MAX_VALID_DAYS)
+            if template.valid_days and template.valid_seconds:
+                self._note(f"{path}.valid_days", "is not allowed together with valid_seconds")
+            self._check_enum(f"{path}.on_refund", template.on_refund, pb.CouponTemplate.OnRefund)
+            if template.HasField("valid_until"):
+                self._check_timestamp(f"{path}.valid_until", template.valid_until)
+
+    def _check_grants(self) -> None:
+        grants = self._bounded("grants", self._rulebook.grants, MAX_GRANTS)
+        self._check_ids("grants", grants)
+        for index, grant in enumerate(grants):
+            self._check_grant(f"grants[{index}]", grant)
+
+    def _check_grant(self, path: str, grant: pb.GrantRule) -> None:
+        self._check_text(f"{path}.title", grant.title, MAX_TITLE_BYTES)
+        self._check_condition(f"{path}.when", grant.when)
+        self._check_reference(f"{path}.campaign_id", grant.campaign_id, self._campaign_ids, "a campaign")
+        self._check_range(f"{path}.min_payable_minor", grant.min_payable_minor, 0, MAX_AMOUNT)
+        match grant.WhichOneof("gift"):
+            case "coupon_template_id":
+                template = grant.coupon_template_id
+                if not template:
+                    self._note(f"{path}.coupon_template_id", "is empty")
+                self._check_reference(
+                    f"{path}.coupon_template_id", template, self._template_ids, "a coupon template"
+                )
+            case "asset":
+                gift = grant.asset
+                if not gift.asset:
+                    self._note(f"{path}.asset.asset", f"is required; assets: {self._asset_ids.listed}")
+                self._check_reference(f"{path}.asset.asset", gift.asset, self._asset_ids, "an asset")
+                self._check_range(f"{path}.asset.units", gift.units, 1, MAX_GIFT_UNITS)
+            case None:
+                self._note(path, "gives nothing; one of coupon_template_id, asset is required")
+        windows = self._bounded(f"{path}.windows", grant.windows, MAX_WINDOWS_PER_CAMPAIGN)
+        for index, window in enumerate(windows):
+            self._check_window(f"{path}.windows[{index}]", window)
+        if grant.HasField("member_limit"):
+            self._check_member_limit(f"{path}.member_limit", grant.member_limit)
+        self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")

@@ -1,0 +1,196 @@
+"""Refund arithmetic: any way of taking an order back adds up to the order, to the cent and to the lot."""
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from refund_cases import Case, Till, cases, sold, splits
+
+from rights.domain import kept
+from rights.domain.kept import Kept
+from rights.domain.validation import validate
+from rights.domain.wallet import Wallet
+from rights.v1 import rulebook_pb2 as pb
+from rights_native import _kernel, twin
+
+KEEP, READJUDICATE = pb.REFUND_POLICY_KEEP, pb.REFUND_POLICY_READJUDICATE
+ANY = cases(KEEP, READJUDICATE)
+
+
+def drawn(examples: int) -> Any:
+    """As many examples, however long each takes to draw."""
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(max_examples=examples, deadline=None, suppress_health_check=slow)
+
+
+# --- Everything comes back.
+
+
+def check_whole(case: Case, kernel: str, data: st.DataObject) -> None:
+    at, before = sold(case, kernel)
+    at_once = at.copy()
+    at_once.give_back(None)
+    for returned in data.draw(splits(case.lines)):
+        refund = at.give_back(returned)
+        assert refund.complete == at.kept.nothing
+    assert at.kept.nothing
+    assert at.given_back() == at_once.given_back()
+    assert at.given_back().get(("refunded",), 0) == sum(at.sale.payable)  # type: ignore[union-attr]
+    for way in (at, at_once):
+        assert not way.booked()
+        assert not way.usages()
+        assert_as_before(way, before)
+
+
+def assert_as_before(at: Till, before: Wallet) -> None:
+    """Nothing is left of the order, in the wallet or of the budgets."""
+    now = at.wallet
+    assert (now.lots, now.pending, now.debts, now.counters) == (before.lots, [], {}, before.counters)
+    given = {gift.coupon.coupon_id for gift in at.sale.gifts if gift.coupon}  # type: ignore[union-attr]
+    assert {c.coupon_id: c for c in now.coupons.values() if c.coupon_id not in given} == before.coupons
+    assert all(now.coupons[coupon_id].state == "revoked" for coupon_id in given)
+    assert not any(change.used or change.held for change in at.used.changes.values())
+
+
+@given(case=ANY, data=st.data())
+@drawn(300)
+def test_any_way_to_return_everything_is_the_full_refund(case: Case, data: st.DataObject) -> None:
+    check_whole(case, "compiled", data)
+
+
+@given(case=ANY, data=st.data())
+@drawn(40)
+def test_any_way_to_return_everything_is_the_full_refund_on_the_twin(case: Case, data: st.DataObject) -> None:
+    check_whole(case, "twin", data)
+
+
+@given(case=ANY)
+@drawn(50)
+def test_the_rulebooks_drawn_could_be_published(case: Case) -> None:
+    assert validate(case.rulebook) == []
+
+
+# --- Some of it comes back.
+
+
+@given(case=ANY, data=st.data())
+@drawn(200)
+def test_every_refund_balances_and_leaves_no_line_below_zero(case: Case, data: st.DataObject) -> None:
+    at, _ = sold(case, "compiled")
+    for returned in data.draw(splits(case.lines)):
+        refund = at.give_back(returned)
+        sums: dict[str, int] = {}
+        for leg in at.effects[-1].postings:
+            sums[leg.asset] = sums.get(leg.asset, 0) + leg.amount
+        assert not any(sums.values())
+        assert sum(back for *_, back in refund.lines) == refund.refunded
+        left = at.kept
+        assert min(left.payable) >= 0
+        for i, line in enumerate(case.lines):
+            given_ = sum(
+                part
+                for shares in (*left.adjustments, *left.redemptions)
+                for part in shares.get(i, {}).values()
+            )
+            assert left.payable[i] + given_ == line.unit_price * left.quantities[i]
+
+
+def check_keep(case: Case, kernel: str, data: st.DataObject) -> None:
+    at, _ = sold(case, kernel)
+    other = at.copy()
+    parts = data.draw(splits(case.lines))
+    parts = parts[: data.draw(st.integers(1, len(parts)))]
+    for returned in parts:
+        refund = at.give_back(returned)
+        assert refund.refunded >= 0
+        assert all(min(line) >= 0 for line in refund.lines)
+        for shift in (*refund.adjustments, *refund.redemptions):
+            assert min((shift.amount, *shift.funding.values(), *(a for _, a in shift.allocations))) >= 0
+            assert all(lot.amount > 0 for lot in shift.lots)
+    for returned in data.draw(st.permutations(parts)):
+        other.give_back(returned)
+    assert at.kept == other.kept
+    assert at.given_back() == other.given_back()
+    assert at.booked() == other.booked()
+    assert at.usages() == other.usages()
+
+
+@given(case=cases(KEEP), data=st.data())
+@drawn(200)
+def test_kept_discounts_depend_on_what_is_kept_not_on_the_way_there(case: Case, data: st.DataObject) -> None:
+    check_keep(case, "compiled", data)
+
+
+@given(case=cases(KEEP), data=st.data())
+@drawn(30)
+def test_kept_discounts_depend_on_what_is_kept_not_on_the_way_there_on_the_twin(
+    case: Case, data: st.DataObject
+) -> None:
+    check_keep(case, "twin", data)
+
+
+@given(case=ANY, data=st.data())
+@drawn(100)
+def test_both_kernels_refund_alike(case: Case, data: st.DataObject) -> None:
+    (compiled, _), (plain, _) = sold(case, "compiled"), sold(case, "twin")
+    for returned in data.draw(splits(case.lines)):
+        assert compiled.give_back(returned) == plain.give_back(returned)
+        assert compiled.kept == plain.kept
+
+
+# --- How a line is divided over its items.
+
+
+@given(
+    price=st.integers(0, 10**6),
+    quantity=st.integers(1, 60),
+    weights=st.lists(st.integers(0, 10**6), min_size=1, max_size=6),
+)
+@drawn(200)
+@pytest.mark.parametrize("kernel", [_kernel, twin], ids=["compiled", "twin"])
+def test_parts_grow_with_every_item_and_sum_to_its_price(
+    kernel: Any, price: int, quantity: int, weights: list[int]
+) -> None:
+    whole = twin.allocate(price * quantity, weights, [price * quantity] * len(weights))
+    before = [0] * len(whole)
+    for items in range(quantity + 1):
+        parts = kept.parts_of(whole, price, quantity, items, kernel.allocate)
+        assert sum(parts) == price * items
+        assert all(now >= was for now, was in zip(parts, before, strict=True))
+        before = parts
+    assert before == whole
+
+
+@given(
+    price=st.integers(0, 10**6),
+    quantity=st.integers(1, 10**6),
+    weights=st.lists(st.integers(0, 10**6), min_size=1, max_size=6),
+    data=st.data(),
+)
+@drawn(200)
+def test_parts_of_many_items_are_near_their_exact_share(
+    price: int, quantity: int, weights: list[int], data: st.DataObject
+) -> None:
+    whole = twin.allocate(price * quantity, weights, [price * quantity] * len(weights))
+    items = data.draw(st.integers(0, quantity))
+    parts = kept.parts_of(whole, price, quantity, items, _kernel.allocate)
+    assert sum(parts) == price * items
+    steps = quantity.bit_length() + 1
+    for part, of in zip(parts, whole, strict=True):
+        assert abs(part * quantity - of * items) <= steps * quantity
+
+
+# --- What is stored.
+
+
+@given(case=ANY, data=st.data())
+@drawn(50)
+def test_what_is_kept_goes_through_json(case: Case, data: st.DataObject) -> None:
+    at, _ = sold(case, "compiled")
+    for returned in data.draw(splits(case.lines))[:2]:
+        at.give_back(returned)
+    left = copy.deepcopy(at.kept)
+    assert Kept.decode(orjson.loads(orjson.dumps(left.encode()))) == left

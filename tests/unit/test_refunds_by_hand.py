@@ -1,0 +1,453 @@
+"""Refunds worked out by hand: discounts priced again, points taken back, debts, what expired meanwhile."""
+
+from typing import Any
+
+from refund_cases import (
+    BY_PLATFORM,
+    DAY_MS,
+    NOON,
+    Till,
+    hold_coupon,
+    rules,
+    till,
+)
+
+from rights.domain import crediting, refunding, sweeping
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Delivered, Line, Lot, Spend
+from rights.v1 import rulebook_pb2 as pb
+
+KEEP, READJUDICATE = pb.REFUND_POLICY_KEEP, pb.REFUND_POLICY_READJUDICATE
+
+
+def off_50_from_300(policy: int = READJUDICATE, **fields: Any) -> pb.Campaign:
+    """50.00 off from 300.00 on."""
+    threshold = pb.ThresholdDiscount(threshold_minor=30_000, discount_minor=5_000)
+    return pb.Campaign(
+        id="off",
+        stage_id="shop",
+        threshold_discount=threshold,
+        refund_policy=policy,  # type: ignore[arg-type]
+        funding=BY_PLATFORM,
+        **fields,
+    )
+
+
+def line(price: int, quantity: int = 1, merchant: str = "") -> Line:
+    return Line("sku", price, quantity, merchant, "", "", 0)
+
+
+def sold(*lines: Line, campaigns: list[pb.Campaign] | None = None, **book: Any) -> Till:
+    at = till(rules(campaigns or [off_50_from_300()], **book))
+    at.settle(list(lines))
+    return at
+
+
+# --- Discounts priced again.
+
+
+def test_a_discount_whose_threshold_is_lost_is_charged() -> None:
+    at = sold(line(20_000), line(10_000))
+    refund = at.give_back({1: 1})
+    # 250.00 were paid; the 200.00 kept cost 200.00 without the discount: 50.00 come back instead of 83.33.
+    assert refund.refunded == 5_000
+    assert at.kept.payable == [20_000, 0]
+    assert [(shift.name, shift.amount) for shift in refund.adjustments] == [("off", 5_000)]
+    assert at.usages() == {}
+
+
+def test_a_kept_discount_stays_with_the_kept_lines() -> None:
+    at = sold(line(20_000), line(10_000), campaigns=[off_50_from_300(KEEP)])
+    refund = at.give_back({1: 1})
+    assert refund.refunded == 10_000 - 1_667
+    assert at.kept.payable == [20_000 - 3_333, 0]
+
+
+def test_the_member_is_charged_when_the_discount_is_worth_more_than_what_comes_back() -> None:
+    at = sold(line(29_000), line(1_000))
+    refund = at.give_back({1: 1})
+    assert refund.refunded == 25_000 - 29_000
+    assert at.kept.payable == [29_000, 0]
+    assert at.booked()["payment", "CNY", None, None] == -29_000
+    assert at.give_back(None).refunded == 29_000
+    assert not at.booked()
+
+
+def test_a_threshold_that_is_still_reached_costs_nothing() -> None:
+    at = sold(line(30_000), line(10_000))
+    refund = at.give_back({1: 1})
+    assert refund.refunded == 35_000 - 25_000
+    assert at.kept.payable == [25_000, 0]
+    # The discount is whole on the line that is kept: more than its share before.
+    assert [shift.amount for shift in refund.adjustments] == [0]
+    assert refund.adjustments[0].allocations == [(0, -1_250), (1, 1_250)]
+
+
+def test_every_full_300_counts_again() -> None:
+    every = pb.EveryDiscount(every_minor=30_000, discount_minor=5_000)
+    campaign = pb.Campaign(
+        id="off", stage_id="shop", every_discount=every, refund_policy=READJUDICATE, funding=BY_PLATFORM
+    )
+    at = sold(line(10_000, 9), campaigns=[campaign])
+    assert at.kept.payable == [75_000]
+    assert [at.give_back({0: 1}).refunded for _ in range(9)] == [
+        *(5_000, 10_000, 10_000),  # 3 discounts become 2, and stay 2 down to 600.00
+        *(5_000, 10_000, 10_000),
+        *(5_000, 10_000, 10_000),
+    ]
+
+
+def test_another_campaign_of_its_group_takes_over_only_if_it_applied_then() -> None:
+    """What could have applied instead does not: only campaigns that applied are priced again."""
+    ten_percent = pb.Campaign(
+        id="ten",
+        stage_id="shop",
+        percent_discount=pb.PercentDiscount(rate_bps=1_000),
+        exclusion_groups=["g"],
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+    )
+    at = sold(line(20_000), line(10_000), campaigns=[off_50_from_300(exclusion_groups=["g"]), ten_percent])
+    assert [a.campaign_id for a in at.sale.adjustments] == ["off"]  # type: ignore[union-attr]
+    at.give_back({1: 1})
+    assert at.kept.payable == [20_000, 0]
+
+
+def test_the_member_of_then_counts_not_the_one_of_now() -> None:
+    campaign = off_50_from_300(when='member.tier >= 2 && "vip" in member.tags')
+    at = till(rules([campaign]), tier=2)
+    at.wallet.tags = ["vip"]
+    at.settle([line(30_000), line(10_000)])
+    at.wallet.tier, at.wallet.tags = 0, []
+    assert at.give_back({1: 1}).refunded == 10_000
+    assert at.kept.payable == [25_000, 0]
+
+
+def test_a_coupon_of_a_lost_discount_returns_with_the_last_item_only() -> None:
+    at = till(rules([off_50_from_300(coupon_template_id="t")], templates=["t"]))
+    coupon = hold_coupon(at.wallet, "t")
+    at.settle([line(20_000), line(10_000)])
+    first = at.give_back({1: 1})
+    assert (first.refunded, first.returned_coupons) == (5_000, [])
+    assert at.wallet.coupons[coupon].state == "redeemed"
+    assert at.give_back(None).returned_coupons == [coupon]
+    assert at.wallet.coupons[coupon].state == "held"
+
+
+def test_a_coupon_whose_threshold_is_still_reached_goes_on() -> None:
+    at = till(rules([off_50_from_300(coupon_template_id="t")], templates=["t"]))
+    hold_coupon(at.wallet, "t")
+    at.settle([line(15_000, 3)])
+    assert at.give_back({0: 1}).refunded == 15_000
+    assert at.give_back({0: 1}).refunded == 25_000 - 15_000
+
+
+def test_a_discount_that_is_lost_does_not_come_back_to_its_budget_twice() -> None:
+    at = sold(
+        line(20_000),
+        line(10_000),
+        campaigns=[off_50_from_300(budget_id="b", quota_id="q")],
+        budgets=[pb.Budget(id="b", cap_minor=10**9)],
+        quotas=[pb.Quota(id="q", cap=9)],
+    )
+    assert at.usages() == {("budget", "b"): 5_000, ("quota", "q"): 1}
+    at.give_back({1: 1})
+    assert at.usages() == {}
+    at.give_back(None)
+    assert at.usages() == {}
+
+
+def test_uses_stay_where_the_campaign_says_so() -> None:
+    kept_used = off_50_from_300(
+        KEEP,
+        budget_id="b",
+        quota_id="q",
+        member_limit=pb.MemberLimit(max_uses=1),
+        keep_used_on_refund=True,
+    )
+    at = sold(
+        line(30_000),
+        campaigns=[kept_used],
+        budgets=[pb.Budget(id="b", cap_minor=10**9)],
+        quotas=[pb.Quota(id="q", cap=9)],
+    )
+    before = at.usages()
+    at.give_back(None)
+    assert at.usages() == before == {("budget", "b"): 5_000, ("quota", "q"): 1, ("counter", "off|"): 1}
+    assert at.wallet.counters == {"off|": 1}
+
+
+def test_a_priced_again_discount_takes_only_what_other_shares_leave() -> None:
+    """Points paid for the rest of the line that is kept; a discount that grew on it does not push it below zero."""
+    points = pb.Asset(
+        id="points",
+        issuer="platform",
+        redeem=pb.Redeem(units=1, value_minor=1, max_share_bps=10_000, funding=BY_PLATFORM),
+    )
+    at = till(rules([off_50_from_300()], [points]), [Lot("points", NEVER_MS, "platform", 35_000)])
+    at.settle([line(30_000), line(10_000)], [Spend("points", 0)])
+    assert at.kept.payable == [0, 0]
+    refund = at.give_back({1: 1})
+    assert at.kept.payable == [0, 0]
+    assert (refund.refunded, refund.redemptions[0].units) == (0, 8_750)
+    at.give_back(None)
+    assert at.wallet.lots == [Lot("points", NEVER_MS, "platform", 35_000)]
+
+
+def off_50_then_ten_percent(**fields: Any) -> list[pb.Campaign]:
+    ten_percent = pb.Campaign(
+        id="ten",
+        stage_id="member",
+        percent_discount=pb.PercentDiscount(rate_bps=1_000),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        **fields,
+    )
+    return [off_50_from_300(), ten_percent]
+
+
+def test_a_discount_never_becomes_more_than_it_was() -> None:
+    at = sold(line(29_900), line(100), campaigns=off_50_then_ten_percent())
+    assert at.kept.payable[0] + at.kept.payable[1] == 30_000 - 5_000 - 2_500
+    at.give_back({1: 1})
+    # Without the 50.00 off, 10 % of 299.00 are 29.90: but 25.00 it was.
+    assert at.kept.payable == [29_900 - 2_500, 0]
+
+
+def test_a_budget_does_not_pay_again_for_a_discount_that_came_back() -> None:
+    budget = [pb.Budget(id="b", cap_minor=10**9)]
+    campaigns = off_50_then_ten_percent(budget_id="b")
+    at = sold(line(29_900), line(100), line(4_000), campaigns=campaigns, budgets=budget)
+    paid = [at.usages()["budget", "b"]]
+    for returned in (2, 1):
+        at.give_back({returned: 1})
+        paid.append(at.usages()["budget", "b"])
+    assert paid == [2_900, 2_500, 2_500]
+    assert at.kept.payable == [29_900 - 2_900, 0, 0]  # the member has it though
+    at.give_back(None)
+    assert at.usages() == {}
+
+
+def test_a_floor_is_that_of_the_items_kept() -> None:
+    eighty = pb.Campaign(
+        id="eighty",
+        stage_id="shop",
+        threshold_discount=pb.ThresholdDiscount(discount_minor=8_000),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+    )
+    at = sold(line(10_000, 2)._replace(floor=15_000), campaigns=[eighty])
+    assert at.kept.payable == [15_000]
+    at.give_back({0: 1})
+    assert at.kept.payable == [7_500]
+
+
+def test_units_of_a_part_are_rounded_down_until_the_last() -> None:
+    """3 points are worth 0.10; items that cost 0.05 of it bring 1 point back, then the other 2."""
+    points = pb.Asset(
+        id="points",
+        issuer="platform",
+        redeem=pb.Redeem(units=3, value_minor=10, max_share_bps=10_000, funding=BY_PLATFORM),
+    )
+    at = till(rules([], [points]), [Lot("points", NEVER_MS, "platform", 3)])
+    at.settle([line(5, 2)], [Spend("points", 0)])
+    assert [at.give_back({0: 1}).redemptions[0].units for _ in range(2)] == [1, 2]
+
+
+# --- Points taken back: pending ones first, then lots, then a debt.
+
+
+def points(**fields: Any) -> pb.Asset:
+    """Points: one for every full 1.00 paid, worth 0.01."""
+    redeem = pb.Redeem(units=1, value_minor=1, max_share_bps=10_000, funding=BY_PLATFORM)
+    return pb.Asset(
+        id="points", issuer="platform", earn=pb.Earn(units=1, per_minor=100, **fields), redeem=redeem
+    )
+
+
+def lot(units: int, expires_ms: int = NEVER_MS, origin: str = "platform") -> Lot:
+    return Lot("points", expires_ms, origin, units)
+
+
+def earned(*lots: Lot, units: int = 100, **fields: Any) -> Till:
+    """A member with lots, who earns so many points by an order of as many items."""
+    at = till(rules([], [points(**fields)]), list(lots))
+    at.settle([line(100, units)])
+    return at
+
+
+def test_pending_points_are_taken_back_first() -> None:
+    at = earned(lot(50), availability=pb.Availability(on_delivery=True))
+    clawback = at.give_back({0: 30}).clawbacks[0]
+    assert (clawback.pending, clawback.lots, clawback.debt) == (30, [], 0)
+    assert at.wallet.lots == [lot(50)]
+    delivered, _ = refunding.deliver(at.sale, at.state, at.wallet, at.book, NOON)  # type: ignore[arg-type]
+    assert isinstance(delivered, Delivered)
+    assert [each.amount for each in delivered.lots] == [70]
+    clawback = at.give_back(None).clawbacks[0]
+    assert (clawback.pending, sum(each.amount for each in clawback.lots), clawback.debt) == (0, 70, 0)
+    assert at.wallet.lots == [lot(50)]
+
+
+def test_the_lot_that_was_earned_goes_before_those_that_expire_sooner() -> None:
+    at = earned(lot(5, NOON + DAY_MS), lot(7, NOON + 2 * DAY_MS))
+    at.wallet.add(lot(-60))  # spent meanwhile
+    clawback = at.give_back(None).clawbacks[0]
+    assert clawback.lots == [lot(40), lot(5, NOON + DAY_MS), lot(7, NOON + 2 * DAY_MS)]
+    assert clawback.debt == 48
+    assert (at.wallet.lots, at.wallet.debts) == ([], {("points", "platform"): 48})
+
+
+def in_debt(units: int = 48) -> Till:
+    at = earned(units=units)
+    at.wallet.add(lot(-units))
+    at.give_back(None)
+    assert at.wallet.debts == {("points", "platform"): units}
+    return at
+
+
+def test_later_earnings_repay_a_debt_first() -> None:
+    at = in_debt(48)
+    sale = at.settle([line(100, 30)], entry="e3")
+    assert (sale.earnings[0].repaid, at.wallet.lots, at.wallet.debts) == (
+        30,
+        [],
+        {("points", "platform"): 18},
+    )
+    sale = at.settle([line(100, 30)], entry="e4")
+    assert (sale.earnings[0].repaid, at.wallet.lots, at.wallet.debts) == (18, [lot(12)], {})
+
+
+def test_a_credit_repays_a_debt_to_its_origin_only() -> None:
+    at = in_debt(48)
+    asset = at.book.assets["points"]
+    credited, _ = crediting.credit(asset, 100, NEVER_MS, "issuer/t", at.wallet, at.book, NOON)
+    assert (credited.repaid, credited.balance) == (0, 100)
+    credited, _ = crediting.credit(asset, 100, NEVER_MS, "platform", at.wallet, at.book, NOON)
+    assert (credited.repaid, credited.balance) == (48, 152)
+    assert at.wallet.debts == {}
+
+
+def test_points_that_come_back_repay_a_debt() -> None:
+    at = in_debt(48)
+    at.wallet.add(lot(20))
+    at.settle([line(100, 1)], [Spend("points", 20)], entry="e3")
+    back = at.give_back(None)
+    assert back.redemptions[0].lots == [lot(20)]
+    assert (at.wallet.lots, at.wallet.debts) == ([], {("points", "platform"): 28})
+
+
+def test_pending_points_repay_a_debt_when_they_become_available() -> None:
+    at = earned(units=48, availability=pb.Availability(after_days=7))
+    at.wallet.owe("points", "platform", 20)
+    assert at.wallet.debts == {("points", "platform"): 20}  # pending points repay nothing
+    (due,) = sweeping.sweep(at.wallet, at.book, at.used, lambda: "e", NOON + 7 * DAY_MS)
+    assert due.kind == "release"
+    assert (at.wallet.lots, at.wallet.debts, at.wallet.pending) == ([lot(28)], {}, [])
+
+
+def test_refunding_what_had_repaid_a_debt_brings_the_debt_back() -> None:
+    at = in_debt(48)
+    at.settle([line(100, 60)], entry="e3")
+    assert (at.wallet.lots, at.wallet.debts) == ([lot(12)], {})
+    clawback = at.give_back(None).clawbacks[0]
+    assert (clawback.lots, clawback.debt) == ([lot(12)], 48)
+    assert (at.wallet.lots, at.wallet.debts) == ([], {("points", "platform"): 48})
+
+
+# --- Debts and expiry.
+
+
+def test_earned_points_that_expired_meanwhile_are_owed() -> None:
+    """They were the member's to spend; what is taken back is what they were, not what is left of them."""
+    asset = points()
+    asset.expiry.days = 1
+    at = till(rules([], [asset]))
+    at.settle([line(100, 40)])
+    at.now_ms = NOON + 3 * DAY_MS
+    (due,) = sweeping.sweep(at.wallet, at.book, at.used, lambda: "e", at.now_ms)
+    assert (due.kind, at.wallet.lots) == ("expire", [])
+    clawback = at.give_back(None).clawbacks[0]
+    assert (clawback.lots, clawback.debt) == ([], 40)
+
+
+def test_spent_points_whose_lot_expired_meanwhile_return_as_expired() -> None:
+    at = till(rules([], [points()]), [lot(30, NOON + DAY_MS), lot(30)])
+    at.settle([line(100, 1)], [Spend("points", 50)])
+    at.now_ms = NOON + 2 * DAY_MS
+    refund = at.give_back(None)
+    assert refund.redemptions[0].lots == [lot(30, NOON + DAY_MS), lot(20)]
+    assert refund.expired_lots == [lot(30, NOON + DAY_MS)]
+    (due,) = sweeping.sweep(at.wallet, at.book, at.used, lambda: "e", at.now_ms)
+    assert due.kind == "expire"
+    assert at.wallet.lots == [lot(30)]
+
+
+def test_a_lot_that_returns_expired_repays_no_debt() -> None:
+    at = till(rules([], [points()]), [lot(30, NOON + DAY_MS)])
+    at.settle([line(100, 1)], [Spend("points", 30)])
+    at.wallet.owe("points", "platform", 10)
+    at.now_ms = NOON + DAY_MS
+    at.give_back(None)
+    assert at.wallet.debts == {("points", "platform"): 10}
+
+
+def test_what_is_spent_last_returns_first() -> None:
+    at = till(rules([], [points()]), [lot(30, NOON + DAY_MS), lot(70)])
+    at.settle([line(100, 4)], [Spend("points", 0)])
+    assert [at.give_back({0: 1}).redemptions[0].lots for _ in range(4)] == [
+        [lot(25)],
+        [lot(25)],
+        [lot(5, NOON + DAY_MS), lot(20)],
+        [lot(25, NOON + DAY_MS)],
+    ]
+
+
+# --- Gifts.
+
+
+def with_gifts(*, keep: bool = False, min_payable: int = 0) -> Till:
+    grants = [
+        pb.GrantRule(id="coupon", coupon_template_id="t", keep_on_refund=keep, min_payable_minor=min_payable),
+        pb.GrantRule(
+            id="units",
+            asset=pb.AssetGift(asset="gold", units=10),
+            keep_on_refund=keep,
+            min_payable_minor=min_payable,
+        ),
+    ]
+    gold = pb.Asset(id="gold", issuer="platform")
+    at = till(rules([], [gold], grants=grants, templates=["t"]))
+    at.settle([line(100, 4)])
+    assert (sorted(at.wallet.coupons), at.wallet.lots) == (["ce1-0"], [Lot("gold", NEVER_MS, "platform", 10)])
+    return at
+
+
+def test_gifts_go_when_the_order_does() -> None:
+    at = with_gifts()
+    assert not at.give_back({0: 3}).clawbacks
+    refund = at.give_back(None)
+    assert (refund.revoked_coupons, [c.units for c in refund.clawbacks]) == (["ce1-0"], [10])
+    assert at.wallet.coupons["ce1-0"].redeemed_by == "e2"
+
+
+def test_gifts_go_when_what_is_kept_is_worth_too_little() -> None:
+    at = with_gifts(min_payable=300)
+    assert at.give_back({0: 1}).revoked_coupons == []
+    assert at.give_back({0: 1}).revoked_coupons == ["ce1-0"]
+    assert at.give_back(None).revoked_coupons == []
+
+
+def test_a_gift_that_was_spent_is_told() -> None:
+    at = with_gifts()
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    refund = at.give_back(None)
+    assert (refund.revoked_coupons, refund.spent_grants) == ([], ["ce1-0"])
+    assert at.wallet.coupons["ce1-0"].state == "redeemed"
+
+
+def test_gifts_that_are_to_keep_stay() -> None:
+    at = with_gifts(keep=True)
+    refund = at.give_back(None)
+    assert (refund.revoked_coupons, refund.clawbacks) == ([], [])
+    assert at.wallet.lots == [Lot("gold", NEVER_MS, "platform", 10)]

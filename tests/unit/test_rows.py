@@ -1,0 +1,91 @@
+"""Wallets go into their rows and come back as they were."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rights.domain.expiry import Policy
+from rights.domain.limits import MAX_AMOUNT, NEVER_MS
+from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
+from rights.domain.wallet import Wallet
+from rights.store import rows
+
+IDS = st.text(st.sampled_from("abz019.-_"), min_size=1, max_size=6)
+ORIGINS = st.one_of(
+    st.just("platform"), st.builds("issuer/{}".format, st.text(st.characters(codec="ascii"), max_size=8))
+)
+TIMES = st.one_of(st.just(NEVER_MS), st.integers(0, 10**13))
+AMOUNTS = st.integers(1, MAX_AMOUNT)
+LOTS = st.builds(Lot, IDS, TIMES, ORIGINS, AMOUNTS)
+USAGES = st.builds(
+    Usage,
+    st.sampled_from(["counter", "held_budget", "held_quota"]),
+    st.builds("{}|2026".format, IDS),
+    AMOUNTS,
+)
+HOLDS = st.builds(
+    Hold,
+    IDS,
+    st.text(max_size=8),
+    st.integers(0, 10**13),
+    st.lists(LOTS, max_size=3),
+    st.lists(IDS, max_size=3),
+    st.lists(USAGES, max_size=3),
+)
+PENDING = st.builds(
+    Pending,
+    IDS,
+    AMOUNTS,
+    ORIGINS,
+    IDS,
+    TIMES,
+    st.builds(Expiry, st.sampled_from([*map(int, Policy)]), st.integers(0, 36_500)),
+)
+COUPONS = st.builds(
+    Coupon,
+    IDS,
+    IDS,
+    st.integers(0, 10**13),
+    TIMES,
+    st.sampled_from(["held", "reserved", "redeemed", "revoked"]),
+    st.one_of(st.just(""), IDS),
+)
+
+
+@st.composite
+def wallets(draw: st.DrawFn) -> Wallet:
+    wallet = Wallet(
+        "t",
+        "m",
+        draw(st.integers(0, 1_000)),
+        draw(st.lists(st.text(max_size=8), max_size=3)),
+        [],
+        draw(st.dictionaries(st.builds("{}|2026-11".format, IDS), AMOUNTS, max_size=3)),
+        {coupon.coupon_id: coupon for coupon in draw(st.lists(COUPONS, max_size=3))},
+        {hold.reservation_id: hold for hold in draw(st.lists(HOLDS, max_size=3))},
+        draw(st.lists(PENDING, max_size=3)),
+        draw(st.dictionaries(st.tuples(IDS, ORIGINS), AMOUNTS, max_size=3)),
+    )
+    for lot in draw(st.lists(LOTS, max_size=5)):
+        wallet.add(lot)
+    wallet.due_ms = wallet.next_due_ms()
+    wallet.changed = False
+    return wallet
+
+
+@given(wallets())
+def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
+    row: rows.MemberRow = (
+        wallet.tier,
+        wallet.tags,
+        rows.encode_lots(wallet.lots),
+        rows.encode(wallet.counters),
+        rows.encode_holds(wallet.holds),
+        rows.encode_pending(wallet.pending),
+        rows.encode_debts(wallet.debts),
+        rows.nullable(wallet.due_ms),
+    )
+    coupons = [
+        (*coupon[:3], rows.nullable(coupon.expires_ms), *coupon[4:]) for coupon in wallet.coupons.values()
+    ]
+    stored = rows.encode(coupons) if coupons else None
+    assert rows.decode_wallet("t", "m", row, stored) == wallet
