@@ -15,6 +15,8 @@ WIDTH = 24
 HEIGHT = 8
 
 RPC = 'job=~"$job",instance=~"$instance",grpc_service=~"rights[.].*",grpc_method=~"$method"'
+# A stream lasts for an hour and ends when its worker stops: neither is a slow call nor a failed one.
+UNARY = f'{RPC},grpc_type="unary"'
 ANY = 'job=~"$job",instance=~"$instance"'
 # Codes that count against the availability objective; the same as in ../prometheus/alerts.yml.
 FAILED = "Unknown|Internal|Unavailable|DataLoss|DeadlineExceeded|ResourceExhausted"
@@ -101,7 +103,7 @@ def panel(
 def rows() -> list[tuple[str, list[dict[str, Any]]]]:
     """The dashboard: rows of panels, under their headings."""
     handled = "grpc_server_handled_total"
-    failed = f'{RPC},grpc_code=~"{FAILED}"'
+    failed = f'{UNARY},grpc_code=~"{FAILED}"'
     settle = 'job=~"$job",instance=~"$instance",operation="settle"'
     return [
         (
@@ -130,7 +132,7 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [
                         (
                             f"({total(handled, selector=failed)} or vector(0))"
-                            f" / {total(handled, selector=RPC)}",
+                            f" / {total(handled, selector=UNARY)}",
                             "",
                         )
                     ],
@@ -198,7 +200,12 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     "p99 per method",
                     "From the start of an RPC to its completion on the server.",
                     "s",
-                    [(quantile(0.99, "grpc_server_handling_seconds", "grpc_method", RPC), "{{grpc_method}}")],
+                    [
+                        (
+                            quantile(0.99, "grpc_server_handling_seconds", "grpc_method", UNARY),
+                            "{{grpc_method}}",
+                        )
+                    ],
                 ),
                 panel(
                     "Share of failures per method",
@@ -206,7 +213,7 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     "percentunit",
                     [
                         (
-                            f"{total(handled, 'grpc_method', failed)} / {total(handled, 'grpc_method', RPC)}",
+                            f"{total(handled, 'grpc_method', failed)} / {total(handled, 'grpc_method', UNARY)}",
                             "{{grpc_method}}",
                         )
                     ],
@@ -360,6 +367,60 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(total("rights_lane_queue_age_seconds_bucket", "le"), "{{le}}")],
                     kind="heatmap",
                     width=16,
+                ),
+            ],
+        ),
+        (
+            "Events",
+            [
+                panel(
+                    "Events delivered",
+                    "Sent on streams, per kind; those sent again too.",
+                    "ops",
+                    [(total("rights_events_delivered_total", "kind"), "{{kind}}")],
+                    stack=True,
+                ),
+                panel(
+                    "Consumer lag",
+                    "Age of the oldest event that a consumer has not acknowledged.",
+                    "s",
+                    [
+                        (
+                            "max by (tenant, consumer) "
+                            f'(rights_event_consumer_lag_seconds{{{ANY},tenant=~"$tenant"}})',
+                            "{{tenant}} {{consumer}}",
+                        )
+                    ],
+                ),
+                panel(
+                    "Event streams",
+                    "Open, per machine.",
+                    "short",
+                    [(f"sum by (instance) (rights_event_streams{{{ANY}}})", "{{instance}}")],
+                ),
+                panel(
+                    "Events waiting for a transaction",
+                    "How long events have been held back by transactions from before them that still run.",
+                    "s",
+                    [(f"max by (instance) (rights_event_horizon_age_seconds{{{ANY}}})", "{{instance}}")],
+                ),
+                panel(
+                    "Outbox",
+                    "Rows kept, about; a row holds the events of a batch and tenant. Age of the oldest in hours.",
+                    "short",
+                    [
+                        (f"max(rights_outbox_rows{{{ANY}}})", "rows"),
+                        (f"max(rights_outbox_oldest_age_seconds{{{ANY}}}) / 3600", "oldest, hours"),
+                    ],
+                ),
+                panel(
+                    "Events dropped and missed",
+                    "Dropped by retention, and streams that had to tell that they miss some of them.",
+                    "ops",
+                    [
+                        (total("rights_events_dropped_total"), "dropped"),
+                        (total("rights_event_gaps_total"), "gaps told"),
+                    ],
                 ),
             ],
         ),

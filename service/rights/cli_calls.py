@@ -5,7 +5,7 @@ import functools
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from rights.v1 import common_pb2, member_pb2, rulebook_pb2, settlement_pb2
+from rights.v1 import common_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
 
 CALL_TIMEOUT_SECONDS = 30
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -47,6 +47,10 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class StreamBroken(CommandError):
+    """A stream that ended because its worker, the service or the database is away."""
 
 
 class Service:
@@ -99,6 +103,27 @@ class Service:
         from rights.v1.settlement_pb2_grpc import SettlementServiceStub
 
         return self._call(SettlementServiceStub, method, request)
+
+    def events(self, method: str, request: Message) -> Any:
+        """Calls EventService."""
+        from rights.v1.event_pb2_grpc import EventServiceStub
+
+        return self._call(EventServiceStub, method, request)
+
+    def event_stream(
+        self, request: event_pb2.StreamEventsRequest
+    ) -> Iterator[event_pb2.StreamEventsResponse]:
+        """The messages of one StreamEvents, until the service ends it. `StreamBroken`: it may be opened again."""
+        import grpc
+
+        from rights.v1.event_pb2_grpc import EventServiceStub
+
+        stub: Any = EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        try:
+            yield from stub.StreamEvents(request, metadata=self._metadata)
+        except grpc.RpcError as error:
+            broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+            raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
 
     def _call(self, stub: Any, method: str, request: Message) -> Any:
         import grpc
@@ -190,7 +215,21 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | No
 
 
 _RIGHT = frozenset(
-    {"Amount", "Available", "Expired", "Used", "Held", "Cap", "Left", "Count", "List", "Payable", "Version"}
+    {
+        "Amount",
+        "Available",
+        "Expired",
+        "Used",
+        "Held",
+        "Cap",
+        "Left",
+        "Count",
+        "List",
+        "Payable",
+        "Version",
+        "Behind",
+        "Lag",
+    }
 )
 
 

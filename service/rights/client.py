@@ -10,7 +10,7 @@ rejection is an answer, not an error; see Rejection in settlement.proto.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,8 +20,9 @@ import grpc.aio
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from rights.v1 import event_pb2 as event
+from rights.v1 import event_pb2_grpc, member_pb2_grpc, rulebook_pb2_grpc, settlement_pb2_grpc
 from rights.v1 import member_pb2 as member
-from rights.v1 import member_pb2_grpc, rulebook_pb2_grpc, settlement_pb2_grpc
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
 
@@ -32,8 +33,13 @@ _RETRIED = {
     grpc.StatusCode.ABORTED,
     grpc.StatusCode.CANCELLED,  # by a server that is stopping; our own cancellation is no AioRpcError
 }
-# A batch of 1,000 receipts is longer than the 4 MiB that gRPC accepts by default.
-_OPTIONS = [("grpc.max_receive_message_length", -1)]
+_OPTIONS = [
+    # A batch of 1,000 receipts is longer than the 4 MiB that gRPC accepts by default.
+    ("grpc.max_receive_message_length", -1),
+    # A stream over a connection that is dead without a word would be silent for ever.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+]
 _Answer = TypeVar("_Answer", bound=Message)
 
 
@@ -114,6 +120,7 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     async def __aenter__(self) -> Self:
@@ -140,10 +147,13 @@ class RightsClient:
                 failure = RightsError(error)
                 if not failure.is_temporary or attempt == self._attempts:
                     raise failure from error
-            # Full jitter on a doubling pause; never shorter than the service asks for.
-            pause = random.uniform(0, self._backoff_seconds * 2**attempt)
-            await asyncio.sleep(max(pause, failure.retry_after_seconds))
+            await self._pause(attempt, failure)
         raise AssertionError("attempts is at least 1")
+
+    async def _pause(self, attempt: int, failure: RightsError) -> None:
+        """Full jitter on a doubling pause; never shorter than the service asks for."""
+        pause = random.uniform(0, self._backoff_seconds * 2**attempt)
+        await asyncio.sleep(max(pause, failure.retry_after_seconds))
 
     # rights.v1.SettlementService
 
@@ -230,6 +240,47 @@ class RightsClient:
     async def list_postings(self, request: member.ListPostingsRequest) -> member.ListPostingsResponse:
         """Pages through a member's journal."""
         return await self._call(self._member.ListPostings, request)
+
+    # rights.v1.EventService
+
+    async def stream_events(
+        self, request: event.StreamEventsRequest
+    ) -> AsyncGenerator[event.StreamEventsResponse, None]:
+        """Follows events for ever; when the stream ends, opens another one after the last response.
+
+        Raises when it is refused for good, or `attempts` streams in a row ended without a response.
+        """
+        following = event.StreamEventsRequest()
+        following.CopyFrom(request)
+        failures = 0
+        while True:
+            try:
+                async for response in self._event.StreamEvents(following, metadata=self._metadata):
+                    failures = 0
+                    yield response
+                    following.start_position = response.position
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                failures += 1
+                if not failure.is_temporary or failures == self._attempts:
+                    raise failure from error
+                await self._pause(failures, failure)
+
+    async def ack_events(self, request: event.AckEventsRequest) -> event.AckEventsResponse:
+        """Acknowledges events up to and with a position."""
+        return await self._call(self._event.AckEvents, request)
+
+    async def list_consumers(self, request: event.ListConsumersRequest) -> event.ListConsumersResponse:
+        """Lists the consumers of events."""
+        return await self._call(self._event.ListConsumers, request)
+
+    async def get_consumer(self, request: event.GetConsumerRequest) -> event.GetConsumerResponse:
+        """Reads a consumer of events."""
+        return await self._call(self._event.GetConsumer, request)
+
+    async def delete_consumer(self, request: event.DeleteConsumerRequest) -> event.DeleteConsumerResponse:
+        """Forgets a consumer of events."""
+        return await self._call(self._event.DeleteConsumer, request)
 
     # rights.v1.RulebookService
 

@@ -19,7 +19,7 @@ For the hot path, take a labelled child once and keep it:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -125,7 +125,7 @@ SWEEP_LAG_SECONDS: Final = Gauge(
 # Trouble.
 OVERLOAD: Final = Counter(
     "rights_overload_total",
-    "Requests shed, nothing recorded. cause: queue_length, queue_age, deadline, draining.",
+    "Requests shed, nothing recorded. cause: queue_length, queue_age, deadline, draining, event_streams.",
     ["cause"],
 )
 FAULTS: Final = Counter(
@@ -154,18 +154,42 @@ RULEBOOK_VERSION: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+# Events. Consumers are bounded per tenant; how far they are is looked at by every worker now and then.
+EVENT_STREAMS: Final = Gauge("rights_event_streams", "Open event streams.", multiprocess_mode="livesum")
+EVENTS_DELIVERED: Final = Counter(
+    "rights_events_delivered_total", "Events sent on streams, those sent again too.", ["kind"]
+)
+EVENT_GAPS: Final = Counter(
+    "rights_event_gaps_total", "Times a stream had to tell that retention has dropped what it should send."
+)
+EVENT_HORIZON_AGE_SECONDS: Final = Gauge(
+    "rights_event_horizon_age_seconds",
+    "Seconds since events wait for transactions from before them to end; 0: none wait.",
+    multiprocess_mode="livemax",
+)
+EVENT_CONSUMER_LAG_SECONDS: Final = Gauge(
+    "rights_event_consumer_lag_seconds",
+    "Age of the oldest event that a consumer has not acknowledged; 0: there is none.",
+    ["tenant", "consumer"],
+    multiprocess_mode="mostrecent",
+)
+OUTBOX_ROWS: Final = Gauge(
+    "rights_outbox_rows",
+    "Rows of events kept, about; a row holds those of a batch and tenant.",
+    multiprocess_mode="mostrecent",
+)
+OUTBOX_OLDEST_AGE_SECONDS: Final = Gauge(
+    "rights_outbox_oldest_age_seconds", "Age of the oldest events kept.", multiprocess_mode="mostrecent"
+)
+EVENTS_DROPPED: Final = Counter("rights_events_dropped_total", "Events dropped by retention.")
+
 
 class Rpc:
-    """The three gRPC metrics of one method, labelled once."""
+    """The three gRPC metrics of one method, labelled once. `grpc_type`: unary, server_stream."""
 
     __slots__ = ("_codes", "_labels", "_seconds", "_started")
 
-    def __init__(
-        self,
-        grpc_type: Literal["unary", "client_stream", "server_stream", "bidi_stream"],
-        grpc_service: str,
-        grpc_method: str,
-    ) -> None:
+    def __init__(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
         self._labels = (grpc_type, grpc_service, grpc_method)
         self._started = GRPC_STARTED.labels(*self._labels)
         self._seconds = GRPC_HANDLING_SECONDS.labels(*self._labels)

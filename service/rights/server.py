@@ -13,6 +13,7 @@ import uvloop
 from rights import link
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.edge import Edge
+from rights.api.events import EventApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
@@ -21,12 +22,16 @@ from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.domain.book import Kernel
+from rights.engine.feed import Feed
+from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
+from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
+from rights.store.outbox import Outbox
 from rights.store.reader import Reader
 from rights.transport.grpcio import GrpcioServer
 
@@ -56,6 +61,8 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             missing = await missing_revision(connection)
         if missing:
             raise SettingsError(f"the database lacks migration {missing}; run `rights migrate`")
+        outbox = await Outbox.open(settings)
+        stack.push_async_callback(outbox.close)
         operator = Operator(reader)
         if not settings.authenticates:
             await operator.add_tenant(DEVELOPMENT_CALLER.tenant)
@@ -64,26 +71,35 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         lanes = Lanes(registry, settings)
         members = MemberResolver(reader)
         intake = Intake(settings, registry, members, signer)
+        horizon = Horizon(outbox, settings.event_poll_milliseconds / 1000)
         methods = [
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)
         sweeper = Sweeper(registry, settings)
         stack.push_async_callback(sweeper.close)
         sweeper.start()
-        poll = asyncio.create_task(registry.poll(settings.rules_poll_milliseconds / 1000))
-        stack.callback(poll.cancel)
-        server = GrpcioServer(Edge(methods, Authenticator(settings), registry), settings)
+        chores = (
+            registry.poll(settings.rules_poll_milliseconds / 1000),
+            horizon.run(),
+            Retention(outbox, settings).run(),
+        )
+        for chore in chores:
+            stack.callback(asyncio.create_task(chore).cancel)
+        edge = Edge(methods, Authenticator(settings), registry, settings.event_stream_max_seconds)
+        server = GrpcioServer(edge, settings)
         await server.start()
         try:
             yield server
         finally:
             await server.refuse()
+            edge.end_streams()  # they would outlast any grace
             await asyncio.sleep(settings.drain_not_serving_seconds)
             await server.stop(settings.drain_grace_seconds)
 

@@ -183,6 +183,53 @@ class Settings(BaseSettings):
         "Without it a key is kept in the database.",
     )
 
+    # Events.
+    event_poll_milliseconds: int = Field(
+        200,
+        ge=10,
+        le=60_000,
+        description="How often a worker with open event streams looks for new events.",
+    )
+    event_heartbeat_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=3600,
+        description="Longest silence on an event stream; then an empty message tells how far it is.",
+    )
+    event_streams_per_worker: int = Field(
+        64, ge=1, le=10_000, description="Event streams that a worker serves at a time; more are shed."
+    )
+    event_stream_max_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="How long an event stream lasts; its client opens another, and shows its credentials again.",
+    )
+    event_message_bytes: int = Field(
+        256 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Size from which a message of an event stream takes no further event.",
+    )
+    event_pool_size: int = Field(
+        2,
+        ge=1,
+        le=100,
+        description="Connections of a worker for event streams and retention, made when used.",
+    )
+    event_retention_hours: float = Field(
+        168.0, gt=0, le=87_600, description="Age at which events are dropped, acknowledged or not."
+    )
+    event_retention_interval_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=3600,
+        description="How often old events are dropped, and the lag of consumers is measured.",
+    )
+    event_retention_batch_size: int = Field(
+        200, ge=1, le=10_000, description="Rows of events dropped in one transaction."
+    )
+
     # Who may call.
     jwt_key_file: Path | None = Field(
         None,

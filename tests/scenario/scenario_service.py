@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from rights.v1 import member_pb2, rulebook_pb2, settlement_pb2
+from rights.v1 import event_pb2, member_pb2, rulebook_pb2, settlement_pb2
 
 SECRET = "a secret for tests, of thirty-two bytes or more"
 ALL_ROLES = ("checkout", "operator", "auditor")
@@ -39,7 +39,7 @@ RETRIED = {
 
 _METHODS = {
     method.name: (f"/{service.full_name}/{method.name}", method.input_type, method.output_type)
-    for module in (settlement_pb2, member_pb2, rulebook_pb2)
+    for module in (settlement_pb2, member_pb2, rulebook_pb2, event_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -226,6 +226,16 @@ class Caller:
         path = _METHODS[method][0]
         answer: bytes = await channel.unary_unary(path)(request, metadata=self.metadata, timeout=timeout)
         return answer
+
+    def stream(
+        self, method: str, *, worker: int | None = None, timeout: float | None = None, **fields: Any
+    ) -> Any:
+        """A call whose answer is a stream of responses."""
+        path, request, response = _METHODS[method]
+        channel = next(self._turn) if worker is None else self._channels[worker][0]
+        return channel.unary_stream(path, response_deserializer=GetMessageClass(response).FromString)(
+            encoded(GetMessageClass(request)(**fields)), metadata=self.metadata, timeout=timeout
+        )
 
     async def call(
         self, method: str, *, worker: int | None = None, timeout: float = 30, **fields: Any

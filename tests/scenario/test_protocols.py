@@ -14,7 +14,12 @@ from scenario_service import Caller, Shop, encoded, failure, new_channel
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SERVICES = {"rights.v1.SettlementService", "rights.v1.MemberService", "rights.v1.RulebookService"}
+SERVICES = {
+    "rights.v1.EventService",
+    "rights.v1.MemberService",
+    "rights.v1.RulebookService",
+    "rights.v1.SettlementService",
+}
 
 
 @pytest.mark.parametrize("name", ["", *sorted(SERVICES)])

@@ -17,7 +17,17 @@ from rights.settings import (
     unknown_variables,
 )
 
-UNITS = ("_seconds", "_milliseconds", "_bytes", "_size", "_length", "_attempts", "_budget", "_per_worker")
+UNITS = (
+    "_hours",
+    "_seconds",
+    "_milliseconds",
+    "_bytes",
+    "_size",
+    "_length",
+    "_attempts",
+    "_budget",
+    "_per_worker",
+)
 COUNTS = ("per_member", "port", "workers")
 
 

@@ -1,21 +1,29 @@
 """Every call passes here, whatever the transport: authenticate, authorize, parse, serve, measure.
 
-invoke -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
+invoke, stream -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from rights import metrics
 from rights.api.auth import Authenticator
 from rights.api.errors import CODES, ApiError, told
-from rights.api.methods import Call, Method
+from rights.api.methods import Call, Method, StreamHandler, UnaryHandler
 from rights.engine.registry import Registry
 
-_NO_DEADLINE_SECONDS = 86_400.0
+# What comes with a call besides the request.
+Metadata = Iterable[tuple[str, str | bytes]]
+Peer = Mapping[str, Iterable[bytes]]
+Send = Callable[[bytes], Awaitable[None]]
+
+_Result = TypeVar("_Result")
+_NO_DEADLINE_SECONDS = 365 * 86_400.0  # longer than any call
 
 # Status names as go-grpc-middleware spells them in labels, so that existing dashboards fit.
 _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
@@ -27,30 +35,68 @@ _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
 class Edge:
     """Serves the methods of the table."""
 
-    def __init__(self, methods: Iterable[Method], authenticator: Authenticator, registry: Registry) -> None:
+    def __init__(
+        self,
+        methods: Iterable[Method],
+        authenticator: Authenticator,
+        registry: Registry,
+        stream_max_seconds: float,
+    ) -> None:
         self.methods = {method.path: method for method in methods}
         self._authenticator = authenticator
         self._registry = registry
-        self._rpcs = {m.path: metrics.Rpc("unary", m.service, m.name) for m in self.methods.values()}
+        self._stream_max_seconds = stream_max_seconds
+        self._rpcs = {m.path: metrics.Rpc(m.kind.value, m.service, m.name) for m in self.methods.values()}
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._streams: set[asyncio.Timeout] = set()
+        self._streams_ended = False
 
-    async def invoke(
+    def invoke(
+        self, method: Method, request: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
+    ) -> Awaitable[bytes]:
+        """The response's bytes. Raises ApiError; a cancelled call stays cancelled, its command goes on."""
+        return self._measured(method, self._invoke(method, request, metadata, peer, seconds_left))
+
+    def stream(
         self,
         method: Method,
         request: bytes,
-        metadata: Iterable[tuple[str, str | bytes]],
-        peer: Mapping[str, Iterable[bytes]],
+        metadata: Metadata,
+        peer: Peer,
         seconds_left: float | None,
-    ) -> bytes:
-        """The response's bytes. Raises ApiError; a cancelled call stays cancelled, its command goes on."""
+        send: Send,
+    ) -> Awaitable[None]:
+        """Sends the responses' bytes, none before the one before it is taken. Raises ApiError.
+
+        Ends at the deadline, when a stream's longest time is over (then in order), at the caller's cancellation
+        or when streams are ended, whatever the handler or `send` is waiting for.
+        """
+        return self._measured(method, self._stream(method, request, metadata, peer, seconds_left, send))
+
+    def end_streams(self) -> None:
+        """Ends every stream at once, and those that are still opened, with UNAVAILABLE."""
+        self._streams_ended = True
+        now = asyncio.get_running_loop().time()
+        for scope in self._streams:
+            if not scope.expired():
+                scope.reschedule(now)
+
+    async def idle(self) -> None:
+        """Until no call is being served."""
+        while self._under_way:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def _measured(self, method: Method, serving: Coroutine[Any, Any, _Result]) -> _Result:
+        """Counts and times an RPC, and turns what it raises into what its caller is told."""
         rpc = self._rpcs[method.path]
         rpc.started()
+        self._under_way += 1
         began = time.perf_counter()
         code = "OK"
         try:
-            deadline = asyncio.get_running_loop().time() + (
-                _NO_DEADLINE_SECONDS if seconds_left is None else seconds_left
-            )
-            return await self._serve(method, request, metadata, peer, deadline)
+            return await serving
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
@@ -60,15 +106,53 @@ class Edge:
             raise failure from error
         finally:
             rpc.handled(_LABELS[code], time.perf_counter() - began)
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
-    async def _serve(
+    async def _invoke(
+        self, method: Method, raw: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
+    ) -> bytes:
+        call, request = await self._admitted(method, raw, metadata, peer, seconds_left)
+        response = await cast("UnaryHandler", method.handler)(call, request)
+        return response if isinstance(response, bytes) else response.SerializeToString()
+
+    async def _stream(
         self,
         method: Method,
         raw: bytes,
-        metadata: Iterable[tuple[str, str | bytes]],
-        peer: Mapping[str, Iterable[bytes]],
-        deadline: float,
-    ) -> bytes:
+        metadata: Metadata,
+        peer: Peer,
+        seconds_left: float | None,
+        send: Send,
+    ) -> None:
+        call, request = await self._admitted(method, raw, metadata, peer, seconds_left)
+        if self._streams_ended:
+            raise _stopping()
+        end = asyncio.get_running_loop().time() + self._stream_max_seconds
+        scope = asyncio.timeout_at(min(call.deadline, end))
+        self._streams.add(scope)
+        try:
+            async with scope, aclosing(cast("StreamHandler", method.handler)(call, request)) as responses:
+                async for response in responses:
+                    await send(response if isinstance(response, bytes) else response.SerializeToString())
+        except TimeoutError:
+            if not scope.expired():
+                raise  # of something that the handler waited for
+            if self._streams_ended:
+                raise _stopping() from None
+            if call.deadline < end:
+                raise ApiError("DEADLINE_EXCEEDED", "the deadline of the stream has passed") from None
+        finally:
+            self._streams.discard(scope)
+
+    async def _admitted(
+        self, method: Method, raw: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
+    ) -> tuple[Call, Message]:
+        """The call and its request, if its caller is known and may make it."""
+        deadline = asyncio.get_running_loop().time() + (
+            _NO_DEADLINE_SECONDS if seconds_left is None else seconds_left
+        )
         caller = self._authenticator.authenticate(metadata, peer)
         await self._registry.rules(caller.tenant)  # raises for a tenant that is not served
         if not caller.roles & method.roles:
@@ -81,5 +165,9 @@ class Edge:
         except DecodeError:
             name = method.request_type.DESCRIPTOR.full_name
             raise ApiError("MALFORMED_REQUEST", f"{len(raw)} bytes that are not a {name}") from None
-        response = await method.handler(Call(caller.tenant, caller.caller, deadline), request)
-        return response if isinstance(response, bytes) else response.SerializeToString()
+        return Call(caller.tenant, caller.caller, deadline), request
+
+
+def _stopping() -> ApiError:
+    message = "the service is stopping; another worker will go on with the stream"
+    return ApiError("UNAVAILABLE", message, retry_after_seconds=0.1)

@@ -111,7 +111,9 @@ class MemberApi:
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
         mistakes.check()
         tags = sorted(set(member.tags))
-        created = await self._operator.upsert_member(call.tenant, member.member_id, member.tier, tags)
+        created = await self._operator.upsert_member(
+            call.tenant, member.member_id, member.tier, tags, clock.now_ms()
+        )
         stored = pb.Member(member_id=member.member_id, tier=member.tier, tags=tags)
         return pb.UpsertMemberResponse(member=stored, created=created)
 

@@ -1,12 +1,26 @@
 """The method table: what is served, whatever the transport."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from google.protobuf.message import Message
 
-Handler = Callable[["Call", Any], Awaitable[Message | bytes]]  # of the method's request type
+# A handler takes the call and the method's request. It answers messages, or the bytes of ones that were stored.
+UnaryHandler = Callable[["Call", Any], Awaitable[Message | bytes]]
+StreamHandler = Callable[["Call", Any], AsyncGenerator[Message | bytes, None]]
+
+
+class Kind(StrEnum):
+    """Which sides of an RPC are a stream, as label `grpc_type` of the metrics spells it.
+
+    A kind decides the handler's type: an answer that is a stream is an async generator. A request that is a
+    stream (`client_stream`, `bidi_stream`, served by none yet) would be an async iterator in the request's place.
+    """
+
+    UNARY = "unary"
+    SERVER_STREAM = "server_stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +34,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One unary RPC. The handler answers a message, or the bytes of one that was stored."""
+    """One RPC. The handler is the one that its kind asks for."""
 
     service: str  # "rights.v1.SettlementService"
     name: str
     request_type: type[Message]
-    handler: Handler
+    handler: UnaryHandler | StreamHandler
     roles: frozenset[str]  # any of them is enough
+    kind: Kind = Kind.UNARY
 
     @property
     def path(self) -> str:

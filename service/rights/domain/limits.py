@@ -17,6 +17,9 @@ MAX_TIER = 1_000
 MAX_QUOTE_TOKEN_BYTES = 65_536  # a token names every campaign that applied
 MAX_PAGE_SIZE = 200
 DEFAULT_PAGE_SIZE = 50
+MAX_STREAM_EVENTS = 1_000
+DEFAULT_STREAM_EVENTS = 100
+MAX_CONSUMERS = 100
 
 BPS = 10_000
 NEVER_MS = 2**62  # an expiry that does not come; sorts after every real one

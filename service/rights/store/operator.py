@@ -2,6 +2,8 @@
 
 import hashlib
 
+import orjson
+
 from rights.store.connect import Connection
 from rights.store.reader import Reader
 from rights.store.sql import SQL
@@ -19,10 +21,19 @@ class Operator:
         async with self._reader.transaction() as connection:
             return await connection.fetchval(SQL["add_tenant"], tenant) is not None
 
-    async def upsert_member(self, tenant: str, member_id: str, tier: int, tags: list[str]) -> bool:
-        """Creates a member or replaces tier and tags; whether it is new."""
+    async def upsert_member(
+        self, tenant: str, member_id: str, tier: int, tags: list[str], now_ms: int
+    ) -> bool:
+        """Creates a member or replaces tier and tags; whether it is new. A change of tier is an event."""
         async with self._reader.transaction() as connection:
-            return bool(await connection.fetchval(SQL["upsert_member"], tenant, member_id, tier, tags))
+            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags):
+                return True
+            old_tier = await connection.fetchval(SQL["lock_member"], tenant, member_id)
+            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags)
+            if old_tier != tier:
+                event = {"kind": "tier_changed", "member": member_id, "from": old_tier, "to": tier}
+                await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
+            return False
 
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str

@@ -91,11 +91,20 @@ DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING cam
 -- name: add_admin_action
 INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
 
--- name: upsert_member
--- xmax is 0 in a row that this statement created.
-INSERT INTO rights.member AS m (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
-ON CONFLICT (tenant_id, member_id) DO UPDATE SET tier = excluded.tier, tags = excluded.tags
-RETURNING xmax = 0 AS created
+-- name: add_member
+INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING member_id
+
+-- name: lock_member
+-- A member's tier, which no one changes before this transaction ends.
+SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KEY UPDATE
+
+-- name: update_member
+UPDATE rights.member SET tier = $3, tags = $4 WHERE tenant_id = $1 AND member_id = $2
+
+-- name: add_events
+-- Events that no batch writes; the last thing of a transaction that has its locks.
+INSERT INTO rights.outbox (tenant_id, recorded_ms, events) VALUES ($1, $2, $3::jsonb)
 
 -- name: member_exists
 SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = $2)

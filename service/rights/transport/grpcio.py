@@ -6,7 +6,9 @@ and requests must reach the edge as bytes, so that malformed ones are told as su
 
 from __future__ import annotations  # grpc's classes are generic in their stubs only
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from rights.api.edge import Edge
 from rights.api.errors import ApiError
-from rights.api.methods import Method
+from rights.api.methods import Kind, Method
 from rights.settings import Settings, joined
 
 _DETAILS = "grpc-status-details-bin"
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
 _REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+_FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
 
 
 class GrpcioServer:
@@ -30,6 +33,7 @@ class GrpcioServer:
 
     def __init__(self, edge: Edge, settings: Settings) -> None:
         limit = settings.max_message_bytes
+        self._edge = edge
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 1),
@@ -62,8 +66,18 @@ class GrpcioServer:
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Accepts no more calls and waits for those under way."""
-        await self._server.stop(grace_seconds)
+        """Accepts no more calls and waits for those under way.
+
+        A stream that has ended is over for its client only when that has read what was sent before. One that
+        does not read, or watches health for ever, is not waited for.
+        """
+        stopping = asyncio.create_task(self._server.stop(grace_seconds))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._edge.idle()
+        await asyncio.wait({stopping}, timeout=_FLUSH_SECONDS)
+        await self._server.stop(None)
+        await stopping
 
     async def _say(self, status: int) -> None:
         for service in (health.OVERALL_HEALTH, *self._services):
@@ -74,7 +88,9 @@ class _Methods(grpc.GenericRpcHandler):
     """Finds the edge's methods."""
 
     def __init__(self, edge: Edge) -> None:
-        self._handlers = {path: _unary(edge, method) for path, method in edge.methods.items()}
+        self._handlers = {
+            path: _SERVED_AS[method.kind](edge, method) for path, method in edge.methods.items()
+        }
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         return self._handlers.get(call.method)
@@ -113,6 +129,36 @@ def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
 
     # Without serializers the bytes go through as they are.
     return grpc.unary_unary_rpc_method_handler(serve)
+
+
+def _server_stream(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
+    async def serve(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        async def send(response: bytes) -> None:
+            try:
+                await context.write(response)  # returns when flow control lets it go
+            except grpc.aio.InternalError:
+                # The client has gone; that it has cancelled the call is about to be told.
+                raise asyncio.CancelledError from None
+
+        try:
+            await edge.stream(
+                method,
+                request,
+                context.invocation_metadata() or (),
+                context.auth_context(),
+                context.time_remaining(),
+                send,
+            )
+        except ApiError as error:
+            await _abort(context, error)
+
+    return grpc.unary_stream_rpc_method_handler(serve)
+
+
+_SERVED_AS: dict[Kind, Callable[[Edge, Method], grpc.RpcMethodHandler[bytes, bytes]]] = {
+    Kind.UNARY: _unary,
+    Kind.SERVER_STREAM: _server_stream,
+}
 
 
 def _reflection(services: Iterable[str]) -> list[grpc.GenericRpcHandler]:

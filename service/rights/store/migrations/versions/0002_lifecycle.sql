@@ -63,9 +63,8 @@ UPDATE rights.journal j SET coupons = (
 WHERE j.coupons <> '[]';
 ALTER TABLE rights.journal ENABLE TRIGGER journal_insert_only;
 
--- Events, for whoever follows: a row per batch and tenant, written with what it tells about. Readers go by
--- (xid, batch_id) and stay below the oldest transaction still running, so that none is passed over however
--- the commits overtake each other.
+-- Events, for whoever follows: a row per batch and tenant, written with what it tells about. How readers pass over
+-- none, however the commits overtake each other: 0003_events.sql.
 CREATE TABLE rights.outbox (
     tenant_id   text COLLATE "C" NOT NULL,
     xid         xid8 NOT NULL DEFAULT pg_current_xact_id(),
