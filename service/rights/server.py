@@ -17,7 +17,9 @@ from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
+from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
+from rights.engine.drafts import Drafts
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
 from rights.settings import Settings, SettingsError
@@ -63,6 +65,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer).methods(),
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)

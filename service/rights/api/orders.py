@@ -4,7 +4,15 @@ from rights.api.fields import Mistakes, is_id, shown
 from rights.domain import limits
 from rights.domain.model import Line, Order, Spend
 from rights.domain.validation import currencies
-from rights.v1 import common_pb2, settlement_pb2
+from rights.v1 import common_pb2, settlement_pb2, simulation_pb2
+
+# What all requests to price have in common is read; ReserveRequest has the fields of SettleRequest, too.
+OrderRequest = (
+    settlement_pb2.SettleRequest
+    | settlement_pb2.ReserveRequest
+    | settlement_pb2.QuoteRequest
+    | simulation_pb2.SimulateRequest
+)
 
 
 def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes) -> None:
@@ -29,6 +37,11 @@ def to_order(
 ) -> Order:
     """The order of a request; its member is still to be resolved. All mistakes are collected."""
     check_member(request.member, mistakes)
+    return to_order_of_anyone(request, mistakes)
+
+
+def to_order_of_anyone(request: OrderRequest, mistakes: Mistakes) -> Order:
+    """The order of a request whose member is another's concern."""
     selection = request.selection
     mode = selection.coupon_mode
     coupon_ids: list[str] | None = mistakes.ids(
@@ -45,6 +58,8 @@ def to_order(
         coupon_ids = None
     elif mode != settlement_pb2.Selection.COUPON_MODE_NONE:
         mistakes.add("selection.coupon_mode", f"{mode} is not a mode")
+    if selection.forbidden_coupon_ids and coupon_ids is not None:
+        mistakes.add("selection.forbidden_coupon_ids", "must be empty unless coupon_mode is COUPON_MODE_BEST")
     if request.channel:
         mistakes.id("channel", request.channel)
     if request.business_line:
@@ -59,6 +74,9 @@ def to_order(
         ),
         forbidden_campaigns=mistakes.ids(
             "selection.forbidden_campaign_ids", selection.forbidden_campaign_ids, limits.MAX_CAMPAIGN_IDS
+        ),
+        forbidden_coupons=mistakes.ids(
+            "selection.forbidden_coupon_ids", selection.forbidden_coupon_ids, limits.MAX_COUPON_IDS
         ),
         spends=_spends(request, mistakes),
         channel=request.channel,
@@ -108,9 +126,7 @@ def _lines(cart: settlement_pb2.Cart, mistakes: Mistakes) -> list[Line]:
     return lines
 
 
-def _spends(
-    request: settlement_pb2.SettleRequest | settlement_pb2.QuoteRequest, mistakes: Mistakes
-) -> list[Spend]:
+def _spends(request: OrderRequest, mistakes: Mistakes) -> list[Spend]:
     if not request.spends:
         return []
     mistakes.count("spends", request.spends, 0, limits.MAX_SPENDS)

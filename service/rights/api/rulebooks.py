@@ -58,7 +58,7 @@ class RulebookApi:
         """Stores the next version; nothing invalid gets past."""
         mistakes = await self._mistakes(request.rulebook)
         if mistakes:
-            raise invalid_fields(((m.path, _located(m)) for m in mistakes), "RULEBOOK_INVALID")
+            raise rulebook_invalid(mistakes)
         version, created = await self._operator.publish(call.tenant, request.rulebook, call.caller)
         return pb.PublishResponse(version=version, created=created)
 
@@ -167,6 +167,11 @@ class RulebookApi:
                 metadata={"campaign_id": campaign_id},
             )
         return await self._operator.set_paused(call.tenant, campaign_id, paused, call.caller)
+
+
+def rulebook_invalid(mistakes: list[Mistake]) -> ApiError:
+    """RULEBOOK_INVALID naming every mistake."""
+    return invalid_fields(((m.path, _located(m)) for m in mistakes), "RULEBOOK_INVALID")
 
 
 def _located(mistake: Mistake) -> str:

@@ -15,6 +15,8 @@ MAX_TAGS = 200
 MAX_TAG_BYTES = 64
 MAX_TIER = 1_000
 MAX_QUOTE_TOKEN_BYTES = 65_536  # a token names every campaign that applied
+MAX_HYPOTHETICAL = 200  # coupons, lots, used campaigns of a member that a simulation describes
+MAX_USES = 1_000_000  # of a campaign by a member
 MAX_PAGE_SIZE = 200
 DEFAULT_PAGE_SIZE = 50
 

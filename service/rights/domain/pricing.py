@@ -6,13 +6,14 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 from collections import defaultdict
 from time import perf_counter
 
-from rights.domain import facts, funding
+from rights.domain import explain, facts, funding
 from rights.domain.book import Book
 from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.model import (
     Adjustment,
     Coupon,
     Earning,
+    Explanation,
     InvalidField,
     Lot,
     Order,
@@ -54,7 +55,7 @@ def price(
             f"{order.currency!r}: the rulebook in force (version {book.version}) settles {book.currency}",
             reason="CURRENCY_NOT_SETTLED",
         )
-    standing = book.standing(now_ms, paused)
+    asked, standing = order, book.standing(now_ms, paused)
     if order.pin is not None:
         order, standing = _as_quoted(order, book, standing)
     if order.coupon_ids is not None:
@@ -91,6 +92,13 @@ def price(
             f"the quoted {order.pin.payable} would now be {payable}",
             abs(payable - order.pin.payable),
         )
+    why: list[Explanation] = []
+    if order.explain:
+        free, choice = decision, coupons
+        if order.pin is not None:
+            rules = book.standing(now_ms, paused)
+            free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
+        why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
     adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
     return Priced(
         version=book.version,
@@ -105,7 +113,7 @@ def price(
         redemptions=redemptions,
         earnings=_earn(request, decision, book, wallet, left, now_ms),
         decision=decision,
-        explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
+        explanations=why,
         kernel_seconds=kernel_seconds,
     )
 
@@ -131,6 +139,22 @@ def _as_quoted(order: Order, book: Book, standing: bytes) -> tuple[Order, bytes]
         pin=order.pin,
     )
     return quoted, bytes(allowed)
+
+
+def _without_quote(
+    order: Order,
+    wallet: Wallet,
+    book: Book,
+    remaining: list[int],
+    standing: bytes,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Decision, dict[int, Coupon]]:
+    """What would apply, and which coupons were chosen from, if the order had come without its quote."""
+    coupons = facts.choose_coupons(order, wallet, book, now_ms)
+    required, _ = _required(order, wallet, book, coupons)
+    request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    return book.program.decide(request, node_budget, True), coupons
 
 
 def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejection | None:
