@@ -22,10 +22,12 @@ HOUR = 3_600_000
 PLATFORM = [pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=10_000)]
 
 
-def off(campaign_id: str, discount: int, threshold: int = 0, **fields: Any) -> pb.Campaign:
+def off(
+    campaign_id: str, discount: int, threshold: int = 0, stage: str = "shop", **fields: Any
+) -> pb.Campaign:
     return pb.Campaign(
         id=campaign_id,
-        stage_id="shop",
+        stage_id=stage,
         threshold_discount=pb.ThresholdDiscount(threshold_minor=threshold, discount_minor=discount),
         funding=PLATFORM,
         **fields,
@@ -167,10 +169,22 @@ CASES = {
         (off("all", 10_000, mandatory=True),),
         (TEN,),
     ),
-    "not in the best combination": Case(
-        {"c1": (Reason.NOT_BEST, 0), "ten-off": (Reason.NOT_BEST, 0)},
+    "excluded by one whose turn came later": Case(
+        {"c1": (Reason.EXCLUDED, 0), "ten-off": (Reason.EXCLUDED, 0)},
         off("ten-off", 1_000, coupon_template_id="ten", exclusion_groups=["g"]),
         (off("zz", 2_000, exclusion_groups=["g"]),),
+        (TEN,),
+    ),
+    "excluded and below the threshold": Case(
+        {"c1": (Reason.EXCLUDED, 0), "ten-off": (Reason.EXCLUDED, 0)},
+        off("ten-off", 1_000, 11_800, coupon_template_id="ten", exclusion_groups=["g"]),
+        (off("zz", 2_000, exclusion_groups=["g"]),),
+        (TEN,),
+    ),
+    "not in the best combination": Case(
+        {"c1": (Reason.NOT_BEST, 0), "ten-off": (Reason.NOT_BEST, 0)},
+        off("ten-off", 1_000, coupon_template_id="ten"),
+        (off("zz", 2_000, 10_000, stage="late"),),
         (TEN,),
     ),
 }
@@ -184,7 +198,10 @@ def book_of(case: Case, kernel: Any) -> Book:
         name="why-not",
         currency="CNY",
         time_zone="UTC",
-        stages=[pb.Stage(id="shop", basis=pb.Stage.BASIS_LIST)],
+        stages=[
+            pb.Stage(id="shop", basis=pb.Stage.BASIS_LIST),
+            pb.Stage(id="late", basis=pb.Stage.BASIS_RUNNING),
+        ],
         campaigns=[case.campaign, *case.others],
         coupon_templates=[ten, pb.CouponTemplate(id="loose")],
         budgets=[pb.Budget(id="b", cap_minor=5_000)],

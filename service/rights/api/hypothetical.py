@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from rights.api.fields import PARTY, Mistakes, shown
-from rights.domain import limits
+from rights.domain import gifts, limits
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, InvalidField, Lot
@@ -68,13 +68,18 @@ def _check_lots(member: simulation_pb2.HypotheticalMember, mistakes: Mistakes) -
 
 
 def _check_uses(member: simulation_pb2.HypotheticalMember, mistakes: Mistakes) -> None:
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for i, each in enumerate(member.uses):
-        mistakes.id(f"{_PATH}.uses[{i}].campaign_id", each.campaign_id)
-        mistakes.number(f"{_PATH}.uses[{i}].used", each.used, 1, limits.MAX_USES)
-        if each.campaign_id in seen:
-            mistakes.add(f"{_PATH}.uses[{i}].campaign_id", f"{shown(each.campaign_id)} is named twice")
-        seen.add(each.campaign_id)
+        path, which = f"{_PATH}.uses[{i}]", each.WhichOneof("limited")
+        mistakes.number(f"{path}.used", each.used, 1, limits.MAX_USES)
+        if which is None:
+            mistakes.add(path, "needs campaign_id or grant_id")
+            continue
+        name = getattr(each, which)
+        mistakes.id(f"{path}.{which}", name)
+        if (which, name) in seen:
+            mistakes.add(f"{path}.{which}", f"{shown(name)} is named twice")
+        seen.add((which, name))
 
 
 def _coupon_id(index: int, coupon: simulation_pb2.HypotheticalCoupon) -> str:
@@ -90,14 +95,25 @@ def hypothetical_wallet(
         coupon_id = _coupon_id(i, coupon)
         starts_ms = coupon.start_time.ToMilliseconds()  # 0 where it is not given
         expires_ms = coupon.expire_time.ToMilliseconds() or NEVER_MS
-        wallet.coupons[coupon_id] = Coupon(coupon_id, coupon.template_id, starts_ms, expires_ms, "")
+        wallet.coupons[coupon_id] = Coupon(coupon_id, coupon.template_id, starts_ms, expires_ms)
     for i, lot in enumerate(member.lots):
         wallet.add(_lot(i, lot, book))
     for each in member.uses:
-        campaign = book.by_id.get(each.campaign_id)
-        if campaign is not None and campaign.period >= 0:
-            wallet.count(book.counter(campaign, at_ms), each.used)
+        counter = _counter(each, book, at_ms)
+        if counter:
+            wallet.count(counter, each.used)
     return wallet
+
+
+def _counter(each: simulation_pb2.HypotheticalUse, book: Book, at_ms: int) -> str:
+    """What the use counts on; "" where nothing is limited."""
+    if each.WhichOneof("limited") == "grant_id":
+        rule = book.grant_by_id.get(each.grant_id)
+        return gifts.counter(rule, book, at_ms) if rule is not None and rule.period >= 0 else ""
+    campaign = book.by_id.get(each.campaign_id)
+    if campaign is None or campaign.period < 0:
+        return ""
+    return book.counter(campaign.id, campaign.period, at_ms)
 
 
 def _lot(index: int, lot: common_pb2.Lot, book: Book) -> Lot:

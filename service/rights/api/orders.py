@@ -33,7 +33,8 @@ def check_identity(path: str, identity: common_pb2.Identity, mistakes: Mistakes)
 
 
 def to_order(
-    request: settlement_pb2.SettleRequest | settlement_pb2.QuoteRequest, mistakes: Mistakes
+    request: settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest | settlement_pb2.QuoteRequest,
+    mistakes: Mistakes,
 ) -> Order:
     """The order of a request; its member is still to be resolved. All mistakes are collected."""
     check_member(request.member, mistakes)

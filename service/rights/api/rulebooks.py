@@ -1,6 +1,5 @@
 """rights.v1.RulebookService: validate, publish, activate, pause, read."""
 
-import asyncio
 import re
 
 from rights.api import answers
@@ -10,6 +9,7 @@ from rights.api.members import page_size
 from rights.api.methods import Call, Method
 from rights.domain.validation import Mistake, validate
 from rights.engine import clock
+from rights.engine.beside import beside
 from rights.engine.errors import Refused
 from rights.engine.registry import Registry, TenantRules
 from rights.store.operator import Operator
@@ -151,7 +151,7 @@ class RulebookApi:
 
     async def _mistakes(self, rulebook: pb.Rulebook) -> list[Mistake]:
         # Type-checking thousands of conditions takes a while; settlements go on meanwhile.
-        return await asyncio.to_thread(validate, rulebook)
+        return await beside(validate, rulebook)
 
     async def _set_paused(self, call: Call, campaign_id: str, paused: bool) -> bool:
         mistakes = Mistakes()

@@ -39,7 +39,7 @@ def explanations(
     could redeem; it is the same, unless the order is of a quote: then it is what would apply without
     the quote, and what the quote alone keeps out is told as FORBIDDEN or NOT_SELECTED.
     """
-    why_not = {index: (reason, shortfall) for index, reason, shortfall in decision.not_applied}
+    why_not = _reasons(decision, book)
     taken = {index for index, _ in settled.applied} | set(settled.multipliers)
     told = [
         Explanation(campaign.id, "", *why_not.get(campaign.index, (Reason.FORBIDDEN, 0)))
@@ -48,6 +48,21 @@ def explanations(
     ]
     told += _coupons(order, wallet, book, chosen, why_not, taken, now_ms)
     return told
+
+
+def _reasons(decision: Decision, book: Book) -> dict[int, tuple[int, int]]:
+    """Per campaign that did not apply, the first reason that holds, and the shortfall.
+
+    The kernel tells what it found when a campaign's turn came; one of its group may have applied after that.
+    """
+    plans = book.plan.campaigns
+    applied = [index for index, _ in decision.applied] + [m for m in decision.multipliers if m >= 0]
+    taken_groups = {group for index in applied for group in plans[index].groups}
+    why_not = {}
+    for index, reason, shortfall in decision.not_applied:
+        excluded = reason > Reason.EXCLUDED and not taken_groups.isdisjoint(plans[index].groups)
+        why_not[index] = (int(Reason.EXCLUDED), 0) if excluded else (reason, shortfall)
+    return why_not
 
 
 def _coupons(

@@ -11,6 +11,7 @@ import hashlib
 from rights import metrics
 from rights.domain.book import Book, Kernel
 from rights.domain.validation import Mistake, validate
+from rights.engine.beside import beside
 from rights.engine.errors import Overloaded
 from rights.settings import Settings
 from rights.v1 import rulebook_pb2
@@ -48,7 +49,7 @@ class Drafts:
     async def _compile(self, digest: bytes, draft: rulebook_pb2.Rulebook) -> Compiled:
         try:
             with metrics.DRAFT_COMPILE_SECONDS.time():
-                compiled = await asyncio.to_thread(self._check_and_compile, draft)
+                compiled = await beside(self._check_and_compile, draft)
         finally:
             del self._running[digest]
         self._kept[digest] = compiled

@@ -53,8 +53,8 @@ class HypotheticalMember(_message.Message):
     tags: _containers.RepeatedScalarFieldContainer[str]
     coupons: _containers.RepeatedCompositeFieldContainer[HypotheticalCoupon]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
-    uses: _containers.RepeatedCompositeFieldContainer[CampaignUses]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., coupons: _Optional[_Iterable[_Union[HypotheticalCoupon, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., uses: _Optional[_Iterable[_Union[CampaignUses, _Mapping]]] = ...) -> None: ...
+    uses: _containers.RepeatedCompositeFieldContainer[HypotheticalUse]
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., coupons: _Optional[_Iterable[_Union[HypotheticalCoupon, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., uses: _Optional[_Iterable[_Union[HypotheticalUse, _Mapping]]] = ...) -> None: ...
 
 class HypotheticalCoupon(_message.Message):
     __slots__ = ("template_id", "coupon_id", "start_time", "expire_time")
@@ -68,13 +68,15 @@ class HypotheticalCoupon(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     def __init__(self, template_id: _Optional[str] = ..., coupon_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
-class CampaignUses(_message.Message):
-    __slots__ = ("campaign_id", "used")
+class HypotheticalUse(_message.Message):
+    __slots__ = ("campaign_id", "grant_id", "used")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
+    grant_id: str
     used: int
-    def __init__(self, campaign_id: _Optional[str] = ..., used: _Optional[int] = ...) -> None: ...
+    def __init__(self, campaign_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., used: _Optional[int] = ...) -> None: ...
 
 class SimulateResponse(_message.Message):
     __slots__ = ("receipt", "rejection", "rulebook_version", "decide_time")
