@@ -37,7 +37,7 @@ def off(
 def coupon(
     name: str, starts: int = -HOUR, expires: int = HOUR, template: str = "ten", used: str = ""
 ) -> Coupon:
-    return Coupon(name, template, NOW + starts, NOW + expires, used)
+    return Coupon(name, template, NOW + starts, NOW + expires, "redeemed" if used else "held", used)
 
 
 @dataclass

@@ -6,14 +6,6 @@ from rights.domain.model import Line, Order, Spend
 from rights.domain.validation import currencies
 from rights.v1 import common_pb2, settlement_pb2, simulation_pb2
 
-# What all requests to price have in common is read; ReserveRequest has the fields of SettleRequest, too.
-OrderRequest = (
-    settlement_pb2.SettleRequest
-    | settlement_pb2.ReserveRequest
-    | settlement_pb2.QuoteRequest
-    | simulation_pb2.SimulateRequest
-)
-
 
 def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes) -> None:
     """A member is named by exactly one of two ways."""
@@ -32,16 +24,19 @@ def check_identity(path: str, identity: common_pb2.Identity, mistakes: Mistakes)
     mistakes.text(f"{path}.external_id", identity.external_id, limits.MAX_EXTERNAL_ID_BYTES, low=1)
 
 
-def to_order(
-    request: settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest | settlement_pb2.QuoteRequest,
-    mistakes: Mistakes,
-) -> Order:
+# What names a member, a cart, and what may be used on it.
+Request = settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest | settlement_pb2.QuoteRequest
+# The same for a member that need not exist.
+AnyonesRequest = Request | simulation_pb2.SimulateRequest
+
+
+def to_order(request: Request, mistakes: Mistakes) -> Order:
     """The order of a request; its member is still to be resolved. All mistakes are collected."""
     check_member(request.member, mistakes)
     return to_order_of_anyone(request, mistakes)
 
 
-def to_order_of_anyone(request: OrderRequest, mistakes: Mistakes) -> Order:
+def to_order_of_anyone(request: AnyonesRequest, mistakes: Mistakes) -> Order:
     """The order of a request whose member is another's concern."""
     selection = request.selection
     mode = selection.coupon_mode
@@ -127,7 +122,7 @@ def _lines(cart: settlement_pb2.Cart, mistakes: Mistakes) -> list[Line]:
     return lines
 
 
-def _spends(request: OrderRequest, mistakes: Mistakes) -> list[Spend]:
+def _spends(request: AnyonesRequest, mistakes: Mistakes) -> list[Spend]:
     if not request.spends:
         return []
     mistakes.count("spends", request.spends, 0, limits.MAX_SPENDS)

@@ -1,5 +1,7 @@
 """rights.v1.SimulationService: prices what is asked for, whoever's, whenever and under whatever rules."""
 
+from collections import deque
+
 from rights import metrics
 from rights.api import answers
 from rights.api.fields import Mistakes
@@ -12,6 +14,7 @@ from rights.domain import limits
 from rights.domain.book import Book
 from rights.domain.model import Order, Rejection
 from rights.domain.pricing import price
+from rights.domain.sweeping import sweep
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
@@ -54,11 +57,14 @@ class SimulationApi:
         if wallet is None:
             wallet = hypothetical_wallet(request.hypothetical, call.tenant, book, at_ms)
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
+        used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
+        if wallet.due_ms <= at_ms:  # as Settle would find the wallet then; nothing of it is booked
+            deque(sweep(wallet, book, used, lambda: "", at_ms), maxlen=0)
         outcome = price(
             order,
             wallet,
             book,
-            await self._remaining(call.tenant, book, request.ignore_limits),
+            [limits.MAX_AMOUNT] * len(book.limits) if request.ignore_limits else used.remaining(book),
             paused,
             at_ms,
             self._settings.search_node_budget,
@@ -124,10 +130,3 @@ class SimulationApi:
             case _:
                 rules = await self._registry.rules_at(call.tenant, at_ms)
                 return rules.book_at(at_ms), rules.paused
-
-    async def _remaining(self, tenant: str, book: Book, ignore_limits: bool) -> list[int]:
-        """Per budget and quota of the book, what is left of it."""
-        if ignore_limits:
-            return [limits.MAX_AMOUNT] * len(book.limits)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(tenant)}
-        return Used(budgets).remaining(book)

@@ -75,7 +75,7 @@ def _coupons(
     now_ms: int,
 ) -> Iterator[Explanation]:
     known_ms = min(order.wallet_ms, now_ms)  # what had expired before is not the wallet's any more
-    held = (c for c in wallet.coupons.values() if not c.redeemed_by and c.expires_ms > known_ms)
+    held = (c for c in wallet.coupons.values() if c.state == "held" and c.expires_ms > known_ms)
     for coupon in sorted(held, key=lambda c: (c.expires_ms, c.coupon_id)):
         template = book.templates.get(coupon.template_id)
         index = -1 if template is None else template.campaign
