@@ -1,7 +1,7 @@
 """What members held at any time: found from all that was ever done to their coupons and limits."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import orjson
@@ -34,14 +34,15 @@ class Held:
     holdings: list[Holding] = field(default_factory=list)
     uses: dict[str, int] = field(default_factory=dict)
 
-    def coupons(self, entry_id: str, gone: set[str], redeemed: Iterable[str]) -> dict[str, Coupon]:
+    def coupons(self, entry_id: str, gone: set[str], redeemed: Collection[str]) -> dict[str, Coupon]:
         """Coupons held when an entry was decided, without those `gone`, and those it redeemed in any case."""
-        redeemed = frozenset(redeemed)
-        return {
-            h.coupon.coupon_id: h.coupon
-            for h in self.holdings
-            if h.coupon.coupon_id in redeemed or (h.coupon.coupon_id not in gone and h.at(entry_id))
-        }
+        # One that was not looked up, since no campaign redeems any, is of no template that matters.
+        coupons = {coupon_id: Coupon(coupon_id, "", 0, NEVER_MS) for coupon_id in redeemed}
+        for holding in self.holdings:
+            coupon = holding.coupon
+            if coupon.coupon_id in coupons or (coupon.coupon_id not in gone and holding.at(entry_id)):
+                coupons[coupon.coupon_id] = coupon
+        return coupons
 
 
 def held_by_member(

@@ -8,6 +8,7 @@ import orjson
 from rights.api.errors import ApiError
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
+from rights.api.sales import receipt_of, request_of
 from rights.domain import settling
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
@@ -17,7 +18,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.replay.held import Held
 from rights.replay.outcome import Outcome, of_pricing, of_receipt
-from rights.store.recorded import StoredSettlement
+from rights.store.recorded import RecordedSettlement
 from rights.v1 import common_pb2, rulebook_pb2, settlement_pb2
 
 _NOTHING_PAUSED: frozenset[str] = frozenset()
@@ -82,9 +83,9 @@ class Replayer:
             or any(earn is not None and earn.caps for earn in earns)
         )
 
-    def replay(self, row: StoredSettlement, held: Held, settled_under: Version) -> Replayed:
+    def replay(self, row: RecordedSettlement, held: Held, settled_under: Version) -> Replayed:
         """One settlement; they must come in the order of their ids."""
-        receipt = _receipt(row)
+        receipt = receipt_of(row)
         before, used = of_receipt(receipt), _usages(row)
         redeemed = [a.coupon_id for a in receipt.adjustments if a.coupon_id]
         wallet = self._wallet(row, receipt, held, settled_under, redeemed)
@@ -101,7 +102,7 @@ class Replayer:
         self._gone.update(coupon_id for coupon_id in taken if coupon_id not in redeemed)
         return Replayed(before, after, "", False, after == before, used, used_after)
 
-    def _price(self, row: StoredSettlement, wallet: Wallet) -> Priced | str:
+    def _price(self, row: RecordedSettlement, wallet: Wallet) -> Priced | str:
         """The order as it would be settled, or the reason why it would be refused."""
         try:
             priced = price(
@@ -119,7 +120,7 @@ class Replayer:
 
     def _wallet(
         self,
-        row: StoredSettlement,
+        row: RecordedSettlement,
         receipt: settlement_pb2.Receipt,
         held: Held,
         settled_under: Version,
@@ -145,7 +146,7 @@ class Replayer:
             tags,
             sorted(lots),
             counters,
-            held.coupons(row.entry_id, self._gone, redeemed) if held.holdings else {},
+            held.coupons(row.entry_id, self._gone, redeemed) if held.holdings or redeemed else {},
         )
 
     def _take(self, member_id: str, usages: list[Usage]) -> None:
@@ -157,15 +158,10 @@ class Replayer:
                 self._used.take(kind, name, amount, 0, None)
 
 
-def _order(row: StoredSettlement) -> Order:
+def _order(row: RecordedSettlement) -> Order:
     """What was asked for. Raises ApiError where the contract has become narrower since."""
-    request: settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest
-    if row.kind == "settle":
-        request = settlement_pb2.SettleRequest.FromString(row.request)
-    else:
-        request = settlement_pb2.ReserveRequest.FromString(row.request)
     mistakes = Mistakes()
-    order = to_order(request, mistakes)
+    order = to_order(request_of(row), mistakes)
     mistakes.check()
     order.member_id = row.member_id
     order.explain = False
@@ -177,13 +173,7 @@ def _lot(lot: common_pb2.Lot) -> Lot:
     return Lot(lot.asset, expires_ms, lot.origin, lot.amount)
 
 
-def _receipt(row: StoredSettlement) -> settlement_pb2.Receipt:
-    if row.kind == "settle":
-        return settlement_pb2.SettleResponse.FromString(row.response).receipt
-    return settlement_pb2.ReserveResponse.FromString(row.response).reservation.receipt
-
-
-def _usages(row: StoredSettlement) -> list[Usage]:
+def _usages(row: RecordedSettlement) -> list[Usage]:
     """What it used; of a reservation, what it held of budgets and quotas and used when it was confirmed."""
     if row.usages == "[]":
         return []

@@ -11,7 +11,7 @@ from rights.domain.book import Book, Kernel
 from rights.replay.held import Held, held_by_member
 from rights.replay.pricing import Replayer, Version
 from rights.replay.report import Question, Report
-from rights.store.recorded import Period, Recorded, StoredSettlement, recorded
+from rights.store.recorded import Period, Recorded, RecordedSettlement, recorded
 from rights.v1 import rulebook_pb2
 
 _ROWS_AT_ONCE = 2_000
@@ -98,7 +98,7 @@ class _Run:
             done += len(rows)
             progress(done, total)
 
-    async def _learn(self, rows: list[StoredSettlement]) -> None:
+    async def _learn(self, rows: list[RecordedSettlement]) -> None:
         """Finds out what the rows need: their rulebooks, and what their members held."""
         versions = {row.version for row in rows} - self._versions.keys()
         if versions:

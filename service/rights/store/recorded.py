@@ -15,7 +15,7 @@ _SQL = statements("replay.sql")
 _PLANS = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "jit": "off"}
 
 
-class StoredSettlement(NamedTuple):
+class RecordedSettlement(NamedTuple):
     """A settlement, or a confirmed reservation, as booked. facts: JSON [tier, [tag, ...]], or None."""
 
     entry_id: str
@@ -104,12 +104,12 @@ class Recorded:
             ),
         )
 
-    async def settlements(self, period: Period, at_once: int) -> AsyncIterator[list[StoredSettlement]]:
+    async def settlements(self, period: Period, at_once: int) -> AsyncIterator[list[RecordedSettlement]]:
         """The settlements of a period in the order of their ids, some at a time."""
         arguments = (period.tenant, period.first, period.end)
         cursor = await self._connection.cursor(_SQL["stream_settlements"], *arguments)
         while rows := await cursor.fetch(at_once):
-            yield [StoredSettlement(*row) for row in rows]
+            yield [RecordedSettlement(*row) for row in rows]
 
     async def coupons(self, tenant: str, members: Iterable[str]) -> list[StoredCoupon]:
         """Every coupon that the members ever had."""
