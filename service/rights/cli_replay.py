@@ -99,7 +99,7 @@ def show(report: Report) -> None:
             cells.append(shown(column, would) + changed)
         rows.append((name, *cells))
     if rows:
-        table(("Campaign", *map(_spelled, CAMPAIGN)), rows, "After the change (what changed)")
+        table(("Campaign", *map(_spelled, CAMPAIGN)), rows, "Campaigns under this rulebook (and the change)")
     _show_sentences(report)
 
 

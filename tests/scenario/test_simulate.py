@@ -148,6 +148,33 @@ async def test_another_time(shop: Shop) -> None:
     assert (failed.code, failed.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NO_ACTIVE_RULEBOOK")
 
 
+async def test_what_becomes_due_until_then(shop: Shop) -> None:
+    """A reservation has lapsed by then: its coupon and points can be used again; other points have expired."""
+    await open_shop(shop)
+    await shop.credit("alice", 30, expire_time=in_days(2))
+    spends = [{"asset": "points", "maximum": True}]
+    reserved = await shop.call(
+        "Reserve",
+        idempotency_key="r",
+        order_id="r",
+        member=member(),
+        cart=cart(),
+        spends=spends,
+        ttl_seconds=3_600,
+    )
+    assert reserved.reservation.receipt.payable_minor == 10_000 - 1_000 - 500 - 130
+
+    async def priced(**when: Any) -> tuple[int, int]:
+        receipt = (await shop.call("Simulate", member=member(), cart=cart(), spends=spends, **when)).receipt
+        return receipt.discount_minor, receipt.redeemed_minor
+
+    assert await priced() == (500, 0)
+    assert await priced(at_time=in_days(1)) == (1_500, 130)
+    assert await priced(at_time=in_days(3)) == (1_500, 100)
+    (hold,) = (await shop.wallet("alice")).holds
+    assert hold.reservation_id == reserved.reservation.reservation_id
+
+
 async def test_other_rules(shop: Shop) -> None:
     await open_shop(shop)
     old = await shop.call(

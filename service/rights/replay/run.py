@@ -4,7 +4,7 @@ stream of settlements -> what their members held -> price again -> sums
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from rights.domain.book import Book, Kernel
@@ -14,6 +14,7 @@ from rights.replay.report import Question, Report
 from rights.store.recorded import Period, Recorded, RecordedSettlement, recorded
 from rights.v1 import rulebook_pb2
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_AT_ONCE = 2_000
 _MEMBERS_KEPT = 200_000  # what members held is found again when it is needed after that many others
 
@@ -46,9 +47,14 @@ async def run(
             tenant, since.isoformat(), until.isoformat(), book.version, rulebook.name, book.currency
         )
         report = Report(question, Version.of(rulebook).budgeted, book.limits)
-        period = Period(tenant, int(since.timestamp() * 1000), int(until.timestamp() * 1000))
+        period = Period(tenant, _milliseconds(since), _milliseconds(until))
         await _Run(journal, period, Replayer(book, node_budget), report).run(progress)
     return report
+
+
+def _milliseconds(time: datetime) -> int:
+    """Since the epoch; exact, where a float of seconds is not."""
+    return (time - _EPOCH) // timedelta(milliseconds=1)
 
 
 async def _tenant(journal: Recorded, tenant: str) -> str:
