@@ -9,6 +9,7 @@ Method:   the journal is filled with settlements priced by the service's own cod
     python -m benchmarks.replay [--settlements 200000] [--members 100000] [--json PATH]
 """
 
+import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -228,7 +229,8 @@ async def measure(settlements: int, members: int) -> dict[str, float]:
 
 def main() -> None:
     """Command line."""
-    parser = harness.arguments(__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
     parser.add_argument(
         "--settlements", type=int, default=200_000, help="stored settlements (default 200,000)"
     )

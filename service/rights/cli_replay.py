@@ -76,7 +76,7 @@ class _PlainProgress:
 
 
 def show(report: Report) -> None:
-    """What changed, as tables."""
+    """What changed, as tables; the files have the rest."""
     currency = report.question.currency
 
     def shown(column: str, figure: int) -> str:
@@ -93,17 +93,27 @@ def show(report: Report) -> None:
     )
     rows = []
     for name, sums in sorted(report.campaigns.items()):
-        cells = []
-        for column, was, would in zip(CAMPAIGN, sums[::2], sums[1::2], strict=True):
-            changed = f" ({change(column, was, would)})" if would != was else ""
-            cells.append(shown(column, would) + changed)
-        rows.append((name, *cells))
+        columns = list(zip(CAMPAIGN, sums[::2], sums[1::2], strict=True))
+        if any(was != would for _, was, would in columns):
+            cells = (
+                f"{shown(c, would)} ({change(c, was, would)})" if was != would else shown(c, would)
+                for c, was, would in columns
+            )
+            rows.append((name, *cells))
     if rows:
-        table(("Campaign", *map(_spelled, CAMPAIGN)), rows, "Campaigns under this rulebook (and the change)")
-    _show_sentences(report)
+        table(("Campaign", *map(_spelled, CAMPAIGN)), rows, "Campaigns that change")
+    limits = [
+        (name, shown(unit, cap), shown(unit, was), shown(unit, would), change(unit, was, would))
+        for unit, name, cap, was, would in report.limits()
+        if was != would
+    ]
+    if limits:
+        table(("Limit", "Cap", "Before", "After", "Change"), limits, "Budgets and quotas that change")
+    _show_sentences(report, len(report.campaigns) - len(rows))
 
 
-def _show_sentences(report: Report) -> None:
+def _show_sentences(report: Report, unchanged: int) -> None:
+    _out.print(f"{unchanged:,} campaigns that applied do not change.")
     _out.print(
         f"{report.changed_prices:,} prices change: {report.cheaper:,} lower, {report.dearer:,} higher."
     )

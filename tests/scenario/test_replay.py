@@ -458,7 +458,9 @@ campaigns:
   - id: five
     stage_id: item
     threshold_discount: {discount_minor: 700}
+    budget_id: spring
     funding: [{party: platform, share_bps: 10000}]
+budgets: [{id: spring, cap_minor: 10000}]
 """
 
 
@@ -484,6 +486,10 @@ async def test_command(shop: Shop, tmp_path: Path) -> None:
     out, told, rows = reports[0]
     assert "3 prices change: 3 lower, 0 higher." in out
     assert "21.00 (+6.00)" in out
+    (limit,) = [row for row in out.splitlines() if "budget spring" in row]
+    assert [cell.strip() for cell in limit.split("│")[1:-1]] == [
+        "budget spring", "100.00", "0.00", "21.00", "+21.00"
+    ]  # fmt: skip
     report = json.loads(told)
     assert report["replay"] == {
         "tenant": shop.tenant,

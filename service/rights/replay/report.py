@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from rights.domain.book import Limit
@@ -93,6 +94,12 @@ class Report:
         """One of TOTALS, before and after."""
         index = 2 * TOTALS.index(total)
         return self.totals[index], self.totals[index + 1]
+
+    def limits(self) -> Iterator[tuple[str, str, int, int, int]]:
+        """Budgets and quotas: (unit as in the names of columns, id, cap, used before, used after)."""
+        for (kind, name), (was, would) in sorted(self._limits.items()):
+            unit = "used_minor" if kind == "budget" else "used"
+            yield unit, f"{kind} {name}", self._caps.get((kind, name), 0), was, would
 
     @property
     def changed_prices(self) -> int:
