@@ -84,7 +84,8 @@ async def test_described_member(shop: Shop) -> None:
         return response.receipt
 
     assert (await receipt({})).payable_minor == 19_500
-    assert (await receipt({"tier": 3})).payable_minor == 19_200
+    assert (await receipt({"tier": 3, "member_id": "someone"})).payable_minor == 19_200
+    assert (await receipt({"member_id": "someone"})).member_id == "someone"
     assert (await receipt({"tags": ["fan"]})).payable_minor == 19_200
     assert (await receipt({"uses": [{"campaign_id": "five", "used": 1}]})).payable_minor == 19_500
     limited = await receipt({"uses": [{"campaign_id": "five", "used": 2}, {"campaign_id": "x", "used": 9}]})

@@ -1,6 +1,7 @@
 """rights.v1.SimulationService: prices what is asked for, whoever's, whenever and under whatever rules."""
 
 from collections import deque
+from copy import copy
 
 from rights import metrics
 from rights.api import answers
@@ -54,8 +55,11 @@ class SimulationApi:
         if request.HasField("member"):
             revision, wallet = await self._wallet(call, request, order, min(now_ms, at_ms))
         book, paused = await self._rules(call, request, revision, at_ms)
+        if asked_ms:
+            book = copy(book)  # which has caches of the time of day: settlements go on with theirs
         if wallet is None:
             wallet = hypothetical_wallet(request.hypothetical, call.tenant, book, at_ms)
+            order.member_id = wallet.member_id
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
         used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
         if wallet.due_ms <= at_ms:  # as Settle would find the wallet then; nothing of it is booked

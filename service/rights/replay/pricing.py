@@ -64,9 +64,7 @@ class Replayer:
         self._used = Used({})
         self._remaining = self._used.remaining(book)  # kept up to date by what is taken
         self._uses: dict[str, dict[str, int]] = defaultdict(dict)  # by member and counter
-        self._gone: set[str] = (
-            set()
-        )  # coupons that the replay has redeemed for another order than was recorded
+        self._gone: set[str] = set()  # coupons redeemed by the replay, but not by that order then
 
     @property
     def needs_coupons(self) -> bool:
