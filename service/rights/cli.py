@@ -240,6 +240,10 @@ def replay(
     """Price what was settled in a period again under another rulebook, and tell what would have changed.
 
     Reads RIGHTS_DATABASE_URL, and writes nothing to it. Needs no running service.
+
+    Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
+    points spent then. Budgets and quotas start with the caps of that rulebook and are used up in order. What
+    was settled under that very rulebook keeps its outcome.
     """
     from rights import cli_replay
     from rights.replay.run import ReplayError, run
