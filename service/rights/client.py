@@ -21,10 +21,17 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from rights.v1 import event_pb2 as event
-from rights.v1 import event_pb2_grpc, member_pb2_grpc, rulebook_pb2_grpc, settlement_pb2_grpc
+from rights.v1 import (
+    event_pb2_grpc,
+    member_pb2_grpc,
+    rulebook_pb2_grpc,
+    settlement_pb2_grpc,
+    simulation_pb2_grpc,
+)
 from rights.v1 import member_pb2 as member
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
+from rights.v1 import simulation_pb2 as simulation
 
 _DETAILS = "grpc-status-details-bin"
 _RETRIED = {
@@ -122,6 +129,7 @@ class RightsClient:
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._simulation: Any = simulation_pb2_grpc.SimulationServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     async def __aenter__(self) -> Self:
         return self
@@ -317,3 +325,9 @@ class RightsClient:
     async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
         """Reads budgets and quotas."""
         return await self._call(self._rulebook.GetBudgets, request)
+
+    # rights.v1.SimulationService
+
+    async def simulate(self, request: simulation.SimulateRequest) -> simulation.SimulateResponse:
+        """Prices a cart for any member, at any time, under any rules, without effect."""
+        return await self._call(self._simulation.Simulate, request)

@@ -81,6 +81,16 @@ QUOTES: Final = Counter("rights_quotes_total", "Quotes answered. outcome: receip
 QUOTE_SETTLEMENTS: Final = Counter(
     "rights_quote_settlements_total", "Settlements of a quote. outcome: receipt, rejection.", ["outcome"]
 )
+SIMULATIONS: Final = Counter(
+    "rights_simulations_total",
+    "Simulations answered. rules: in_force, version, draft; outcome: receipt, rejection.",
+    ["rules", "outcome"],
+)
+DRAFT_COMPILE_SECONDS: Final = Histogram(
+    "rights_draft_compile_seconds",
+    "Seconds a rulebook that is simulated unpublished took to be checked and compiled, beside settlements.",
+    buckets=_STAGE_SECONDS,
+)
 BOUNDED_SEARCHES: Final = Counter(
     "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
 )
@@ -125,7 +135,8 @@ SWEEP_LAG_SECONDS: Final = Gauge(
 # Trouble.
 OVERLOAD: Final = Counter(
     "rights_overload_total",
-    "Requests shed, nothing recorded. cause: queue_length, queue_age, deadline, draining, event_streams.",
+    "Requests shed, nothing recorded. "
+    "cause: queue_length, queue_age, deadline, draining, event_streams, compilations.",
     ["cause"],
 )
 FAULTS: Final = Counter(

@@ -21,7 +21,9 @@ from rights.api.quotes import QuoteSigner
 from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
+from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
+from rights.engine.drafts import Drafts
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
@@ -79,6 +81,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
+            *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)

@@ -230,6 +230,23 @@ class Settings(BaseSettings):
         200, ge=1, le=10_000, description="Rows of events dropped in one transaction."
     )
 
+    # Simulations.
+    simulation_max_draft_bytes: int = Field(
+        1024 * 1024,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Largest rulebook that may be simulated without being published.",
+    )
+    simulation_compilations_per_worker: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Drafts that a worker compiles at a time; more are shed, so that settlements have the core.",
+    )
+    simulation_draft_cache_size: int = Field(
+        8, ge=1, le=1000, description="Compiled drafts that a worker keeps for the next simulation."
+    )
+
     # Who may call.
     jwt_key_file: Path | None = Field(
         None,

@@ -5,11 +5,12 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import earning, facts, funding, gifts, spending
+from rights.domain import earning, explain, facts, funding, gifts, spending
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
     Coupon,
+    Explanation,
     InvalidField,
     Order,
     Priced,
@@ -49,7 +50,7 @@ def price(
             f"{order.currency!r}: the rulebook in force (version {book.version}) settles {book.currency}",
             reason="CURRENCY_NOT_SETTLED",
         )
-    standing = book.standing(now_ms, paused)
+    asked, standing = order, book.standing(now_ms, paused)
     if order.pin is not None:
         order, standing = _as_quoted(order, book, standing)
     if order.coupon_ids is not None:
@@ -82,6 +83,13 @@ def price(
             f"the quoted {order.pin.payable} would now be {payable}",
             abs(payable - order.pin.payable),
         )
+    why: list[Explanation] = []
+    if order.explain:
+        free, choice = decision, coupons
+        if order.pin is not None:
+            rules = book.standing(now_ms, paused)
+            free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
+        why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
     adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
     return Priced(
         version=book.version,
@@ -97,7 +105,7 @@ def price(
         earnings=earning.earn(request, decision, book, wallet, left, now_ms),
         gifts=gifts.gifts(request, decision, book, wallet, remaining, payable, now_ms),
         decision=decision,
-        explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
+        explanations=why,
         kernel_seconds=kernel_seconds,
     )
 
@@ -123,6 +131,22 @@ def _as_quoted(order: Order, book: Book, standing: bytes) -> tuple[Order, bytes]
         pin=order.pin,
     )
     return quoted, bytes(allowed)
+
+
+def _without_quote(
+    order: Order,
+    wallet: Wallet,
+    book: Book,
+    remaining: list[int],
+    standing: bytes,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Decision, dict[int, Coupon]]:
+    """What would apply, and which coupons were chosen from, if the order had come without its quote."""
+    coupons = facts.choose_coupons(order, wallet, book, now_ms)
+    required, _ = _required(order, book, coupons)
+    request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    return book.program.decide(request, node_budget, True), coupons
 
 
 def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejection | None:
