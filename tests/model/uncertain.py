@@ -15,7 +15,7 @@ from .rules import Rules
 _MOST_TRIED = 300
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     """A call under way: what was known when it was sent, and the most it may add to or take from each limit."""
 

@@ -148,6 +148,7 @@ class Checker:
         times = [began, ended]
         times += [hold.expires for hold in member.holds.values()]
         times += [each.expires for each in [*member.sorted_lots(), *member.coupons.values()]]
+        times += [coupon.starts for coupon in member.coupons.values()]
         times = sorted({at for at in times if began <= at <= ended})
         priced_at = times
         given: Any = answer.rejection
@@ -210,15 +211,13 @@ class Checker:
 
     # Reads
 
-    def wallet(self, member_id: str, answer: member_pb2.GetWalletResponse) -> bool:
-        """Checks a wallet, unless something of it may be due; answers whether it did."""
-        member = self.model.members[member_id]
-        if views.is_due(member, now_ms()):
+    def wallet(self, member_id: str, answer: member_pb2.GetWalletResponse, began: int) -> bool:
+        """Checks a wallet, unless something of it may be due, or ended while it was read; answers whether it did."""
+        member, at = self.model.members[member_id], now_ms()
+        if views.is_due(member, at):
             return False
-        coupon_times = [coupon.expires for coupon in member.coupons.values()]
-        at = now_ms()
-        if any(at - 2_000 <= expires <= at for expires in coupon_times):
-            return False  # expired while it was read, or not: it may be shown as either
+        if any(began <= coupon.expires <= at for coupon in member.coupons.values()):
+            return False
         self.compare("GetWallet", f"{member_id}\n", views.in_one_order(answer), views.wallet(member, at))
         return True
 

@@ -23,6 +23,7 @@ async def check(database_url: str, tenant: str, wire: Wire, checker: Checker, an
     try:
         await _swept(connection)
         await _each(list(checker.model.members), lambda member: _wallet(wire, checker, member))
+        await _each(list(checker.model.members), lambda member: _listed(wire, checker, member))
         await _each(list(checker.model.sales), lambda sale: _settlement(wire, checker, sale))
         await _limits(wire, checker)
         await _each(answers.given, answers.ask_again)
@@ -64,7 +65,8 @@ async def _wallet(wire: Wire, checker: Checker, member_id: str) -> None:
     request = member_pb2.GetWalletRequest(include_used_coupons=True)
     request.member.member_id = member_id
     for _ in range(_SWEPT_SECONDS * 5):
-        if checker.wallet(member_id, await wire.read("GetWallet", request)):
+        began = now_ms()
+        if checker.wallet(member_id, await wire.read("GetWallet", request), began):
             return
         await asyncio.sleep(0.2)
     raise Difference("GetWallet", request, "", "", "something stays due")
@@ -75,6 +77,23 @@ async def _settlement(wire: Wire, checker: Checker, settlement_id: str) -> None:
     answer = await wire.read("GetSettlement", request)
     if not checker.settlement(settlement_id, answer):
         raise Difference("GetSettlement", request, answer, "", "it is still lapsing")
+
+
+async def _listed(wire: Wire, checker: Checker, member_id: str) -> None:
+    """A member's settlements are listed, all of them once."""
+    request = settlement_pb2.ListSettlementsRequest(page_size=17)
+    request.member.member_id = member_id
+    listed: list[str] = []
+    while True:
+        page = await wire.read("ListSettlements", request)
+        listed += [settlement.receipt.settlement_id for settlement in page.settlements]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    made = [s.settlement_id for s in checker.model.sales.values() if s.member_id == member_id]
+    checker.checks += 1
+    if listed != sorted(made, reverse=True):
+        raise Difference("ListSettlements", request, f"{listed}\n", f"{made}\n", "not all, or not once each")
 
 
 async def _limits(wire: Wire, checker: Checker) -> None:
