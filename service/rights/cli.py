@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls
+from rights import cli_calls, cli_reports
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -68,6 +68,7 @@ app.add_typer(tenant_app, name="tenant")
 app.add_typer(cli_calls.rulebook_app, name="rulebook")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
+app.add_typer(cli_reports.report_app, name="report")
 
 EnvFile = Annotated[
     Path | None,

@@ -15,11 +15,13 @@ from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.edge import Edge
 from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
+from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
 from rights.domain.book import Kernel
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
+from rights.engine.reports import Reports
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
@@ -63,6 +65,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer).methods(),
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *ReportApi(registry, reader, Reports(settings)).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)

@@ -34,6 +34,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
     ERROR_REASON_METHOD_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_CURRENCY_NOT_SETTLED: _ClassVar[ErrorReason]
+    ERROR_REASON_REPORT_TOO_LARGE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -57,6 +58,7 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_METHOD_UNKNOWN: ErrorReason
 ERROR_REASON_CURRENCY_NOT_SETTLED: ErrorReason
+ERROR_REASON_REPORT_TOO_LARGE: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")
