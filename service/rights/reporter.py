@@ -52,8 +52,8 @@ def main() -> None:
 
 
 def _end_with_worker() -> None:
-    """Nothing more is read: the input ends when the worker is gone, or gives the report up."""
-    sys.stdin.buffer.read()
+    """Nothing more comes: the input ends when the worker is gone, or gives the report up."""
+    os.read(sys.stdin.fileno(), 1)  # not through the buffer, whose lock would be held when the process ends
     os._exit(1)
 
 
