@@ -25,12 +25,12 @@ import uvloop
 from rights.api import answers
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
-from rights.domain import operations
+from rights.domain import settling
 from rights.domain.book import Book
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.store.reader import Reader
-from rights.store.writer import decode_wallet
+from rights.store.rows import decode_wallet, encode_lots, nullable
 from rights.v1 import settlement_pb2
 from rights_native import _kernel
 
@@ -40,24 +40,31 @@ VALUES ('demo', 'key/baseline', $1, $2, $3, $4), ('demo', 'order', $5, $2, $3, N
 """
 LOAD = """
 SELECT m.tier, m.tags, m.lots::text, m.counters::text,
-       (SELECT jsonb_agg(jsonb_build_array(k.coupon_id, k.template_id, k.starts_ms, k.expires_ms, k.redeemed_by))
+       m.holds::text, m.pending::text, m.debts::text, m.due_ms,
+       (SELECT jsonb_agg(jsonb_build_array(
+                   k.coupon_id, k.template_id, k.starts_ms, k.expires_ms, k.state, k.redeemed_by))
         FROM rights.coupon k
-        WHERE k.tenant_id = m.tenant_id AND k.member_id = m.member_id AND k.redeemed_by IS NULL)::text,
+        WHERE k.tenant_id = m.tenant_id AND k.member_id = m.member_id AND k.state = 'held')::text,
        (SELECT jsonb_agg(jsonb_build_array(b.kind, b.budget_id, b.used + b.held))
         FROM rights.budget b WHERE b.tenant_id = 'demo')::text
 FROM rights.member m WHERE m.tenant_id = 'demo' AND m.member_id = $1 FOR NO KEY UPDATE
 """
 JOURNAL = """
 INSERT INTO rights.journal (tenant_id, member_id, entry_id, kind, recorded_ms, caller, idempotency_key, order_id,
-    rulebook_version, postings, usages, coupons, request, response)
+    rulebook_version, postings, usages, coupons, facts, request, response)
 VALUES ('demo', $1, $2, 'settle', $3, 'baseline', $4, $5, $6, $7::text::jsonb, $8::text::jsonb, $9::text::jsonb,
-        $10, $11)
+        $10::text::jsonb, $11, $12)
 """
 WALLET = """
 WITH redeemed AS (
-    UPDATE rights.coupon SET redeemed_by = $4
-    WHERE tenant_id = 'demo' AND member_id = $1 AND coupon_id = ANY ($5))
-UPDATE rights.member SET lots = $2::text::jsonb, counters = $3::text::jsonb WHERE tenant_id = 'demo' AND member_id = $1
+    UPDATE rights.coupon SET redeemed_by = $4, state = 'redeemed'
+    WHERE tenant_id = 'demo' AND member_id = $1 AND coupon_id = ANY ($5)),
+told AS (
+    INSERT INTO rights.outbox (tenant_id, recorded_ms, events)
+    VALUES ('demo', $7, jsonb_build_array(
+        jsonb_build_object('kind', 'settled', 'member', $1::text, 'entry', $4::text))))
+UPDATE rights.member SET lots = $2::text::jsonb, counters = $3::text::jsonb, due_ms = $6
+WHERE tenant_id = 'demo' AND member_id = $1
 """
 BUDGET = """
 UPDATE rights.budget b SET used = b.used + u.amount
@@ -79,10 +86,10 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
         await connection.execute(
             CLAIM, request.idempotency_key, member_id, entry_id, b"digest", request.order_id
         )
-        tier, tags, lots, counters, coupons, budgets = await connection.fetchrow(LOAD, member_id)
-        wallet = decode_wallet("demo", member_id, tier, tags, lots, counters, coupons)
+        *member, coupons, budgets = await connection.fetchrow(LOAD, member_id)
+        wallet = decode_wallet("demo", member_id, tuple(member), coupons)
         used = Used({(kind, budget): amount for kind, budget, amount in orjson.loads(budgets or "[]")})
-        outcome, effects = operations.settle(
+        outcome, effects = settling.settle(
             order, wallet, book, used, frozenset(), entry_id, now_ms, node_budget=20_000
         )
         response = answers.settled(outcome, entry_id, now_ms, request.order_id, member_id)
@@ -96,23 +103,25 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
             book.version,
             orjson.dumps(effects.postings, default=tuple).decode(),
             orjson.dumps(effects.usages, default=tuple).decode(),
-            orjson.dumps(effects.coupon_ids).decode(),
+            orjson.dumps(effects.moves).decode(),
+            orjson.dumps((wallet.tier, wallet.tags)).decode(),
             raw,
             response,
         )
-        rows = [(lot.asset, lot.amount, lot.expires_ms, lot.origin) for lot in wallet.lots]
         await connection.execute(
             WALLET,
             member_id,
-            orjson.dumps(rows).decode(),
+            encode_lots(wallet.lots),
             orjson.dumps(wallet.counters).decode(),
             entry_id,
-            effects.redeemed_coupons,
+            [coupon_id for coupon_id, _ in effects.moves],
+            nullable(wallet.next_due_ms()),
+            now_ms,
         )
         if used.changes:
             keys = sorted(used.changes)
             status = await connection.execute(
-                BUDGET, [k for k, _ in keys], [b for _, b in keys], [used.changes[key] for key in keys]
+                BUDGET, [k for k, _ in keys], [b for _, b in keys], [used.changes[key].used for key in keys]
             )
             assert status == f"UPDATE {len(keys)}", "the benchmark's budgets never run out"
     return response

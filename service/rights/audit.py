@@ -14,11 +14,13 @@ import orjson
 from google.protobuf.message import DecodeError
 
 from rights.store.sql import statements
-from rights.v1 import common_pb2, settlement_pb2
+from rights.v1 import settlement_pb2
 
 MAX_DETAILS = 5  # of one finding: enough to begin looking
 _STREAM = "entries_of_settle"
 _ROWS_AT_ONCE = 1_000
+_OWN = "own"  # the member's accounts together
+_OWN_ACCOUNTS = ("member", "held", "pending", "debt")
 
 _REASONS = {
     number: name.removeprefix("REJECTION_REASON_") for name, number in settlement_pb2.RejectionReason.items()
@@ -105,7 +107,7 @@ def _response_matches_entry(row: Any, response: settlement_pb2.SettleResponse) -
         return
     receipt = response.receipt
     told_as = (receipt.settlement_id, receipt.order_id, receipt.member_id, receipt.rulebook_version)
-    booked = (row["entry_id"], row["order_id"], row["member_id"], row["rulebook_version"])
+    booked = (row["settlement_id"], row["order_id"], row["member_id"], row["rulebook_version"])
     if told_as != booked:
         yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
 
@@ -122,6 +124,13 @@ def _shares_sum(receipt: settlement_pb2.Receipt) -> Iterator[tuple[str, str]]:
         paid = [f.amount_minor for f in each.funding]
         if sum(paid) != amount or min(paid, default=0) < 0:
             yield "funding_sums", f"{name}: {amount} is funded with {paid}"
+        for share in each.allocations:
+            by_line = [f.amount_minor for f in share.funding]
+            if by_line and (sum(by_line) != share.amount_minor or min(by_line) < 0):
+                yield (
+                    "funding_sums",
+                    f"{name} line {share.line_index}: {share.amount_minor} is funded with {by_line}",
+                )
     for r in receipt.redemptions:
         lots = [lot.amount for lot in r.lots if lot.asset == r.asset]
         if sum(lots) != r.units or min(lots, default=0) <= 0 or len(lots) != len(r.lots):
@@ -167,7 +176,8 @@ def _postings_match(
     receipt: settlement_pb2.Receipt, request: settlement_pb2.SettleRequest, legs: dict[tuple[str, ...], int]
 ) -> Iterator[tuple[str, str]]:
     """The legs are the receipt's: the member pays the payable, each merchant receives the list price, each
-    party pays what it funds; and the wallet moves by the lots spent and earned.
+    party pays what it funds; and the member's accounts move by the lots spent, earned and given, per issuer. (Lot
+    by lot they are compared with the wallet by `wallets_equal_postings`.)
     """
     expected: dict[tuple[str, ...], int] = defaultdict(int)
     currency = receipt.currency
@@ -178,10 +188,12 @@ def _postings_match(
     for each in _given(receipt):
         for part in each.funding:
             expected[part.party, currency] -= part.amount_minor
-    spent = (lot for redemption in receipt.redemptions for lot in redemption.lots)
-    for lots, sign in ((spent, -1), ((earning.lot for earning in receipt.earnings), 1)):
+    spent = [lot for redemption in receipt.redemptions for lot in redemption.lots]
+    given = [earning.lot for earning in receipt.earnings]
+    given += [grant.lot for grant in receipt.grants if grant.HasField("lot")]
+    for lots, sign in ((spent, -1), (given, 1)):
         for lot in lots:
-            expected[("member", *_lot_key(lot))] += sign * lot.amount
+            expected[_OWN, lot.asset, lot.origin] += sign * lot.amount
             expected[lot.origin, lot.asset] -= sign * lot.amount
     for leg in sorted(expected.keys() | legs.keys()):
         told, booked = expected.get(leg, 0), legs.get(leg, 0)
@@ -205,16 +217,7 @@ def _given(receipt: settlement_pb2.Receipt) -> list[Any]:
 def _legs(postings: object) -> dict[tuple[str, ...], int]:
     legs: dict[tuple[str, ...], int] = defaultdict(int)
     rows: Iterable[list[object]] = orjson.loads(str(postings))
-    for account, asset, amount, expires_ms, origin in rows:
-        lot = (_expiry(expires_ms), str(origin)) if account == "member" else ()
-        legs[(str(account), str(asset), *lot)] += int(str(amount))
+    for account, asset, amount, _, origin in rows:
+        key = (_OWN, str(asset), str(origin)) if account in _OWN_ACCOUNTS else (str(account), str(asset))
+        legs[key] += int(str(amount))
     return legs
-
-
-def _lot_key(lot: common_pb2.Lot) -> tuple[str, str, str]:
-    expires_ms = lot.expire_time.ToMilliseconds() if lot.HasField("expire_time") else None
-    return lot.asset, _expiry(expires_ms), lot.origin
-
-
-def _expiry(expires_ms: object) -> str:
-    return "never" if expires_ms is None else str(expires_ms)

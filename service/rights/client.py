@@ -183,6 +183,28 @@ class RightsClient:
         """Undoes a settlement, once."""
         return await self._call(self._settlement.Reverse, request)
 
+    async def reserve(self, request: settlement.ReserveRequest) -> settlement.ReserveResponse:
+        """Holds what an order needs, once per key."""
+        return await self._call(self._settlement.Reserve, request)
+
+    async def confirm(self, request: settlement.ConfirmRequest) -> settlement.ConfirmResponse:
+        """Settles a reservation, once."""
+        return await self._call(self._settlement.Confirm, request)
+
+    async def cancel(self, request: settlement.CancelRequest) -> settlement.CancelResponse:
+        """Releases a reservation, once."""
+        return await self._call(self._settlement.Cancel, request)
+
+    async def refund(self, request: settlement.RefundRequest) -> settlement.RefundResponse:
+        """Takes items back, once per key."""
+        return await self._call(self._settlement.Refund, request)
+
+    async def confirm_delivery(
+        self, request: settlement.ConfirmDeliveryRequest
+    ) -> settlement.ConfirmDeliveryResponse:
+        """Makes what a settlement has pending available."""
+        return await self._call(self._settlement.ConfirmDelivery, request)
+
     # rights.v1.MemberService
 
     async def upsert_member(self, request: member.UpsertMemberRequest) -> member.UpsertMemberResponse:
@@ -200,6 +222,14 @@ class RightsClient:
     async def credit_asset(self, request: member.CreditAssetRequest) -> member.CreditAssetResponse:
         """Credits an asset, once per key."""
         return await self._call(self._member.CreditAsset, request)
+
+    async def top_up(self, request: member.TopUpRequest) -> member.TopUpResponse:
+        """Books a payment into stored value, once per key."""
+        return await self._call(self._member.TopUp, request)
+
+    async def get_statement(self, request: member.GetStatementRequest) -> member.GetStatementResponse:
+        """Pages through what moved an asset."""
+        return await self._call(self._member.GetStatement, request)
 
     async def get_wallet(self, request: member.GetWalletRequest) -> member.GetWalletResponse:
         """Reads a wallet."""

@@ -71,7 +71,8 @@ GRPC_HANDLING_SECONDS: Final = Histogram(
 # Outcomes.
 SETTLEMENTS: Final = Counter(
     "rights_settlements_total",
-    "Durable outcomes. operation: settle, reverse; outcome: receipt, rejection; reason: of a rejection.",
+    "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant; "
+    "outcome: receipt, rejection; reason: of a rejection.",
     ["operation", "outcome", "reason"],
 )
 REPLAYS: Final = Counter(
@@ -108,6 +109,18 @@ KERNEL_SECONDS: Final = Histogram(
     "rights_kernel_seconds",
     "Seconds the rule kernel took for the slowest cart of a batch.",
     buckets=_KERNEL_SECONDS,
+)
+
+SWEPT: Final = Counter(
+    "rights_swept_total",
+    "What became due by the time alone and was booked. "
+    "kind: lapse (reservations), release (pending points), expire (lots).",
+    ["kind"],
+)
+SWEEP_LAG_SECONDS: Final = Gauge(
+    "rights_sweep_lag_seconds",
+    "Seconds for which the member that was due first had been due when the sweeper last looked; 0: nothing was.",
+    multiprocess_mode="livemax",
 )
 
 # Trouble.

@@ -13,15 +13,19 @@ import uvloop
 from rights import link
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.edge import Edge
+from rights.api.intake import Intake
+from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
+from rights.api.settlement_reads import SettlementReadsApi
 from rights.domain.book import Kernel
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
 from rights.engine.reports import Reports
+from rights.engine.sweeper import Sweeper
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
@@ -61,14 +65,20 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         registry = Registry(reader, kernel)
         lanes = Lanes(registry, settings)
         members = MemberResolver(reader)
+        intake = Intake(settings, registry, members, signer)
         methods = [
-            *SettlementApi(settings, registry, lanes, reader, members, signer).methods(),
+            *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
+            *LifecycleApi(registry, lanes, reader, intake).methods(),
+            *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)
+        sweeper = Sweeper(registry, settings)
+        stack.push_async_callback(sweeper.close)
+        sweeper.start()
         poll = asyncio.create_task(registry.poll(settings.rules_poll_milliseconds / 1000))
         stack.callback(poll.cancel)
         server = GrpcioServer(Edge(methods, Authenticator(settings), registry), settings)

@@ -178,6 +178,22 @@ class Settings(BaseSettings):
         description="How often a worker looks for new rules, to have them ready before they are needed.",
     )
     quote_ttl_seconds: int = Field(900, ge=1, le=86_400, description="How long a quote can be settled.")
+    reservation_ttl_seconds: int = Field(
+        900, ge=1, le=2_592_000, description="How long a reservation holds, if its request does not say."
+    )
+    max_reservation_ttl_seconds: int = Field(
+        86_400, ge=1, le=2_592_000, description="Longest time a request may ask a reservation to hold."
+    )
+    max_reservations_per_member: int = Field(
+        20, ge=1, le=1_000, description="Reservations a member can have at a time."
+    )
+    sweep_interval_milliseconds: int = Field(
+        500,
+        ge=10,
+        le=600_000,
+        description="How often a worker looks for reservations, lots and pending points whose time has come.",
+    )
+    sweep_batch_size: int = Field(500, ge=1, le=4096, description="Members swept in one transaction.")
     quote_key_file: Path | None = Field(
         None,
         description="File with the key (32 bytes or more) that signs quotes; the same for all machines. "

@@ -51,7 +51,7 @@ async def test_reversal_undoes_everything(shop: Shop) -> None:
     returned = [(lot.amount, lot.expire_time.seconds, lot.origin) for lot in reversal.returned_lots]
     assert returned == [(100, 3_000_000_000, "issuer/airline"), (150, 0, "platform")]
     assert [lot.amount for lot in reversal.clawed_back_lots] == [9]
-    assert not reversal.uncollected
+    assert not reversal.debts
 
     assert await shop.wallet("alice") == before
     assert await shop.used() == dict.fromkeys(used_before or ("b", "q"), 0)
@@ -102,8 +102,8 @@ async def test_50_reversals_at_once(shop: Shop) -> None:
     assert await audit.run(shop.service.database_url) == []
 
 
-async def test_what_was_earned_and_spent_is_told_as_uncollected(shop: Shop) -> None:
-    """100 points earned, 70 of them spent on another order: 30 come back, 70 are told."""
+async def test_what_was_earned_and_spent_is_owed(shop: Shop) -> None:
+    """100 points earned, 70 of them spent on another order: 30 come back, 70 are a debt."""
     await shop.open(book(assets=(points(),)))
     await shop.member("alice")
     earned = await shop.buy("alice", line(200_000))
@@ -111,8 +111,10 @@ async def test_what_was_earned_and_spent_is_told_as_uncollected(shop: Shop) -> N
     await shop.buy("alice", line(70), spends=[{"asset": "points", "units": 70}])
     reversal = (await shop.reverse(earned.settlement_id)).reversal
     assert [lot.amount for lot in reversal.clawed_back_lots] == [30]
-    assert [(each.asset, each.amount) for each in reversal.uncollected] == [("points", 70)]
-    assert not (await shop.wallet("alice")).lots
+    assert [(each.asset, each.amount) for each in reversal.debts] == [("points", 70)]
+    wallet = await shop.wallet("alice")
+    assert not wallet.lots
+    assert [(debt.asset, debt.origin, debt.units) for debt in wallet.debts] == [("points", "platform", 70)]
     assert await audit.run(shop.service.database_url) == []
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rights.domain import funding, operations
+from rights.domain import funding, ledger, refunding, settling
 from rights.domain.book import Book, Share
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Line, Lot, Order, Posting, Priced, Spend
+from rights.domain.model import Effects, Line, Lot, Order, Priced, Refund, Sale, Spend, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.domain.windows import Window, to_ms
@@ -66,15 +66,16 @@ SHARES = st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.integers(1, 10_000)),
 )
 def test_funding_sums_to_what_it_funds(shares: list[tuple[int, int]], amounts: list[int]) -> None:
     lines = [Line(f"s{i}", a, 1, f"m{i % 2}" if i % 3 else "", "", "b", 0) for i, a in enumerate(amounts)]
-    split = funding.split(
-        tuple(Share(party, "", bps) for party, bps in shares),
-        list(enumerate(amounts)),
-        lines,
-        {},
-        twin.allocate,
+    paid, payers = funding.split(
+        tuple(Share(party, "", bps) for party, bps in shares), list(enumerate(amounts)), lines, twin.allocate
     )
-    assert sum(split.values()) == sum(amounts)
-    assert all(amount > 0 for amount in split.values())
+    assert sum(paid.values()) == sum(amounts)
+    assert all(amount > 0 for amount in paid.values())
+    if payers is None:
+        assert len(paid) == 1
+    else:
+        assert [sum(line.values()) for line in payers] == amounts
+        assert funding.total(payers) == paid
 
 
 def book(kernel: object) -> Book:
@@ -160,7 +161,7 @@ def test_a_settlement_balances_and_its_reversal_undoes_it(
     spends = [] if spend is None else [Spend("points", spend * 10)]
     order = Order("m", "CNY", lines, None, [], [], spends, "", "", explain=True)
     used = Used({})
-    outcome, effects = operations.settle(order, wallet, BOOKS[kernel], used, frozenset(), "e1", NOON, 1_000)
+    outcome, effects = settling.settle(order, wallet, BOOKS[kernel], used, frozenset(), "e1", NOON, 1_000)
     if not isinstance(outcome, Priced):
         assert (wallet.lots, wallet.counters) == before
         assert not effects.postings
@@ -181,11 +182,30 @@ def test_a_settlement_balances_and_its_reversal_undoes_it(
     if limit_used == 3:
         assert all(a.campaign_id != "percent" for a in outcome.adjustments)
 
-    reversal, back = operations.reverse("e1", "CNY", effects.postings, effects.usages, [], wallet, used, NOON)
+    sale = Sale(
+        settlement_id="e1",
+        order_id="o",
+        version=1,
+        currency="CNY",
+        order=order,
+        tier=0,
+        tags=[],
+        payable=outcome.line_payable,
+        adjustments=outcome.adjustments,
+        redemptions=outcome.redemptions,
+        earnings=outcome.earnings,
+        gifts=outcome.gifts,
+        usages=effects.usages,
+        is_provisional=False,
+    )
+    reversal, back = refunding.refund(
+        sale, State("settled", "e1"), None, True, wallet, BOOKS[kernel], used, "e2", NOON, 1_000
+    )
+    assert isinstance(reversal, Refund)
     assert reversal.refunded == outcome.payable
-    assert not reversal.uncollected
+    assert not any(clawback.debt for clawback in reversal.clawbacks)
     assert (wallet.lots, wallet.counters) == before
-    assert not any(used.changes.values())
+    assert not any(change.used or change.held for change in used.changes.values())
     money = [leg for leg in (*effects.postings, *back.postings) if leg.asset == "CNY"]
     assert all(
         sum(leg.amount for leg in money if leg.account == a) == 0 for a in {leg.account for leg in money}
@@ -214,16 +234,14 @@ def test_the_service_does_not_start_without_the_compiled_kernel(monkeypatch: pyt
         compiled_kernel()
 
 
-def test_a_reversal_takes_earned_points_back_from_their_issuer_only() -> None:
+def test_earned_points_are_taken_back_from_their_issuer_only() -> None:
     wallet = Wallet("t", "m", 0, [], [Lot("points", NOON + DAY_MS, "issuer/b", 50)], {}, {})
-    earned = [
-        Posting("member", "points", 30, NOON + 2 * DAY_MS, "issuer/a"),
-        Posting("issuer/a", "points", -30),
-    ]
-    reversal, effects = operations.reverse("e1", "CNY", earned, [], [], wallet, Used({}), NOON)
+    effects = Effects()
+    earned = Lot("points", NOON + 2 * DAY_MS, "issuer/a", 30)
+    clawback = ledger.claw_back(wallet, effects, earned, "e1", NOON)
     assert wallet.lots == [Lot("points", NOON + DAY_MS, "issuer/b", 50)]
-    assert reversal.uncollected == {"points": 30}
-    assert not effects.postings
+    assert (clawback.debt, wallet.debts) == (30, {("points", "issuer/a"): 30})
+    assert sum(leg.amount for leg in effects.postings) == 0
 
 
 def test_earning_stops_at_what_a_wallet_can_hold() -> None:
@@ -237,9 +255,7 @@ def test_earning_stops_at_what_a_wallet_can_hold() -> None:
     wallet = Wallet("t", "m", 0, [], [Lot("points", NEVER_MS, "platform", 10)], {}, {})
     line = Line("s", 10**12, 1, "", "", "", 0)
     order = Order("m", "CNY", [line], None, [], [], [], "", "", explain=False)
-    outcome, _ = operations.settle(
-        order, wallet, Book(1, rules, _kernel), Used({}), frozenset(), "e", NOON, 10
-    )
+    outcome, _ = settling.settle(order, wallet, Book(1, rules, _kernel), Used({}), frozenset(), "e", NOON, 10)
     assert isinstance(outcome, Priced)
     assert wallet.lots == [Lot("points", NEVER_MS, "platform", MAX_AMOUNT)]
 

@@ -18,7 +18,7 @@ from rights.settings import (
 )
 
 UNITS = ("_seconds", "_milliseconds", "_bytes", "_size", "_length", "_attempts", "_budget", "_per_worker")
-COUNTS = ("port", "workers")
+COUNTS = ("per_member", "port", "workers", "max_rows")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,11 @@
-"""From outcomes of the domain to the messages of the contract."""
+"""From outcomes of the domain to the messages of the contract: receipts, rejections, lots, coupons."""
+
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Lot, Posting, Priced, Rejection, Reversal
+from rights.domain.limits import BPS, NEVER_MS
+from rights.domain.model import Coupon, Earning, Gift, Lot, Payers, Posting, Priced, Rejection
 from rights.v1 import common_pb2, member_pb2, settlement_pb2
 
 _PROVEN = settlement_pb2.Receipt.OPTIMALITY_PROVEN
@@ -26,31 +28,6 @@ def settled(outcome: Priced | Rejection, entry_id: str, now_ms: int, order_id: s
         receipt.settlement_id = entry_id
         receipt.order_id = order_id
         receipt.settle_time.FromMilliseconds(now_ms)
-    return response.SerializeToString(deterministic=True)
-
-
-def reversed_(outcome: Reversal | Rejection, entry_id: str, now_ms: int) -> bytes:
-    """The ReverseResponse that is stored and answered."""
-    response = settlement_pb2.ReverseResponse()
-    if isinstance(outcome, Rejection):
-        fill_rejection(response.rejection, outcome, entry_id, now_ms)
-    else:
-        response.reversal.CopyFrom(
-            settlement_pb2.Reversal(
-                reversal_id=entry_id,
-                settlement_id=outcome.settlement_id,
-                reverse_time=timestamp(now_ms),
-                refunded_minor=outcome.refunded,
-                currency=outcome.currency,
-                returned_coupon_ids=outcome.returned_coupons,
-                returned_lots=[lot(each) for each in outcome.returned_lots],
-                clawed_back_lots=[lot(each) for each in outcome.clawed_back],
-                uncollected=[
-                    settlement_pb2.AssetAmount(asset=asset, amount=amount)
-                    for asset, amount in outcome.uncollected.items()
-                ],
-            )
-        )
     return response.SerializeToString(deterministic=True)
 
 
@@ -86,7 +63,7 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
         adjustment.amount_minor = a.amount
         if a.coupon_id:
             adjustment.coupon_id = a.coupon_id
-        _shares(adjustment, a.allocations, a.funding)
+        _shares(adjustment, a.allocations, a.funding, a.payers)
     for r in priced.redemptions:
         redemption = receipt.redemptions.add()
         redemption.asset = r.asset
@@ -94,30 +71,69 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
         redemption.value_minor = r.value
         for each in r.lots:
             fill_lot(redemption.lots.add(), each)
-        _shares(redemption, r.allocations, r.funding)
-    for e in priced.earnings:
-        earning = receipt.earnings.add()
-        earning.base_units = e.base_units
-        earning.multiplier_campaign_id = e.multiplier_campaign
-        earning.multiplier_bps = e.multiplier_bps
-        fill_lot(earning.lot, e.lot)
+        _shares(redemption, r.allocations, r.funding, r.payers)
+        if r.lot_values:
+            redemption.lot_values_minor.extend(r.lot_values)
+    fill_given(receipt, priced.earnings, priced.gifts)
     receipt.optimality = _PROVEN if priced.decision.proven else _BOUNDED
     receipt.optimality_gap_minor = priced.decision.gap
     for campaign_id, reason, shortfall in priced.explanations:
         receipt.explanations.add(campaign_id=campaign_id, reason=reason * 10, shortfall_minor=shortfall)
 
 
+def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: list[Gift]) -> None:
+    """What a settlement gives: points and grants."""
+    for e in earnings:
+        earning = receipt.earnings.add()
+        earning.base_units = e.base_units
+        earning.multiplier_campaign_id = e.multiplier_campaign
+        earning.multiplier_bps = e.multiplier_bps
+        if e.tier_bps != BPS:
+            earning.tier_multiplier_bps = e.tier_bps
+        earning.line_indexes.extend(e.lines)
+        fill_lot(earning.lot, e.lot)
+        if e.pending:
+            earning.pending = True
+            if e.available_ms != NEVER_MS:
+                earning.available_time.FromMilliseconds(e.available_ms)
+        if e.repaid:
+            earning.repaid_units = e.repaid
+    for each in gifts:
+        _fill_gift(receipt.grants.add(), each)
+
+
+def _fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
+    message.grant_id = gift.grant_id
+    if gift.lot is not None:
+        fill_lot(message.lot, gift.lot)
+        return
+    message.coupon.template_id = gift.template_id
+    if gift.coupon is not None:
+        message.coupon.coupon_id = gift.coupon.coupon_id
+        message.coupon.start_time.FromMilliseconds(gift.coupon.starts_ms)
+        if gift.coupon.expires_ms != NEVER_MS:
+            message.coupon.expire_time.FromMilliseconds(gift.coupon.expires_ms)
+
+
 def _shares(
     message: settlement_pb2.Adjustment | settlement_pb2.Redemption,
     allocations: list[tuple[int, int]],
-    funding: dict[str, int],
+    funding: Payers,
+    payers: list[Payers] | None,
 ) -> None:
-    for index, amount in allocations:
+    for position, (index, amount) in enumerate(allocations):
         allocation = message.allocations.add()
         allocation.line_index = index
         allocation.amount_minor = amount
-    for party, amount in funding.items():
-        payer = message.funding.add()
+        if payers is not None:
+            fill_payers(allocation.funding, payers[position])
+    fill_payers(message.funding, funding)
+
+
+def fill_payers(messages: Any, payers: Payers) -> None:
+    """Who pays, into a repeated FundingAmount."""
+    for party, amount in payers.items():
+        payer = messages.add()
         payer.party = party
         payer.amount_minor = amount
 
@@ -148,20 +164,25 @@ def posting(leg: Posting) -> common_pb2.Posting:
     return message
 
 
+_COUPON_STATES = {
+    "held": member_pb2.Coupon.STATE_HELD,
+    "reserved": member_pb2.Coupon.STATE_RESERVED,
+    "redeemed": member_pb2.Coupon.STATE_REDEEMED,
+    "revoked": member_pb2.Coupon.STATE_REVOKED,
+}
+
+
 def coupon(each: Coupon, now_ms: int) -> member_pb2.Coupon:
     """A coupon as it stands now."""
-    if each.redeemed_by:
-        state = member_pb2.Coupon.STATE_REDEEMED
-    elif each.expires_ms <= now_ms:
+    state = _COUPON_STATES[each.state]
+    if each.state == "held" and each.expires_ms <= now_ms:
         state = member_pb2.Coupon.STATE_EXPIRED
-    else:
-        state = member_pb2.Coupon.STATE_HELD
     message = member_pb2.Coupon(
         coupon_id=each.coupon_id,
         template_id=each.template_id,
         start_time=timestamp(each.starts_ms),
         state=state,
-        settlement_id=each.redeemed_by,
+        settlement_id="" if each.state == "revoked" else each.redeemed_by,
     )
     if each.expires_ms != NEVER_MS:
         message.expire_time.FromMilliseconds(each.expires_ms)

@@ -10,9 +10,11 @@ from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.orders import check_identity, check_member
 from rights.domain import limits
-from rights.domain.model import Coupon, Credited
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Coupon, Credited, Lot, ToppedUp
+from rights.domain.wallet import Wallet
 from rights.engine import clock
-from rights.engine.commands import Command, Credit, Grant
+from rights.engine.commands import Command, Credit, Grant, TopUp
 from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
 from rights.store.operator import Operator
@@ -22,9 +24,11 @@ from rights.v1 import member_pb2 as pb
 
 SERVICE = "rights.v1.MemberService"
 _OPERATOR = frozenset({"operator"})
+_PAYING = frozenset({"checkout", "operator"})
 _READERS = frozenset({"checkout", "operator", "auditor"})
 _MAX_COUPONS_SHOWN = 1_000
 _PAGE_TOKEN = re.compile(r"[0-9a-f]{26}\Z")  # an entry id
+_STATEMENT_TOKEN = re.compile(r"([0-9a-f]{26})\.(-?[0-9]{1,18})\Z")  # and the balance before it
 
 
 class PageRequest(Protocol):
@@ -90,8 +94,10 @@ class MemberApi:
             Method(SERVICE, "LinkIdentity", pb.LinkIdentityRequest, self.link_identity, _OPERATOR),
             Method(SERVICE, "GrantCoupon", pb.GrantCouponRequest, self.grant_coupon, _OPERATOR),
             Method(SERVICE, "CreditAsset", pb.CreditAssetRequest, self.credit_asset, _OPERATOR),
+            Method(SERVICE, "TopUp", pb.TopUpRequest, self.top_up, _PAYING),
             Method(SERVICE, "GetWallet", pb.GetWalletRequest, self.get_wallet, _READERS),
             Method(SERVICE, "ListPostings", pb.ListPostingsRequest, self.list_postings, _READERS),
+            Method(SERVICE, "GetStatement", pb.GetStatementRequest, self.get_statement, _READERS),
         ]
 
     async def upsert_member(self, call: Call, request: pb.UpsertMemberRequest) -> pb.UpsertMemberResponse:
@@ -181,6 +187,25 @@ class MemberApi:
             )
         )
 
+    async def top_up(self, call: Call, request: pb.TopUpRequest) -> bytes:
+        """Books a payment into stored value through the member's lane."""
+        mistakes = Mistakes()
+        mistakes.id("idempotency_key", request.idempotency_key)
+        check_member(request.member, mistakes)
+        mistakes.id("asset", request.asset)
+        mistakes.number("amount_minor", request.amount_minor, 1, limits.MAX_AMOUNT)
+        mistakes.text("note", request.note, limits.MAX_NOTE_BYTES)
+        mistakes.check()
+        return await self._run(
+            TopUp(
+                envelope=envelope(call, "top_up", request.idempotency_key, request),
+                member_id=await self._members.resolve(call.tenant, request.member),
+                encode=_topped_up,
+                asset=request.asset,
+                amount=request.amount_minor,
+            )
+        )
+
     async def get_wallet(self, call: Call, request: pb.GetWalletRequest) -> pb.GetWalletResponse:
         """Reads a wallet."""
         mistakes = Mistakes()
@@ -195,28 +220,65 @@ class MemberApi:
         used_too = request.include_used_coupons
         coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         identities = await self._reader.identities(call.tenant, member_id)
-        assets = dict.fromkeys(lot.asset for lot in wallet.lots)
-        held = {asset: sum(lot.amount for lot in wallet.lots if lot.asset == asset) for asset in assets}
         return pb.GetWalletResponse(
             member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags),
-            balances=[
-                pb.Balance(
-                    asset=asset,
-                    available=wallet.balance(asset, now_ms),
-                    expired=held[asset] - wallet.balance(asset, now_ms),
-                )
-                for asset in assets
-            ],
+            balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
-            counters=[
-                pb.Counter(campaign_id=name.partition("|")[0], period=name.partition("|")[2], used=used)
-                for name, used in sorted(wallet.counters.items())
-            ],
+            counters=[_counter(name, used) for name, used in sorted(wallet.counters.items())],
             identities=[
                 common_pb2.Identity(business_line=line, external_id=account) for line, account in identities
             ],
+            pending_lots=_pending(wallet),
+            holds=_holds(wallet),
+            debts=[
+                pb.Debt(asset=asset, origin=origin, units=units)
+                for (asset, origin), units in sorted(wallet.debts.items())
+            ],
         )
+
+    async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
+        """Pages through what moved an asset, newest first."""
+        mistakes = Mistakes()
+        check_member(request.member, mistakes)
+        mistakes.id("asset", request.asset)
+        size = page_size(request.page_size, mistakes)
+        token = _STATEMENT_TOKEN.match(request.page_token)
+        if request.page_token and not token:
+            mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
+        mistakes.check()
+        member_id = await self._members.resolve(call.tenant, request.member)
+        before = token[1] if token else AFTER_ALL
+        found = await self._reader.statement(call.tenant, member_id, request.asset, before, size + 1)
+        if found is None:
+            raise _member_not_found(member_id)
+        balance, entries = found
+        if token:
+            balance = int(token[2])
+        response = pb.GetStatementResponse()
+        for entry in entries[:size]:
+            line = response.lines.add(
+                entry_id=entry.entry_id,
+                kind=f"KIND_{entry.kind.upper()}",
+                entry_time=answers.timestamp(entry.recorded_ms),
+                order_id=entry.order_id,
+                settlement_id=entry.settlement_id,
+                balance=balance,
+            )
+            moved = {"member": 0, "held": 0, "pending": 0, "debt": 0}
+            for leg in entry.postings:
+                if leg.asset == request.asset and leg.account in moved:
+                    moved[leg.account] += leg.amount
+            line.amount, line.held_amount, line.pending_amount = (
+                moved["member"],
+                moved["held"],
+                moved["pending"],
+            )
+            line.debt_amount = -moved["debt"]
+            balance -= line.amount
+        if len(entries) > size:
+            response.next_page_token = f"{entries[size - 1].entry_id}.{balance}"
+        return response
 
     async def list_postings(self, call: Call, request: pb.ListPostingsRequest) -> pb.ListPostingsResponse:
         """Pages through a member's journal, newest first."""
@@ -252,6 +314,70 @@ def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
 
 def _credited(outcome: Credited, entry_id: str, now_ms: int) -> bytes:
     response = pb.CreditAssetResponse(
-        lot=answers.lot(outcome.lot), balance=outcome.balance, entry_id=entry_id
+        lot=answers.lot(outcome.lot),
+        balance=outcome.balance,
+        entry_id=entry_id,
+        repaid_units=outcome.repaid,
     )
     return response.SerializeToString(deterministic=True)
+
+
+def _topped_up(outcome: ToppedUp, entry_id: str, now_ms: int) -> bytes:
+    response = pb.TopUpResponse(
+        principal=answers.lot(outcome.principal), balance=outcome.balance, entry_id=entry_id
+    )
+    if outcome.bonus is not None:
+        answers.fill_lot(response.bonus, outcome.bonus)
+    return response.SerializeToString(deterministic=True)
+
+
+def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
+    assets = dict.fromkeys(lot.asset for lot in wallet.lots)
+    assets |= dict.fromkeys(pending.asset for pending in wallet.pending)
+    assets |= dict.fromkeys(lot.asset for hold in wallet.holds.values() for lot in hold.lots)
+    assets |= dict.fromkeys(asset for asset, _ in wallet.debts)
+    balances = []
+    for asset in assets:
+        available = wallet.balance(asset, now_ms)
+        balances.append(
+            pb.Balance(
+                asset=asset,
+                available=available,
+                expired=sum(lot.amount for lot in wallet.lots if lot.asset == asset) - available,
+                pending=sum(p.amount for p in wallet.pending if p.asset == asset),
+                held=wallet.held(asset),
+                debt=sum(units for (owed, _), units in wallet.debts.items() if owed == asset),
+            )
+        )
+    return balances
+
+
+def _pending(wallet: Wallet) -> list[pb.PendingLot]:
+    listed = []
+    for each in sorted(wallet.pending, key=lambda p: (p.available_ms, p.settlement_id, p.asset)):
+        lot = answers.lot(Lot(each.asset, NEVER_MS, each.origin, each.amount))
+        message = pb.PendingLot(lot=lot, settlement_id=each.settlement_id)
+        if each.available_ms != NEVER_MS:
+            message.available_time.FromMilliseconds(each.available_ms)
+        listed.append(message)
+    return listed
+
+
+def _holds(wallet: Wallet) -> list[pb.Hold]:
+    return [
+        pb.Hold(
+            reservation_id=hold.reservation_id,
+            order_id=hold.order_id,
+            expire_time=answers.timestamp(hold.expires_ms),
+            lots=[answers.lot(lot) for lot in hold.lots],
+            coupon_ids=hold.coupons,
+        )
+        for hold in sorted(wallet.holds.values(), key=lambda h: (h.expires_ms, h.reservation_id))
+    ]
+
+
+def _counter(name: str, used: int) -> pb.Counter:
+    subject, _, period = name.partition("|")
+    if subject.startswith("asset/"):
+        return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)

@@ -24,9 +24,11 @@ def check_identity(path: str, identity: common_pb2.Identity, mistakes: Mistakes)
     mistakes.text(f"{path}.external_id", identity.external_id, limits.MAX_EXTERNAL_ID_BYTES, low=1)
 
 
-def to_order(
-    request: settlement_pb2.SettleRequest | settlement_pb2.QuoteRequest, mistakes: Mistakes
-) -> Order:
+# What names a member, a cart, and what may be used on it.
+Request = settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest | settlement_pb2.QuoteRequest
+
+
+def to_order(request: Request, mistakes: Mistakes) -> Order:
     """The order of a request; its member is still to be resolved. All mistakes are collected."""
     check_member(request.member, mistakes)
     selection = request.selection
@@ -108,9 +110,7 @@ def _lines(cart: settlement_pb2.Cart, mistakes: Mistakes) -> list[Line]:
     return lines
 
 
-def _spends(
-    request: settlement_pb2.SettleRequest | settlement_pb2.QuoteRequest, mistakes: Mistakes
-) -> list[Spend]:
+def _spends(request: Request, mistakes: Mistakes) -> list[Spend]:
     if not request.spends:
         return []
     mistakes.count("spends", request.spends, 0, limits.MAX_SPENDS)

@@ -6,15 +6,14 @@ import hmac
 
 import orjson
 
+from rights.api.orders import Request
 from rights.domain.model import Priced, QuotePin, Rejection, RejectionReason
 from rights.v1 import settlement_pb2
 
 _SIGNATURE_BYTES = 16
 
 
-def content_digest(
-    request: settlement_pb2.QuoteRequest | settlement_pb2.SettleRequest, tenant: str, member_id: str
-) -> str:
+def content_digest(request: Request, tenant: str, member_id: str) -> str:
     """Binds a token to what was priced: member, cart, selection, spends, channel, business line."""
     priced = settlement_pb2.QuoteRequest(
         cart=request.cart,

@@ -1,32 +1,33 @@
-"""rights.v1.SettlementService: translates, checks, and gives commands to the lanes."""
+"""rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
+from collections import deque
 
 from rights import metrics
 from rights.api import answers
-from rights.api.envelope import envelope
 from rights.api.errors import ApiError, told
 from rights.api.fields import Mistakes
+from rights.api.intake import Intake
+from rights.api.lifecycle import SERVICE
 from rights.api.members import MemberResolver
 from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
-from rights.domain.model import Order, Rejection
+from rights.domain.model import Rejection
 from rights.domain.pricing import price
+from rights.domain.sweeping import sweep
 from rights.domain.used import Used
 from rights.engine import clock
-from rights.engine.commands import Command, Reverse, Settle
-from rights.engine.errors import Refused, key_reused
+from rights.engine.commands import Command
+from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
 from rights.settings import Settings
-from rights.store.reader import AFTER_ALL, Reader, StoredReversal, StoredSettlement
+from rights.store.reader import Reader
 from rights.v1 import settlement_pb2 as pb
 
-SERVICE = "rights.v1.SettlementService"
 _CHECKOUT = frozenset({"checkout"})
-_READERS = frozenset({"checkout", "operator", "auditor"})
 
 
 class SettlementApi:
@@ -40,6 +41,7 @@ class SettlementApi:
         reader: Reader,
         members: MemberResolver,
         signer: QuoteSigner,
+        intake: Intake,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -47,6 +49,7 @@ class SettlementApi:
         self._reader = reader
         self._members = members
         self._signer = signer
+        self._intake = intake
 
     def methods(self) -> list[Method]:
         """The service's part of the method table."""
@@ -54,9 +57,6 @@ class SettlementApi:
             Method(SERVICE, "Quote", pb.QuoteRequest, self.quote, _CHECKOUT),
             Method(SERVICE, "Settle", pb.SettleRequest, self.settle, _CHECKOUT),
             Method(SERVICE, "SettleBatch", pb.SettleBatchRequest, self.settle_batch, _CHECKOUT),
-            Method(SERVICE, "GetSettlement", pb.GetSettlementRequest, self.get_settlement, _READERS),
-            Method(SERVICE, "ListSettlements", pb.ListSettlementsRequest, self.list_settlements, _READERS),
-            Method(SERVICE, "Reverse", pb.ReverseRequest, self.reverse, _CHECKOUT),
         ]
 
     async def quote(self, call: Call, request: pb.QuoteRequest) -> pb.QuoteResponse:
@@ -78,11 +78,14 @@ class SettlementApi:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
         budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
+        used = Used(budgets)
+        if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
+            deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
         outcome = price(
             order,
             wallet,
             book,
-            Used(budgets).remaining(book),
+            used.remaining(book),
             rules.paused,
             at_ms or now_ms,
             self._settings.search_node_budget,
@@ -102,7 +105,7 @@ class SettlementApi:
 
     async def settle(self, call: Call, request: pb.SettleRequest) -> bytes:
         """Settles; answers the stored bytes, the same for every retry."""
-        command = await self._settle_command(call, request)
+        command = await self._intake.settle(call, request)
         self._lanes.put(command)
         return await command.envelope.answer
 
@@ -119,7 +122,7 @@ class SettlementApi:
         commands: list[Command | Exception] = []
         for item in request.requests:
             try:
-                command = await self._settle_command(call, item)
+                command = await self._intake.settle(call, item)
                 self._lanes.put(command)
                 commands.append(command)
             except Exception as error:
@@ -136,118 +139,6 @@ class SettlementApi:
                 assert isinstance(failure, Exception)
                 _fill_error(answer.error, told(failure, f"/{SERVICE}/SettleBatch"))
         return response
-
-    async def reverse(self, call: Call, request: pb.ReverseRequest) -> bytes:
-        """Reverses; answers the stored bytes, the same for every retry."""
-        mistakes = Mistakes()
-        mistakes.id("idempotency_key", request.idempotency_key)
-        mistakes.id("settlement_id", request.settlement_id)
-        mistakes.text("note", request.note, limits.MAX_NOTE_BYTES)
-        mistakes.check()
-        stored = await self._reader.settlement(call.tenant, request.settlement_id)
-        if stored is None:
-            if await self._reader.key_used(call.tenant, call.caller, request.idempotency_key):
-                raise key_reused(request.idempotency_key)
-            raise _settlement_not_found(request.settlement_id)
-        receipt = pb.SettleResponse.FromString(stored.response).receipt
-        command = Reverse(
-            envelope=envelope(call, "reverse", request.idempotency_key, request),
-            member_id=stored.member_id,
-            encode=answers.reversed_,
-            settlement_id=stored.settlement_id,
-            settled_order=stored.order_id,
-            settled_version=stored.version,
-            currency=receipt.currency,
-            postings=stored.postings,
-            usages=stored.usages,
-            redeemed_coupons=stored.coupon_ids,
-        )
-        self._lanes.put(command)
-        return await command.envelope.answer
-
-    async def get_settlement(self, call: Call, request: pb.GetSettlementRequest) -> pb.GetSettlementResponse:
-        """Reads one settlement by id or order."""
-        mistakes = Mistakes()
-        which = request.WhichOneof("key")
-        if which is None:
-            mistakes.add("key", "is required: settlement_id or order_id")
-        else:
-            mistakes.id(which, getattr(request, which))
-        mistakes.check()
-        if which == "order_id":
-            stored = await self._reader.settlement_of_order(call.tenant, request.order_id)
-        else:
-            stored = await self._reader.settlement(call.tenant, request.settlement_id)
-        if stored is None:
-            raise _settlement_not_found(request.order_id or request.settlement_id)
-        reversals = await self._reader.reversals(call.tenant, [stored.settlement_id])
-        return pb.GetSettlementResponse(settlement=_settlement(stored, reversals))
-
-    async def list_settlements(
-        self, call: Call, request: pb.ListSettlementsRequest
-    ) -> pb.ListSettlementsResponse:
-        """Pages through a member's settlements, newest first."""
-        member_id, before, size = await self._members.page(call.tenant, request)
-        stored = await self._reader.settlements(call.tenant, member_id, before or AFTER_ALL, size + 1)
-        page = stored[:size]
-        reversals = await self._reader.reversals(call.tenant, [s.settlement_id for s in page])
-        return pb.ListSettlementsResponse(
-            settlements=[_settlement(s, reversals) for s in page],
-            next_page_token=page[-1].settlement_id if len(stored) > size else "",
-        )
-
-    async def _settle_command(self, call: Call, request: pb.SettleRequest) -> Settle:
-        mistakes = Mistakes()
-        mistakes.id("idempotency_key", request.idempotency_key)
-        mistakes.id("order_id", request.order_id)
-        order = to_order(request, mistakes)
-        if len(request.quote_token) > limits.MAX_QUOTE_TOKEN_BYTES:
-            mistakes.add(
-                "quote_token",
-                f"{len(request.quote_token)} bytes; at most {limits.MAX_QUOTE_TOKEN_BYTES} are allowed",
-            )
-        mistakes.check()
-        order.member_id = await self._members.resolve(call.tenant, request.member)
-        refusal = await self._honour_quote(call, request, order) if request.quote_token else None
-        order_id, member_id = request.order_id, order.member_id
-        return Settle(
-            envelope=envelope(call, "settle", request.idempotency_key, request),
-            member_id=member_id,
-            encode=lambda outcome, entry, now_ms: answers.settled(
-                outcome, entry, now_ms, order_id, member_id
-            ),
-            order=order,
-            order_ref=order_id,
-            quote_refusal=refusal,
-        )
-
-    async def _honour_quote(self, call: Call, request: pb.SettleRequest, order: Order) -> Rejection | None:
-        """Pins the order to what its token promised, or says why the token is no good."""
-        digest = content_digest(request, call.tenant, order.member_id)
-        promised = self._signer.open(request.quote_token, digest, clock.now_ms())
-        if isinstance(promised, Rejection):
-            return promised
-        await self._registry.ensure(call.tenant, promised.version)
-        order.pin = promised
-        return None
-
-
-def _settlement_not_found(name: str) -> ApiError:
-    return ApiError("SETTLEMENT_NOT_FOUND", f"no settlement {name!r}", metadata={"settlement": name})
-
-
-def _settlement(stored: StoredSettlement, reversals: dict[str, StoredReversal]) -> pb.Settlement:
-    settlement = pb.Settlement(
-        receipt=pb.SettleResponse.FromString(stored.response).receipt,
-        state=pb.Settlement.STATE_SETTLED,
-        postings=[answers.posting(leg) for leg in stored.postings],
-    )
-    reversal = reversals.get(stored.settlement_id)
-    if reversal is not None:
-        settlement.state = pb.Settlement.STATE_REVERSED
-        settlement.reversal_id = reversal.entry_id
-        settlement.reverse_time.FromMilliseconds(reversal.recorded_ms)
-    return settlement
 
 
 def _fill_error(message: pb.BatchItemError, error: ApiError) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from rights.domain import windows
+from rights.domain import expiry, windows
 from rights.domain.cel import compile_condition
-from rights.domain.limits import NEVER_MS
+from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
+from rights.domain.model import Expiry
 from rights.domain.plan import (
     Basis,
     CampaignPlan,
@@ -47,11 +48,12 @@ class Share(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A budget (minor units) or quota (uses)."""
+    """A budget (minor units) or quota (uses). alerts: (basis points, amount) from which on it is told as low."""
 
     kind: str
     id: str
     cap: int
+    alerts: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,33 @@ class Campaign:
     windows: tuple[windows.Window, ...]
     max_uses: int
     period: int
+    readjudicate: bool
+    keep_used: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Earn:
-    """`units` for every full `per` minor units; `predicate` chooses the lines (-1: all)."""
+    """`units` for every full `per` minor units of `basis`; `predicate` chooses the lines (-1: all).
+
+    tiers: level -> multiplier in basis points. caps: (MemberLimit.Period, units), only those given.
+    availability: None for at once, else the milliseconds after which it becomes available, 0 for only on delivery.
+    """
 
     units: int
     per: int
     predicate: int
     max_units: int
+    basis: int
+    tiers: dict[int, int]
+    caps: tuple[tuple[int, int], ...]
+    availability: int | None
+    on_delivery: bool
+
+    def earned(self, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
+        """(units before the multipliers, units after them and the cap per order) of a base amount."""
+        base_units = min(base // self.per * self.units, MAX_AMOUNT)
+        units = base_units * tier_bps * multiplier_bps // (BPS * BPS)
+        return base_units, min(units, self.max_units or MAX_AMOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,18 @@ class Redeem:
     min_balance: int
     max_share_bps: int
     shares: tuple[Share, ...]
+    max_units: int
+    then_asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    """How much can be paid in at a time, and the bonus units by amount, highest first."""
+
+    min_minor: int
+    max_minor: int
+    bonus_asset: str
+    bonuses: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +127,66 @@ class Asset:
     index: int
     id: str
     issuer: str
-    expire_days: int
+    expiry: Expiry
     earn: Earn | None
     redeem: Redeem | None
+    top_up: TopUp | None
+
+    @property
+    def rolls(self) -> bool:
+        """Whether its lots expire some time after its last movement."""
+        return self.expiry.policy == expiry.Policy.LAST_MOVEMENT
 
 
-class Template(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Template:
     """A coupon template and the campaign that redeems its coupons (-1: none)."""
 
     id: str
     valid_ms: int
     until_ms: int
     campaign: int
+    start_after_days: int
+    valid_days: int
+    forfeited: bool
+
+    def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
+        """From when a coupon given now can be used."""
+        if not self.start_after_days:
+            return now_ms
+        today = windows.local_time(now_ms, zone).date()
+        return expiry.midnight_ms(today + timedelta(days=self.start_after_days), zone)
+
+    def expires_ms(self, starts_ms: int, zone: ZoneInfo) -> int:
+        """Until when a coupon that starts then can be used."""
+        until = NEVER_MS
+        if self.valid_days:
+            first = windows.local_time(starts_ms, zone).date()
+            until = expiry.midnight_ms(first + timedelta(days=self.valid_days), zone)
+        elif self.valid_ms:
+            until = starts_ms + self.valid_ms
+        return min(until, self.until_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRule:
+    """What a settlement gives for later. campaign: index, -1 for any order; template_id or asset says what.
+
+    period is -1 without a member limit; quota is a limit index or -1.
+    """
+
+    id: str
+    predicate: int
+    campaign: int
+    min_payable: int
+    template_id: str
+    asset: str
+    units: int
+    windows: tuple[windows.Window, ...]
+    max_uses: int
+    period: int
+    quota: int
+    keep: bool
 
 
 class Book:
@@ -124,7 +203,7 @@ class Book:
         self._sets: list[frozenset[int]] = []
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [Limit("budget", b.id, b.cap_minor) for b in rulebook.budgets]
+        self.limits = [_budget(b) for b in rulebook.budgets]
         self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
@@ -138,6 +217,8 @@ class Book:
         self.campaigns = [_campaign(i, c) for i, c in enumerate(ordered)]
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
+        self.grants = [self._grant(g) for g in rulebook.grants]
+        self.grant_by_id = {g.id: g for g in self.grants}
         self.plan = KernelPlan(
             stages=tuple(_stage(s, stage_index) for s in rulebook.stages),
             campaigns=tuple(plans),
@@ -148,7 +229,7 @@ class Book:
             asset_count=len(self.assets),
         )
         self.program = kernel.Program(self.plan)
-        self._expiries: tuple[int, int, dict[int, int]] = (0, 0, {})  # of one local day, by expire_days
+        self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
@@ -161,9 +242,9 @@ class Book:
             self._standing = (paused, now_ms, until, standing)
         return standing
 
-    def counter(self, campaign: Campaign, now_ms: int) -> str:
-        """The name of the counter that a use of the campaign now counts on."""
-        return f"{campaign.id}|{self.periods(now_ms)[campaign.period]}"
+    def counter(self, name: str, period: int, now_ms: int) -> str:
+        """The counter on which a use now counts, of a campaign, "grant/ID" or "asset/ID", per MemberLimit.Period."""
+        return f"{name}|{self.periods(now_ms)[period]}"
 
     def day(self, now_ms: int) -> str:
         """The day in the rulebook's zone, "2026-11-22"."""
@@ -174,23 +255,21 @@ class Book:
         day = self.day(now_ms)
         return {0: "", 1: "", 2: day, 3: day[:7], 4: day[:4]}
 
-    def lot_expiry(self, asset: Asset, now_ms: int) -> int:
-        """When a lot of the asset given now expires: at the end of the last local day."""
-        if asset.expire_days == 0:
+    def lot_expiry(self, policy: Expiry, now_ms: int) -> int:
+        """When a lot given (or moved) now under a policy expires."""
+        if policy.policy == expiry.Policy.NEVER:
             return NEVER_MS
         since, until, expiries = self._expiries
         if not since <= now_ms < until:
             today = windows.local_time(now_ms, self.zone).date()
+            since, until = (expiry.midnight_ms(day, self.zone) for day in (today, today + timedelta(days=1)))
             expiries = {}
-            self._expiries = (self._midnight(today), self._midnight(today + timedelta(days=1)), expiries)
-        expires_ms = expiries.get(asset.expire_days)
-        if expires_ms is None:
-            last = windows.local_time(now_ms, self.zone).date() + timedelta(days=asset.expire_days)
-            expires_ms = expiries[asset.expire_days] = self._midnight(last + timedelta(days=1))
-        return expires_ms
-
-    def _midnight(self, day: date) -> int:
-        return windows.to_ms(datetime.combine(day, time(), self.zone))
+            self._expiries = (since, until, expiries)
+        found = expiries.get(policy)
+        if found is None:
+            today = windows.local_time(now_ms, self.zone).date()
+            found = expiries[policy] = expiry.expires_ms(policy, today, self.zone)
+        return found
 
     def _closed(self, campaign: Campaign, now_ms: int, paused: frozenset[str]) -> int:
         if campaign.id in paused:
@@ -211,15 +290,62 @@ class Book:
         return self._predicates[condition]
 
     def _asset(self, index: int, asset: rulebook_pb2.Asset) -> Asset:
-        earn = redeem = None
+        earn = redeem = top_up = None
         if asset.HasField("earn"):
-            predicate = self._predicate(asset.earn.when) if asset.earn.when.strip() else -1
-            e = asset.earn
-            earn = Earn(e.units, e.per_minor, predicate, e.max_units_per_order)
+            earn = self._earn(asset.earn)
         if asset.HasField("redeem"):
             r = asset.redeem
-            redeem = Redeem(r.units, r.value_minor, r.min_balance, r.max_share_bps, _shares(r.funding))
-        return Asset(index, asset.id, asset.issuer, asset.expire_days, earn, redeem)
+            redeem = Redeem(
+                r.units,
+                r.value_minor,
+                r.min_balance,
+                r.max_share_bps,
+                _shares(r.funding),
+                r.max_units_per_order,
+                r.then_asset,
+            )
+        if asset.HasField("top_up"):
+            t = asset.top_up
+            bonuses = sorted(((b.at_least_minor, b.bonus_units) for b in t.bonuses), reverse=True)
+            top_up = TopUp(t.min_minor, t.max_minor, t.bonus_asset, tuple(bonuses))
+        return Asset(index, asset.id, asset.issuer, expiry.from_message(asset), earn, redeem, top_up)
+
+    def _earn(self, earn: rulebook_pb2.Earn) -> Earn:
+        periods = rulebook_pb2.MemberLimit
+        caps = (
+            (periods.PERIOD_DAY, earn.max_units_per_day),
+            (periods.PERIOD_MONTH, earn.max_units_per_month),
+            (periods.PERIOD_YEAR, earn.max_units_per_year),
+        )
+        pending = earn.HasField("availability")
+        return Earn(
+            units=earn.units,
+            per=earn.per_minor,
+            predicate=self._predicate(earn.when) if earn.when.strip() else -1,
+            max_units=earn.max_units_per_order,
+            basis=earn.basis or rulebook_pb2.Earn.BASIS_PAYABLE,
+            tiers={t.level: t.multiplier_bps for t in earn.tier_multipliers},
+            caps=tuple((int(period), cap) for period, cap in caps if cap),
+            availability=earn.availability.after_days * windows.DAY_SECONDS * 1000 if pending else None,
+            on_delivery=earn.availability.on_delivery,
+        )
+
+    def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
+        limited = grant.HasField("member_limit")
+        return GrantRule(
+            id=grant.id,
+            predicate=self._predicate(grant.when),
+            campaign=self.by_id[grant.campaign_id].index if grant.campaign_id else -1,
+            min_payable=grant.min_payable_minor,
+            template_id=grant.coupon_template_id,
+            asset=grant.asset.asset,
+            units=grant.asset.units,
+            windows=tuple(windows.from_message(w) for w in grant.windows),
+            max_uses=grant.member_limit.max_uses if limited else 0,
+            period=grant.member_limit.period if limited else -1,
+            quota=self.limit_index.get(("quota", grant.quota_id), -1),
+            keep=grant.keep_on_refund,
+        )
 
     def _plan(
         self,
@@ -275,6 +401,9 @@ class Book:
                 t.valid_seconds * 1000,
                 t.valid_until.ToMilliseconds() if t.HasField("valid_until") else NEVER_MS,
                 redeemer.get(t.id, -1),
+                t.start_after_days,
+                t.valid_days,
+                t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
             )
             for t in rulebook.coupon_templates
         }
@@ -321,4 +450,12 @@ def _campaign(index: int, campaign: rulebook_pb2.Campaign) -> Campaign:
         windows=tuple(windows.from_message(w) for w in campaign.windows),
         max_uses=campaign.member_limit.max_uses if limited else 0,
         period=campaign.member_limit.period if limited else -1,
+        readjudicate=campaign.refund_policy == rulebook_pb2.REFUND_POLICY_READJUDICATE,
+        keep_used=campaign.keep_used_on_refund,
     )
+
+
+def _budget(budget: rulebook_pb2.Budget) -> Limit:
+    # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
+    alerts = tuple((bps, max(1, -(-budget.cap_minor * bps // BPS))) for bps in budget.alert_bps)
+    return Limit("budget", budget.id, budget.cap_minor, alerts)

@@ -64,7 +64,7 @@ def choose_coupons(order: Order, wallet: Wallet, book: Book, now_ms: int) -> dic
     """Campaign index -> coupon it would redeem: of several of one template the soonest expiring, then the lowest id."""
     if order.coupon_ids is None:
         held = [
-            c for c in wallet.coupons.values() if not c.redeemed_by and c.starts_ms <= now_ms < c.expires_ms
+            c for c in wallet.coupons.values() if c.state == "held" and c.starts_ms <= now_ms < c.expires_ms
         ]
     else:
         held = [wallet.coupons[coupon_id] for coupon_id in order.coupon_ids]
@@ -84,7 +84,7 @@ def _blocked(order: Order, wallet: Wallet, book: Book, now_ms: int) -> dict[int,
             campaign is not None
             and campaign.period >= 0
             and uses >= campaign.max_uses
-            and counter == book.counter(campaign, now_ms)
+            and counter == book.counter(campaign.id, campaign.period, now_ms)
         ):
             blocked[campaign.index] = Reason.MEMBER_LIMIT_REACHED
     for campaign_id in order.forbidden_campaigns:

@@ -7,7 +7,7 @@ an expiry that does not come is NEVER_MS.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rights.domain.plan import Decision
 
@@ -71,18 +71,48 @@ class Lot(NamedTuple):
     amount: int
 
 
+class Expiry(NamedTuple):
+    """When lots of an asset expire: a policy (see domain.expiry) and its number of days, months or years."""
+
+    policy: int
+    number: int
+
+
+class Pending(NamedTuple):
+    """Units earned by a settlement that are not available yet; their expiry is counted from when they are.
+
+    available_ms: NEVER_MS when only the delivery makes them available.
+    """
+
+    asset: str
+    amount: int
+    origin: str
+    settlement_id: str
+    available_ms: int
+    expiry: Expiry
+
+
 class Coupon(NamedTuple):
-    """A coupon of a member; `redeemed_by` is "" while it is held."""
+    """A coupon of a member.
+
+    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
+    that did it, "" while it is held.
+    """
 
     coupon_id: str
     template_id: str
     starts_ms: int
     expires_ms: int
-    redeemed_by: str
+    state: str = "held"
+    redeemed_by: str = ""
 
 
 class Posting(NamedTuple):
-    """One leg of an entry. Expiry and origin are given for the account "member" only."""
+    """One leg of an entry.
+
+    Of the member's own accounts, "member" (lots of the wallet) and "held" (lots of reservations) have expiry
+    and origin, "pending" and "debt" an origin.
+    """
 
     account: str
     asset: str
@@ -92,7 +122,11 @@ class Posting(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'."""
+    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+
+    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
+    count from the reservation on.
+    """
 
     kind: str
     id: str
@@ -103,6 +137,8 @@ class RejectionReason(IntEnum):
     """The values of the proto's RejectionReason; their order is the order of precedence."""
 
     ORDER_ALREADY_SETTLED = 10
+    ORDER_ALREADY_RESERVED = 12
+    RESERVATION_LIMIT_REACHED = 14
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
@@ -121,6 +157,12 @@ class RejectionReason(IntEnum):
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
     ALREADY_REVERSED = 190
+    RESERVATION_CANCELLED = 200
+    RESERVATION_EXPIRED = 210
+    ALREADY_CONFIRMED = 220
+    RESERVATION_NOT_CONFIRMED = 230
+    ALREADY_REFUNDED = 240
+    REFUND_EXCEEDS_PURCHASE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +175,77 @@ class Rejection:
     shortfall: int = 0
 
 
+# Who pays for a line's share of an adjustment or redemption: party -> amount. In a redemption the party LOTS
+# stands for the issuers of the lots spent.
+Payers = dict[str, int]
+LOTS = "lots"
+
+
 @dataclass(slots=True)
 class Adjustment:
-    """A campaign's discount: allocations are (line index, amount), funding is party -> amount."""
+    """A campaign's discount: allocations are (line index, amount), funding is party -> amount.
 
-    campaign: int
+    payers: per allocation who pays it; None where one party pays for all.
+    """
+
     campaign_id: str
     stage_id: str
     coupon_id: str
     amount: int
     allocations: list[tuple[int, int]]
-    funding: dict[str, int]
+    funding: Payers
+    payers: list[Payers] | None
 
 
 @dataclass(slots=True)
 class Redemption:
-    """Points used as cash."""
+    """Points or stored value used as cash.
+
+    lot_values: per lot what its issuer pays of the value; empty where the issuers pay nothing.
+    """
 
     asset: str
     units: int
     value: int
     lots: list[Lot]
     allocations: list[tuple[int, int]]
-    funding: dict[str, int]
+    funding: Payers
+    payers: list[Payers] | None
+    lot_values: list[int]
 
 
 @dataclass(slots=True)
 class Earning:
-    """Points given; `multiplier_campaign` is "" for none."""
+    """Points given; `multiplier_campaign` is "" for none.
+
+    lot: with its expiry, or NEVER_MS while pending. available_ms: 0 when available at once.
+    lines: indices of the lines that earned. counters: those of the caps per period that the units count on.
+    """
 
     lot: Lot
     base_units: int
     multiplier_campaign: str
     multiplier_bps: int
+    tier_bps: int
+    lines: list[int]
+    available_ms: int
+    counters: list[str]
+    repaid: int = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the units become available later."""
+        return self.available_ms > 0
+
+
+@dataclass(slots=True)
+class Gift:
+    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled."""
+
+    grant_id: str
+    template_id: str
+    lot: Lot | None
+    coupon: Coupon | None = None
 
 
 @dataclass(slots=True)
@@ -183,46 +263,181 @@ class Priced:
     adjustments: list[Adjustment]
     redemptions: list[Redemption]
     earnings: list[Earning]
+    gifts: list[Gift]
     decision: Decision
     explanations: list[tuple[str, int, int]]  # campaign id, plan.Reason, shortfall
     kernel_seconds: float  # what the decision took; never part of a receipt
 
 
 @dataclass(slots=True)
-class Reversal:
-    """What a reversal gave back."""
+class Sale:
+    """A settlement or reservation read back: what its receipt and its entry say. It never changes.
+
+    order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
+    is_provisional: it is read from a reservation that was not confirmed by then.
+    """
 
     settlement_id: str
-    refunded: int
+    order_id: str
+    version: int
     currency: str
+    order: Order
+    tier: int
+    tags: list[str]
+    payable: list[int]
+    adjustments: list[Adjustment]
+    redemptions: list[Redemption]
+    earnings: list[Earning]
+    gifts: list[Gift]
+    usages: list[Usage]
+    is_provisional: bool
+
+    @property
+    def coupon_ids(self) -> list[str]:
+        """Coupons it redeemed."""
+        return [a.coupon_id for a in self.adjustments if a.coupon_id]
+
+
+@dataclass(slots=True)
+class Hold:
+    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+
+    reservation_id: str
+    order_id: str
+    expires_ms: int
+    lots: list[Lot]
+    coupons: list[str]
+    usages: list[Usage]
+
+
+@dataclass(slots=True)
+class State:
+    """How far a settlement has come: 'held', 'cancelled', 'expired', 'settled', 'refunded' or 'reversed'.
+
+    changed_by: the entry that brought it there; kept: what is left after refunds (see domain.kept), None: all.
+    """
+
+    state: str
+    changed_by: str
+    kept: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Reserved:
+    """A priced order whose needs are held."""
+
+    priced: Priced
+    expires_ms: int
+
+
+@dataclass(slots=True)
+class Confirmed:
+    """A reservation that is settled now: its earnings and gifts with their final lots, ids and times."""
+
+    earnings: list[Earning]
+    gifts: list[Gift]
+
+
+@dataclass(slots=True)
+class Released:
+    """What a reservation that ended without being settled gives back."""
+
+    reservation_id: str
+    coupons: list[str]
+    lots: list[Lot]
+
+
+@dataclass(slots=True)
+class Clawback:
+    """Earned units taken back: still pending ones, then lots of the wallet, the rest is owed."""
+
+    asset: str
+    origin: str
+    pending: int
+    lots: list[Lot]
+    debt: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + sum(lot.amount for lot in self.lots) + self.debt
+
+
+@dataclass(slots=True)
+class Shift:
+    """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
+
+    payers: per allocation who pays it; None where LOTS pays for all.
+    """
+
+    name: str  # campaign or asset
+    amount: int
+    allocations: list[tuple[int, int]]
+    funding: Payers
+    payers: list[Payers] | None = None
+    units: int = 0
+    lots: list[Lot] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Refund:
+    """What a refund gives back. refunded is negative where the member is charged."""
+
+    settlement_id: str
+    currency: str
+    refunded: int
+    lines: list[tuple[int, int, int, int]]  # items now, items so far, list amount now, money back now
+    adjustments: list[Shift]
+    redemptions: list[Shift]
+    clawbacks: list[Clawback]
     returned_coupons: list[str]
-    returned_lots: list[Lot]
-    clawed_back: list[Lot]
-    uncollected: dict[str, int]
+    forfeited_coupons: list[str]
+    revoked_coupons: list[str]
+    spent_grants: list[str]
+    expired_lots: list[Lot]
+    complete: bool
+
+
+@dataclass(slots=True)
+class Delivered:
+    """Pending lots that became available; repaid: units per asset that went to debts."""
+
+    settlement_id: str
+    lots: list[Lot]
+    repaid: dict[str, int]
 
 
 @dataclass(slots=True)
 class Credited:
-    """A lot credited and the spendable balance after it."""
+    """A lot credited, what of it repaid a debt, and the spendable balance after it."""
 
     lot: Lot
+    repaid: int
+    balance: int
+
+
+@dataclass(slots=True)
+class ToppedUp:
+    """Principal and bonus of a payment into stored value, and the principal's balance after it."""
+
+    principal: Lot
+    bonus: Lot | None
     balance: int
 
 
 @dataclass(slots=True)
 class Effects:
-    """What an operation books besides its answer. Its postings sum to zero for every asset."""
+    """What an operation books besides its answer. Its postings sum to zero for every asset.
+
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    """
 
     postings: list[Posting] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
-    redeemed_coupons: list[str] = field(default_factory=list)
-    returned_coupons: list[str] = field(default_factory=list)
-    granted_coupons: list[Coupon] = field(default_factory=list)
-
-    @property
-    def coupon_ids(self) -> list[str]:
-        """The coupons the entry is about; an entry either redeems, returns or grants."""
-        return self.redeemed_coupons or self.returned_coupons or [c.coupon_id for c in self.granted_coupons]
+    moves: list[tuple[str, str]] = field(default_factory=list)
+    granted: list[Coupon] = field(default_factory=list)
+    settlement: tuple[str, State] | None = None
 
 
 class InvalidField(Exception):

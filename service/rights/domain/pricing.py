@@ -1,28 +1,23 @@
 """Prices an order under a rulebook: the decision behind Quote and Settle. Nothing is changed here.
 
-coupons named -> kernel decides discounts -> points as cash -> what the member pays -> points earned
+coupons named -> kernel decides discounts -> points as cash -> what the member pays -> points earned, gifts
 """
 
-from collections import defaultdict
 from time import perf_counter
 
-from rights.domain import facts, funding
+from rights.domain import earning, facts, funding, gifts, spending
 from rights.domain.book import Book
-from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.model import (
     Adjustment,
     Coupon,
-    Earning,
     InvalidField,
-    Lot,
     Order,
     Priced,
-    Redemption,
     Rejection,
     RejectionReason,
     Spend,
 )
-from rights.domain.plan import Decision, Facts, Reason
+from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
 
 _REQUIRED_REASONS = {
@@ -72,17 +67,10 @@ def price(
     if not decision.met:
         return _unmet(decision, book, order, coupons)
 
-    left = list(decision.amounts)
-    redemptions: list[Redemption] = []
-    for i, spend in enumerate(order.spends):
-        redemption = _redeem(i, spend, order, wallet, book, left, sum(decision.amounts), now_ms)
-        if isinstance(redemption, Rejection):
-            return redemption
-        if redemption is not None:
-            redemptions.append(redemption)
-            for index, amount in redemption.allocations:
-                left[index] -= amount
-
+    redeemed = spending.redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
+    if isinstance(redeemed, Rejection):
+        return redeemed
+    redemptions, left = redeemed
     payable = sum(left)
     if order.pin is not None and payable != order.pin.payable:
         return Rejection(
@@ -103,7 +91,8 @@ def price(
         line_payable=left,
         adjustments=adjustments,
         redemptions=redemptions,
-        earnings=_earn(request, decision, book, wallet, left, now_ms),
+        earnings=earning.earn(request, decision, book, wallet, left, now_ms),
+        gifts=gifts.gifts(request, decision, book, wallet, remaining, payable, now_ms),
         decision=decision,
         explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
         kernel_seconds=kernel_seconds,
@@ -144,8 +133,8 @@ def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejec
                 f"{coupon_id!r}: the member never held this coupon",
                 reason="COUPON_NOT_FOUND",
             )
-        if coupon.redeemed_by:
-            reason, message = RejectionReason.COUPON_ALREADY_USED, f"redeemed by {coupon.redeemed_by}"
+        if coupon.state != "held":
+            reason, message = RejectionReason.COUPON_ALREADY_USED, f"{coupon.state} by {coupon.redeemed_by}"
         elif coupon.expires_ms <= now_ms:
             reason, message = RejectionReason.COUPON_EXPIRED, "its time is over"
         elif coupon.starts_ms > now_ms:
@@ -198,87 +187,13 @@ def _adjustment(
     index: int, allocations: list[tuple[int, int]], coupons: dict[int, Coupon], book: Book, order: Order
 ) -> Adjustment:
     campaign = book.campaigns[index]
+    paid_by, payers = funding.split(campaign.shares, allocations, order.lines, book.allocate)
     return Adjustment(
-        campaign=index,
         campaign_id=campaign.id,
         stage_id=campaign.stage_id,
         coupon_id=coupons[index].coupon_id if campaign.template_id else "",
         amount=sum(amount for _, amount in allocations),
         allocations=allocations,
-        funding=funding.split(campaign.shares, allocations, order.lines, {}, book.allocate),
+        funding=paid_by,
+        payers=payers,
     )
-
-
-def _redeem(
-    position: int,
-    spend: Spend,
-    order: Order,
-    wallet: Wallet,
-    book: Book,
-    left: list[int],
-    discounted: int,
-    now_ms: int,
-) -> Redemption | Rejection | None:
-    """Points as cash: at most a share of the amount after discounts, and of what is left, in whole steps."""
-    asset = book.assets.get(spend.asset)
-    if asset is None or asset.redeem is None:
-        known = ", ".join(a.id for a in book.assets.values() if a.redeem) or "none"
-        raise InvalidField(
-            f"spends[{position}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}"
-        )
-    rule = asset.redeem
-    balance = wallet.balance(asset.id, now_ms)
-    room = min(discounted * rule.max_share_bps // BPS, sum(left))
-    if spend.units:
-        needed = max(spend.units, rule.min_balance)
-        if balance < needed:
-            message = f"{asset.id}: {balance} spendable, {needed} needed"
-            return Rejection(RejectionReason.INSUFFICIENT_BALANCE, asset.id, message, needed - balance)
-        steps, odd = divmod(spend.units, rule.units)
-        allowed = room // rule.value
-        if odd or steps > allowed:
-            message = (
-                f"{asset.id}: {spend.units} asked for; steps of {rule.units}, at most {allowed * rule.units}"
-            )
-            over = odd if steps <= allowed else spend.units - allowed * rule.units
-            return Rejection(RejectionReason.REDEMPTION_NOT_ALLOWED, asset.id, message, over)
-    else:
-        steps = 0 if balance < rule.min_balance else min(balance // rule.units, room // rule.value)
-        if steps == 0:
-            return None
-    units, value = steps * rule.units, steps * rule.value
-    lots = wallet.soonest(asset.id, units, now_ms)
-    origins: dict[str, int] = defaultdict(int)
-    for lot in lots:
-        origins[lot.origin] += lot.amount
-    shares = book.allocate(value, left, left)
-    allocations = [(i, amount) for i, amount in enumerate(shares) if amount]
-    paid_by = funding.split(rule.shares, allocations, order.lines, origins, book.allocate)
-    return Redemption(asset.id, units, value, lots, allocations, paid_by)
-
-
-def _earn(
-    request: Facts, decision: Decision, book: Book, wallet: Wallet, payable: list[int], now_ms: int
-) -> list[Earning]:
-    """Points earned: whole steps of what the member pays, times the multiplier, rounded down, capped."""
-    earnings: list[Earning] = []
-    for asset in book.earning_assets:
-        assert asset.earn is not None
-        rule = asset.earn
-        if rule.predicate < 0:
-            base = sum(payable)
-        else:
-            base = sum(payable[i] for i in book.program.matches(request, rule.predicate))
-        base_units = min(base // rule.per * rule.units, MAX_AMOUNT)
-        multiplier = decision.multipliers[asset.index]
-        bps = book.plan.campaigns[multiplier].a if multiplier >= 0 else BPS
-        units = base_units * bps // BPS
-        if rule.max_units:
-            units = min(units, rule.max_units)
-        held = sum(lot.amount for lot in wallet.lots if lot.asset == asset.id)
-        units = min(units, MAX_AMOUNT - held)  # no wallet holds more
-        if units > 0:
-            lot = Lot(asset.id, book.lot_expiry(asset, now_ms), asset.issuer, units)
-            campaign_id = book.campaigns[multiplier].id if multiplier >= 0 else ""
-            earnings.append(Earning(lot, base_units, campaign_id, bps))
-    return earnings

@@ -44,6 +44,15 @@ MAX_REDEEM_UNITS = 1_000_000_000
 MAX_REDEEM_VALUE_MINOR = 10**12
 MAX_VALID_SECONDS = 315_360_000
 MAX_EXPIRE_DAYS = 36_500
+MAX_EXPIRE_MONTHS = 1_200
+MAX_EXPIRE_YEARS = 100
+MAX_START_AFTER_DAYS = 3_650
+MAX_AVAILABLE_AFTER_DAYS = 3_650
+MAX_GRANTS = 10_000
+MAX_GIFT_UNITS = 10**12
+MAX_TOP_UP_BONUSES = 16
+MAX_TIER_MULTIPLIERS = 100
+MAX_BUDGET_ALERTS = 8
 
 DAY_SECONDS = 86_400
 MIN_TIMESTAMP_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
@@ -130,7 +139,9 @@ class _Validation:
         self._budget_ids = _ids(rulebook.budgets)
         self._quota_ids = _ids(rulebook.quotas)
         self._asset_ids = _ids(rulebook.assets)
+        self._campaign_ids = _ids(rulebook.campaigns)
         self._earning_ids = _ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._assets = {asset.id: asset for asset in rulebook.assets}
 
     def run(self) -> list[Mistake]:
         """All mistakes."""
@@ -145,6 +156,7 @@ class _Validation:
         self._check_assets()
         self._check_tiers()
         self._check_limits()
+        self._check_grants()
         return self._mistakes
 
     # The rulebook's lists.
@@ -229,6 +241,11 @@ class _Validation:
             path = f"coupon_templates[{index}]"
             self._check_text(f"{path}.title", template.title, MAX_TITLE_BYTES)
             self._check_range(f"{path}.valid_seconds", template.valid_seconds, 0, MAX_VALID_SECONDS)
+            self._check_range(f"{path}.start_after_days", template.start_after_days, 0, MAX_START_AFTER_DAYS)
+            self._check_range(f"{path}.valid_days", template.valid_days, 0, MAX_EXPIRE_DAYS)
+            if template.valid_days and template.valid_seconds:
+                self._note(f"{path}.valid_days", "is not allowed together with valid_seconds")
+            self._check_enum(f"{path}.on_refund", template.on_refund, pb.CouponTemplate.OnRefund)
             if template.HasField("valid_until"):
                 self._check_timestamp(f"{path}.valid_until", template.valid_until)
 
@@ -253,10 +270,50 @@ class _Validation:
         self._check_ids("budgets", budgets)
         for index, budget in enumerate(budgets):
             self._check_range(f"budgets[{index}].cap_minor", budget.cap_minor, 0, MAX_AMOUNT)
+            alerts = self._bounded(f"budgets[{index}].alert_bps", budget.alert_bps, MAX_BUDGET_ALERTS)
+            for position, bps in enumerate(alerts):
+                path = f"budgets[{index}].alert_bps[{position}]"
+                self._check_range(path, bps, 1, BPS)
+                if bps in alerts[:position]:
+                    self._note(path, f"{bps} is named twice")
         quotas = self._bounded("quotas", self._rulebook.quotas, MAX_QUOTAS)
         self._check_ids("quotas", quotas)
         for index, quota in enumerate(quotas):
             self._check_range(f"quotas[{index}].cap", quota.cap, 0, MAX_AMOUNT)
+
+    def _check_grants(self) -> None:
+        grants = self._bounded("grants", self._rulebook.grants, MAX_GRANTS)
+        self._check_ids("grants", grants)
+        for index, grant in enumerate(grants):
+            self._check_grant(f"grants[{index}]", grant)
+
+    def _check_grant(self, path: str, grant: pb.GrantRule) -> None:
+        self._check_text(f"{path}.title", grant.title, MAX_TITLE_BYTES)
+        self._check_condition(f"{path}.when", grant.when)
+        self._check_reference(f"{path}.campaign_id", grant.campaign_id, self._campaign_ids, "a campaign")
+        self._check_range(f"{path}.min_payable_minor", grant.min_payable_minor, 0, MAX_AMOUNT)
+        match grant.WhichOneof("gift"):
+            case "coupon_template_id":
+                template = grant.coupon_template_id
+                if not template:
+                    self._note(f"{path}.coupon_template_id", "is empty")
+                self._check_reference(
+                    f"{path}.coupon_template_id", template, self._template_ids, "a coupon template"
+                )
+            case "asset":
+                gift = grant.asset
+                if not gift.asset:
+                    self._note(f"{path}.asset.asset", f"is required; assets: {self._asset_ids.listed}")
+                self._check_reference(f"{path}.asset.asset", gift.asset, self._asset_ids, "an asset")
+                self._check_range(f"{path}.asset.units", gift.units, 1, MAX_GIFT_UNITS)
+            case None:
+                self._note(path, "gives nothing; one of coupon_template_id, asset is required")
+        windows = self._bounded(f"{path}.windows", grant.windows, MAX_WINDOWS_PER_CAMPAIGN)
+        for index, window in enumerate(windows):
+            self._check_window(f"{path}.windows[{index}]", window)
+        if grant.HasField("member_limit"):
+            self._check_member_limit(f"{path}.member_limit", grant.member_limit)
+        self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
 
     # Campaigns.
 
@@ -272,6 +329,7 @@ class _Validation:
         self._check_reference(f"{path}.quota_id", campaign.quota_id, self._quota_ids, "a quota")
         if campaign.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", campaign.member_limit)
+        self._check_enum(f"{path}.refund_policy", campaign.refund_policy, pb.RefundPolicy)
         if campaign.HasField("points_multiplier"):
             self._check_multiplier_campaign(path, campaign)
         else:
@@ -405,10 +463,76 @@ class _Validation:
         self._check_text(f"{path}.title", asset.title, MAX_TITLE_BYTES)
         self._check_issuer(f"{path}.issuer", asset.issuer)
         self._check_range(f"{path}.expire_days", asset.expire_days, 0, MAX_EXPIRE_DAYS)
+        if asset.HasField("expiry"):
+            self._check_expiry(f"{path}.expiry", asset)
         if asset.HasField("earn"):
             self._check_earn(f"{path}.earn", asset.earn)
         if asset.HasField("redeem"):
             self._check_redeem(f"{path}.redeem", asset.redeem)
+            self._check_then_asset(f"{path}.redeem.then_asset", asset)
+        if asset.HasField("top_up"):
+            self._check_top_up(f"{path}.top_up", asset)
+
+    def _check_expiry(self, path: str, asset: pb.Asset) -> None:
+        if asset.expire_days:
+            self._note(path, "is not allowed together with expire_days")
+        expiry = asset.expiry
+        match expiry.WhichOneof("policy"):
+            case "days":
+                self._check_range(f"{path}.days", expiry.days, 1, MAX_EXPIRE_DAYS)
+            case "end_of_month":
+                self._check_range(f"{path}.end_of_month", expiry.end_of_month, 0, MAX_EXPIRE_MONTHS)
+            case "end_of_year":
+                self._check_range(f"{path}.end_of_year", expiry.end_of_year, 0, MAX_EXPIRE_YEARS)
+            case "months_after_last_movement":
+                months = expiry.months_after_last_movement
+                self._check_range(f"{path}.months_after_last_movement", months, 1, MAX_EXPIRE_MONTHS)
+            case None:
+                policies = [field.name for field in pb.Expiry.DESCRIPTOR.oneofs_by_name["policy"].fields]
+                self._note(path, f"has no policy; one of {', '.join(policies)} is required")
+
+    def _check_then_asset(self, path: str, asset: pb.Asset) -> None:
+        """The asset spent after this one: another with a redemption of the same value a unit, and no follower."""
+        if not asset.redeem.then_asset:
+            return
+        self._check_reference(path, asset.redeem.then_asset, self._asset_ids, "an asset")
+        after = self._assets.get(asset.redeem.then_asset)
+        if after is None:
+            return
+        name = _shown(after.id)
+        if after.id == asset.id:
+            self._note(path, f"{name} is the asset itself")
+        elif not after.HasField("redeem"):
+            self._note(path, f"{name} has no redeem, so it cannot be spent")
+        elif after.redeem.then_asset:
+            self._note(path, f"{name} has a then_asset itself; a chain has two assets at most")
+        elif after.redeem.units * asset.redeem.value_minor != asset.redeem.units * after.redeem.value_minor:
+            self._note(path, f"a unit of {name} is not worth what a unit of {_shown(asset.id)} is")
+
+    def _check_top_up(self, path: str, asset: pb.Asset) -> None:
+        rule = asset.top_up
+        if not asset.HasField("redeem") or asset.redeem.units != asset.redeem.value_minor:
+            self._note(
+                path, "needs a redeem in which units and value_minor are equal: one unit is one minor unit"
+            )
+        self._check_range(f"{path}.min_minor", rule.min_minor, 0, MAX_AMOUNT)
+        self._check_range(f"{path}.max_minor", rule.max_minor, 0, MAX_AMOUNT)
+        if rule.max_minor and rule.max_minor < rule.min_minor:
+            self._note(f"{path}.max_minor", f"{rule.max_minor} is below min_minor, {rule.min_minor}")
+        bonuses = self._bounded(f"{path}.bonuses", rule.bonuses, MAX_TOP_UP_BONUSES)
+        if bonuses and not rule.bonus_asset:
+            self._note(f"{path}.bonus_asset", "is required with bonuses")
+        if rule.bonus_asset == asset.id:
+            self._note(f"{path}.bonus_asset", f"{_shown(rule.bonus_asset)} is the asset itself")
+        self._check_reference(f"{path}.bonus_asset", rule.bonus_asset, self._asset_ids, "an asset")
+        seen: set[int] = set()
+        for index, bonus in enumerate(bonuses):
+            at = f"{path}.bonuses[{index}]"
+            self._check_range(f"{at}.at_least_minor", bonus.at_least_minor, 1, MAX_AMOUNT)
+            self._check_range(f"{at}.bonus_units", bonus.bonus_units, 1, MAX_AMOUNT)
+            if bonus.at_least_minor in seen:
+                self._note(f"{at}.at_least_minor", f"{bonus.at_least_minor} is named twice")
+            seen.add(bonus.at_least_minor)
 
     def _check_issuer(self, path: str, issuer: str) -> None:
         allowed = "platform, merchant/ID, brand/ID or issuer/ID"
@@ -425,13 +549,31 @@ class _Validation:
         self._check_range(f"{path}.units", earn.units, 1, MAX_EARN_UNITS)
         self._check_range(f"{path}.per_minor", earn.per_minor, 1, MAX_AMOUNT)
         self._check_condition(f"{path}.when", earn.when)
-        self._check_range(f"{path}.max_units_per_order", earn.max_units_per_order, 0, MAX_AMOUNT)
+        for name in ("order", "day", "month", "year"):
+            cap = getattr(earn, f"max_units_per_{name}")
+            self._check_range(f"{path}.max_units_per_{name}", cap, 0, MAX_AMOUNT)
+        self._check_enum(f"{path}.basis", earn.basis, pb.Earn.Basis)
+        tiers = self._bounded(f"{path}.tier_multipliers", earn.tier_multipliers, MAX_TIER_MULTIPLIERS)
+        levels: set[int] = set()
+        for index, tier in enumerate(tiers):
+            at = f"{path}.tier_multipliers[{index}]"
+            self._check_range(f"{at}.level", tier.level, 0, MAX_TIER)
+            self._check_range(f"{at}.multiplier_bps", tier.multiplier_bps, 1, MAX_MULTIPLIER_BPS)
+            if tier.level in levels:
+                self._note(f"{at}.level", f"{tier.level} is named twice")
+            levels.add(tier.level)
+        if earn.HasField("availability"):
+            after_days = earn.availability.after_days
+            self._check_range(f"{path}.availability.after_days", after_days, 0, MAX_AVAILABLE_AFTER_DAYS)
+            if not after_days and not earn.availability.on_delivery:
+                self._note(f"{path}.availability", "needs on_delivery, after_days, or both")
 
     def _check_redeem(self, path: str, redeem: pb.Redeem) -> None:
         self._check_range(f"{path}.units", redeem.units, 1, MAX_REDEEM_UNITS)
         self._check_range(f"{path}.value_minor", redeem.value_minor, 1, MAX_REDEEM_VALUE_MINOR)
         self._check_range(f"{path}.min_balance", redeem.min_balance, 0, MAX_AMOUNT)
         self._check_range(f"{path}.max_share_bps", redeem.max_share_bps, 1, BPS)
+        self._check_range(f"{path}.max_units_per_order", redeem.max_units_per_order, 0, MAX_AMOUNT)
         self._check_funding(f"{path}.funding", redeem.funding, of_discount=False)
 
     # Fields that several messages have.

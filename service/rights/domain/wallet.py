@@ -1,13 +1,19 @@
 """A member's wallet while a batch is decided: read under the member's lock, written once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rights.domain.model import Coupon, Lot
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Coupon, Hold, Lot, Pending
 
 
 @dataclass(slots=True)
 class Wallet:
-    """Lots (kept sorted, merged), counters ("campaign|period" -> uses > 0) and coupons of one member."""
+    """All that a member has.
+
+    lots: kept sorted and merged. counters: "campaign|period" -> uses > 0. holds: by reservation.
+    debts: (asset, origin) -> units > 0 that were taken back after they had been spent.
+    due_ms: as loaded, when the next of it becomes due; see `next_due_ms`.
+    """
 
     tenant: str
     member_id: str
@@ -16,11 +22,26 @@ class Wallet:
     lots: list[Lot]
     counters: dict[str, int]
     coupons: dict[str, Coupon]
+    holds: dict[str, Hold] = field(default_factory=dict)
+    pending: list[Pending] = field(default_factory=list)
+    debts: dict[tuple[str, str], int] = field(default_factory=dict)
+    due_ms: int = NEVER_MS
     changed: bool = False
 
     def balance(self, asset: str, now_ms: int) -> int:
         """Spendable units: those of lots that are not expired."""
         return sum(lot.amount for lot in self.lots if lot.asset == asset and lot.expires_ms > now_ms)
+
+    def held(self, asset: str) -> int:
+        """Units in reservations."""
+        return sum(lot.amount for hold in self.holds.values() for lot in hold.lots if lot.asset == asset)
+
+    def total(self, asset: str) -> int:
+        """All units, whether spendable, expired, pending or held; what the limit of a wallet is about."""
+        total = sum(lot.amount for lot in self.lots if lot.asset == asset)
+        if self.pending:
+            total += sum(p.amount for p in self.pending if p.asset == asset)
+        return total + self.held(asset) if self.holds else total
 
     def soonest(self, asset: str, units: int, now_ms: int, origin: str = "") -> list[Lot]:
         """The parts of lots that spending `units` would take, soonest expiry first; fewer if there are fewer.
@@ -57,6 +78,28 @@ class Wallet:
                 self.lots.append(delta)
                 self.lots.sort()
         self.changed = True
+
+    def owe(self, asset: str, origin: str, units: int) -> None:
+        """Adds to a debt, or, negative, repays of it."""
+        total = self.debts.pop((asset, origin), 0) + units
+        if total < 0:
+            raise ValueError(f"debt of {asset} to {origin} would be {total}")
+        if total:
+            self.debts[asset, origin] = total
+        self.changed = True
+
+    def next_due_ms(self) -> int:
+        """When the next lot expires, hold lapses or pending lot becomes available; NEVER_MS: never."""
+        due = min((lot.expires_ms for lot in self.lots), default=NEVER_MS)
+        for hold in self.holds.values():
+            due = min(due, hold.expires_ms)
+        for pending in self.pending:
+            due = min(due, pending.available_ms)
+        return due
+
+    def move_coupon(self, coupon_id: str, state: str, by: str) -> None:
+        """Changes a coupon's state. Raises KeyError for one that is not loaded."""
+        self.coupons[coupon_id] = self.coupons[coupon_id]._replace(state=state, redeemed_by=by)
 
     def forget_counters(self, day: str) -> None:
         """Drops counters of days, months and years before that of `day` ("2026-11-22")."""

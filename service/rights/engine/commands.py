@@ -6,12 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import operations
-from rights.domain.book import Book
+from rights.domain import crediting, refunding, settling
+from rights.domain.book import Asset, Book
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Effects, InvalidField, Order, Posting, Rejection, RejectionReason, Usage
+from rights.domain.model import (
+    Effects,
+    InvalidField,
+    Order,
+    Rejection,
+    RejectionReason,
+    Sale,
+    State,
+)
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
+from rights.engine.errors import Unavailable
 from rights.engine.registry import TenantRules
 
 
@@ -25,6 +34,7 @@ class Situation:
     entry_id: str
     now_ms: int
     node_budget: int
+    state: State  # of the command's settlement; 'settled' where nothing is recorded about it
 
     def book(self) -> Book:
         """The rulebook in force now."""
@@ -54,16 +64,10 @@ class Command(ABC):
     """One request with an idempotency key, to be executed under the lock of its member."""
 
     kind: ClassVar[str]
-    subject_scope: ClassVar[str | None] = None
 
     envelope: Envelope
     member_id: str
     encode: Encode
-
-    @property
-    def subject(self) -> str | None:
-        """What may happen only once besides the key, in `subject_scope`."""
-        return None
 
     @property
     def order_id(self) -> str | None:
@@ -71,8 +75,13 @@ class Command(ABC):
         return None
 
     @property
-    def reverses(self) -> str | None:
-        """The settlement the entry undoes."""
+    def claims_order(self) -> bool:
+        """Whether the order can have only one of these at a time."""
+        return False
+
+    @property
+    def settlement_id(self) -> str | None:
+        """The settlement or reservation the entry is about, if it is not one itself."""
         return None
 
     @property
@@ -80,25 +89,18 @@ class Command(ABC):
         """Coupons whose state must be loaded even if they are redeemed or expired."""
         return []
 
-    def refuse_subject(self, entry_id: str) -> Rejection:
-        """The rejection when the subject is claimed already, by `entry_id`."""
-        raise AssertionError(f"a {self.kind} claims no subject, so {entry_id} cannot have it")
-
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
         return situation.rules.version_at(situation.now_ms)
 
     @abstractmethod
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        """The outcome (a Rejection or the operation's own) and what it books. See operations."""
+        """The outcome (a Rejection or the operation's own) and what it books. See rights.domain."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Settle(Command):
-    """Settle an order. `quote_refusal` is set when the quote token given is no good."""
-
-    kind: ClassVar[str] = "settle"
-    subject_scope: ClassVar[str | None] = "order"
+class _Ordering(Command):
+    """Prices an order and claims it. `quote_refusal` is set when the quote token given is no good."""
 
     order: Order
     order_ref: str
@@ -110,12 +112,12 @@ class Settle(Command):
         return self.order.pin is not None or self.quote_refusal is not None
 
     @property
-    def subject(self) -> str | None:
+    def order_id(self) -> str | None:
         return self.order_ref
 
     @property
-    def order_id(self) -> str | None:
-        return self.order_ref
+    def claims_order(self) -> bool:
+        return True
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -124,25 +126,34 @@ class Settle(Command):
             named += [coupon for coupon in self.order.pin.coupons.values() if coupon]
         return named
 
-    def refuse_subject(self, entry_id: str) -> Rejection:
-        return Rejection(
-            RejectionReason.ORDER_ALREADY_SETTLED,
-            self.order_ref,
-            f"order {self.order_ref} is settled as {entry_id}",
-        )
+    def refuse_order(self, claimed_by: str, is_held: bool) -> Rejection:
+        """The rejection when the order is settled or reserved already, by the entry `claimed_by`."""
+        reason = RejectionReason.ORDER_ALREADY_RESERVED if is_held else RejectionReason.ORDER_ALREADY_SETTLED
+        how = "reserved" if is_held else "settled"
+        return Rejection(reason, self.order_ref, f"order {self.order_ref} is {how} as {claimed_by}")
 
     def version(self, situation: Situation) -> int:
         pin = self.order.pin
         return pin.version if pin is not None else situation.rules.version_at(situation.now_ms)
 
+    def _book(self, situation: Situation) -> Book:
+        pin = self.order.pin
+        return situation.rules.book(pin.version) if pin is not None else situation.book()
+
+
+@dataclass(slots=True, kw_only=True)
+class Settle(_Ordering):
+    """Settle an order."""
+
+    kind: ClassVar[str] = "settle"
+
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         if self.quote_refusal is not None:
             return self.quote_refusal, Effects()
-        pin = self.order.pin
-        return operations.settle(
+        return settling.settle(
             self.order,
             situation.wallet,
-            situation.rules.book(pin.version) if pin is not None else situation.book(),
+            self._book(situation),
             situation.used,
             situation.rules.paused,
             situation.entry_id,
@@ -152,53 +163,137 @@ class Settle(Command):
 
 
 @dataclass(slots=True, kw_only=True)
-class Reverse(Command):
-    """Undo a settlement, given what it booked (which never changes)."""
+class Reserve(_Ordering):
+    """Hold what an order needs, for a time."""
 
-    kind: ClassVar[str] = "reverse"
-    subject_scope: ClassVar[str | None] = "reversal"
+    kind: ClassVar[str] = "reserve"
 
-    settlement_id: str
-    settled_order: str
-    settled_version: int
-    currency: str
-    postings: list[Posting]
-    usages: list[Usage]
-    redeemed_coupons: list[str]
+    ttl_ms: int
+    max_holds: int
 
-    @property
-    def subject(self) -> str | None:
-        return self.settlement_id
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.quote_refusal is not None:
+            return self.quote_refusal, Effects()
+        return settling.reserve(
+            self.order,
+            self.order_ref,
+            self.ttl_ms,
+            self.max_holds,
+            situation.wallet,
+            self._book(situation),
+            situation.used,
+            situation.rules.paused,
+            situation.entry_id,
+            situation.now_ms,
+            situation.node_budget,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _About(Command):
+    """Does something to a settlement or reservation, given what it was (which never changes)."""
+
+    sale: Sale
 
     @property
     def order_id(self) -> str | None:
-        return self.settled_order
+        return self.sale.order_id
 
     @property
-    def reverses(self) -> str | None:
-        return self.settlement_id
+    def settlement_id(self) -> str | None:
+        return self.sale.settlement_id
 
     @property
     def coupon_ids(self) -> list[str]:
-        return self.redeemed_coupons
-
-    def refuse_subject(self, entry_id: str) -> Rejection:
-        message = f"settlement {self.settlement_id} is reversed by {entry_id}"
-        return Rejection(RejectionReason.ALREADY_REVERSED, self.settlement_id, message)
+        gifts = [gift.coupon.coupon_id for gift in self.sale.gifts if gift.coupon is not None]
+        return self.sale.coupon_ids + gifts
 
     def version(self, situation: Situation) -> int:
-        return self.settled_version
+        return self.sale.version
+
+    def _book(self, situation: Situation) -> Book:
+        return situation.rules.book(self.sale.version)
+
+
+@dataclass(slots=True, kw_only=True)
+class Confirm(_About):
+    """Settle a reservation."""
+
+    kind: ClassVar[str] = "confirm"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        return operations.reverse(
-            self.settlement_id,
-            self.currency,
-            self.postings,
-            self.usages,
-            self.redeemed_coupons,
+        return settling.confirm(
+            self.sale,
+            situation.state,
+            situation.wallet,
+            self._book(situation),
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Cancel(_About):
+    """Release a reservation."""
+
+    kind: ClassVar[str] = "cancel"
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        return settling.cancel(
+            self.sale.settlement_id,
+            situation.state,
             situation.wallet,
             situation.used,
+            situation.entry_id,
             situation.now_ms,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Refund(_About):
+    """Take items back. returned: line index -> items; None: all that are left."""
+
+    kind: ClassVar[str] = "refund"
+    undoes: ClassVar[bool] = False  # the settlement as a whole
+
+    returned: dict[int, int] | None
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.sale.is_provisional and situation.state.state == "settled":
+            # It was confirmed between reading it and locking its member: what it gave is not known here.
+            raise Unavailable("the reservation has just been confirmed; send the same request again", 0.01)
+        return refunding.refund(
+            self.sale,
+            situation.state,
+            self.returned,
+            self.undoes,
+            situation.wallet,
+            self._book(situation),
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
+            situation.node_budget,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Reverse(Refund):
+    """Undo a settlement: a refund of all that is left, after which it is reversed."""
+
+    kind: ClassVar[str] = "reverse"
+    undoes: ClassVar[bool] = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Deliver(_About):
+    """The goods of a settlement have arrived."""
+
+    kind: ClassVar[str] = "deliver"
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        return refunding.deliver(
+            self.sale, situation.state, situation.wallet, self._book(situation), situation.now_ms
         )
 
 
@@ -215,22 +310,36 @@ class Credit(Command):
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         book = situation.book()
-        asset = book.assets.get(self.asset)
-        if asset is None:
-            known = ", ".join(book.assets) or "none"
-            raise InvalidField(
-                "asset", f"{self.asset!r} is not in rulebook version {book.version}; assets: {known}"
-            )
+        asset = _asset(self.asset, book)
         if self.expires_ms and self.expires_ms <= situation.now_ms:
             raise InvalidField("expire_time", "is not in the future")
-        return operations.credit(
+        return crediting.credit(
             asset,
             self.amount,
-            self.expires_ms or book.lot_expiry(asset, situation.now_ms),
+            self.expires_ms or book.lot_expiry(asset.expiry, situation.now_ms),
             self.origin or asset.issuer,
             situation.wallet,
+            book,
             situation.now_ms,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class TopUp(Command):
+    """Book a payment into stored value."""
+
+    kind: ClassVar[str] = "top_up"
+
+    asset: str
+    amount: int
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        book = situation.book()
+        asset = _asset(self.asset, book)
+        if asset.top_up is None:
+            known = ", ".join(a.id for a in book.assets.values() if a.top_up) or "none"
+            raise InvalidField("asset", f"{self.asset!r} cannot be topped up; assets that can: {known}")
+        return crediting.top_up(asset, self.amount, situation.wallet, book, situation.now_ms)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -251,11 +360,21 @@ class Grant(Command):
                 "template_id",
                 f"{self.template_id!r} is not a coupon template of rulebook version {book.version}",
             )
-        starts_ms = self.starts_ms or situation.now_ms
+        starts_ms = self.starts_ms or template.starts_ms(situation.now_ms, book.zone)
         if min(self.expires_ms or NEVER_MS, template.until_ms) <= max(starts_ms, situation.now_ms):
             raise InvalidField(
                 "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
             )
-        return operations.grant(
-            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet
+        return crediting.grant(
+            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet, book
         )
+
+
+def _asset(asset_id: str, book: Book) -> Asset:
+    asset = book.assets.get(asset_id)
+    if asset is None:
+        known = ", ".join(book.assets) or "none"
+        raise InvalidField(
+            "asset", f"{asset_id!r} is not in rulebook version {book.version}; assets: {known}"
+        )
+    return asset

@@ -16,8 +16,8 @@ import structlog
 
 from rights import metrics
 from rights.engine import batch
-from rights.engine.batch import Outcome
-from rights.engine.commands import Command, Settle
+from rights.engine.commands import Command, Reserve, Settle
+from rights.engine.deciding import Outcome
 from rights.engine.errors import Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
@@ -208,7 +208,7 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> None:
             counts[label] = counts.get(label, 0) + 1
         elif outcome.replay:
             metrics.REPLAYS.labels(command.kind).inc()
-        if isinstance(command, Settle) and command.of_quote and outcome.entry is not None:
+        if isinstance(command, Settle | Reserve) and command.of_quote and outcome.entry is not None:
             result = "rejection" if outcome.entry.rejection else "receipt"
             metrics.QUOTE_SETTLEMENTS.labels(result).inc()
         if outcome.bounded:

@@ -8,15 +8,21 @@ SELECT format('%s/%s entry %s: %s is off by %s', tenant_id, member_id, entry_id,
 FROM rights.posting GROUP BY tenant_id, member_id, entry_id, asset HAVING sum(amount) <> 0
 
 -- name: wallets_equal_postings
--- A balance is the sum of its postings, per asset, expiry and origin: no lot without postings, no posting
--- that did not reach its lot.
-SELECT format('%s/%s: the lot of %s expiring %s from %s is off by %s', tenant_id, member_id, asset,
+-- A balance is the sum of its postings, per account, asset, expiry and origin: of lots in the wallet, of lots held
+-- by reservations, of pending points, and of debts. No lot without postings, no posting that did not reach its lot.
+SELECT format('%s/%s: %s %s expiring %s from %s is off by %s', tenant_id, member_id, account, asset,
               coalesce(expires_ms::text, 'never'), coalesce(origin, 'nobody'), sum(amount))
-FROM (SELECT tenant_id, member_id, asset, expires_ms, origin, amount FROM rights.lot
+FROM (SELECT tenant_id, member_id, 'member' AS account, asset, expires_ms, origin, amount FROM rights.lot
       UNION ALL
-      SELECT tenant_id, member_id, asset, expires_ms, origin, -amount FROM rights.posting
-      WHERE account = 'member') AS moved
-GROUP BY tenant_id, member_id, asset, expires_ms, origin HAVING sum(amount) <> 0
+      SELECT tenant_id, member_id, 'held', asset, expires_ms, origin, amount FROM rights.held_lot
+      UNION ALL
+      SELECT tenant_id, member_id, 'pending', asset, NULL, origin, amount FROM rights.pending_lot
+      UNION ALL
+      SELECT tenant_id, member_id, 'debt', asset, NULL, origin, -amount FROM rights.debt
+      UNION ALL
+      SELECT tenant_id, member_id, account, asset, expires_ms, origin, -amount FROM rights.posting
+      WHERE account IN ('member', 'held', 'pending', 'debt')) AS moved
+GROUP BY tenant_id, member_id, account, asset, expires_ms, origin HAVING sum(amount) <> 0
 
 -- name: lots_are_positive
 -- No lot is empty or below zero, and none is there twice: lots of one expiry and origin are merged.
@@ -26,12 +32,13 @@ FROM rights.lot
 GROUP BY tenant_id, member_id, asset, expires_ms, origin HAVING min(amount) <= 0 OR count(*) > 1
 
 -- name: budgets_equal_usages
--- What is used of each budget and quota is what the journal used of it; and nothing is held, because
--- nothing can hold.
-SELECT format('%s: used of %s %s is off by %s, held %s', tenant_id, kind, id, sum(used), sum(held))
+-- What is used and what is held of each budget and quota is what the journal used and held of it.
+SELECT format('%s: used of %s %s is off by %s, held by %s', tenant_id, kind, id, sum(used), sum(held))
 FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
-      SELECT tenant_id, kind, id, -amount, 0 FROM rights.usage WHERE kind <> 'counter') AS moved
+      SELECT tenant_id, replace(kind, 'held_', ''), id, CASE WHEN kind LIKE 'held%' THEN 0 ELSE -amount END,
+             CASE WHEN kind LIKE 'held%' THEN -amount ELSE 0 END
+      FROM rights.usage WHERE kind <> 'counter') AS moved
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
@@ -51,62 +58,71 @@ GROUP BY tenant_id, member_id, id
 HAVING sum(amount) <> 0 AND (split_part(id, '|', 2) = '' OR bool_or(held))
 
 -- name: coupons_exist
--- Every coupon that an entry redeemed, returned or granted is a coupon of that member.
-SELECT format('%s/%s entry %s: no coupon %s', j.tenant_id, j.member_id, j.entry_id, c.coupon_id)
-FROM rights.journal j, jsonb_array_elements_text(j.coupons) AS c (coupon_id)
+-- Every coupon that an entry did something to is a coupon of that member.
+SELECT format('%s/%s entry %s: no coupon %s', j.tenant_id, j.member_id, j.entry_id, j.coupon_id)
+FROM rights.coupon_move j
 WHERE NOT EXISTS (SELECT FROM rights.coupon k
-                  WHERE k.tenant_id = j.tenant_id AND k.member_id = j.member_id AND k.coupon_id = c.coupon_id)
+                  WHERE k.tenant_id = j.tenant_id AND k.member_id = j.member_id AND k.coupon_id = j.coupon_id)
 
 -- name: coupons_were_granted
 -- Every coupon was granted, once.
 SELECT format('%s/%s: coupon %s was granted %s times', tenant_id, member_id, coupon_id, count(entry_id))
-FROM rights.coupon LEFT JOIN (
-    SELECT j.tenant_id, j.member_id, j.entry_id, c.coupon_id
-    FROM rights.journal j, jsonb_array_elements_text(j.coupons) AS c (coupon_id)
-    WHERE j.kind = 'grant' AND j.rejection IS NULL) AS granted USING (tenant_id, member_id, coupon_id)
+FROM rights.coupon LEFT JOIN (SELECT * FROM rights.coupon_move WHERE move = 'grant') AS granted
+     USING (tenant_id, member_id, coupon_id)
 GROUP BY tenant_id, member_id, coupon_id HAVING count(entry_id) <> 1
 
--- name: coupons_redeemed_once
--- A coupon is redeemed at most once: its redemptions less its returns are 1 if it is redeemed, else 0.
-SELECT format('%s/%s: coupon %s is %s but was redeemed %s times more than returned', tenant_id, member_id,
-              coupon_id, CASE WHEN redeemed_by IS NULL THEN 'held' ELSE 'redeemed' END, coalesce(sum(times), 0))
-FROM rights.coupon LEFT JOIN (
-    SELECT j.tenant_id, j.member_id, c.coupon_id, CASE j.kind WHEN 'settle' THEN 1 ELSE -1 END AS times
-    FROM rights.journal j, jsonb_array_elements_text(j.coupons) AS c (coupon_id)
-    WHERE j.kind IN ('settle', 'reverse')) AS moved USING (tenant_id, member_id, coupon_id)
-GROUP BY tenant_id, member_id, coupon_id, redeemed_by
-HAVING coalesce(sum(times), 0) <> CASE WHEN redeemed_by IS NULL THEN 0 ELSE 1 END
+-- name: coupons_follow_their_moves
+-- A coupon is where its moves have brought it: redeemed or reserved at most once at a time, or revoked, or held.
+-- (Each confirmation redeems what its reservation had reserved.)
+SELECT format('%s/%s: coupon %s is %s, but was reserved %s and redeemed %s times more than given back, and revoked %s times',
+              tenant_id, member_id, coupon_id, state, reserved, redeemed, revoked)
+FROM (SELECT k.tenant_id, k.member_id, k.coupon_id, k.state,
+             coalesce(sum(CASE WHEN m.move = 'reserve' THEN 1
+                               WHEN m.move = 'release' OR m.move = 'redeem' AND m.kind = 'confirm' THEN -1 END), 0) AS reserved,
+             coalesce(sum(CASE m.move WHEN 'redeem' THEN 1 WHEN 'return' THEN -1 END), 0) AS redeemed,
+             count(*) FILTER (WHERE m.move = 'revoke') AS revoked
+      FROM rights.coupon k LEFT JOIN rights.coupon_move m USING (tenant_id, member_id, coupon_id)
+      GROUP BY k.tenant_id, k.member_id, k.coupon_id, k.state) AS moved
+WHERE (reserved, redeemed, revoked) <> ((state = 'reserved')::int, (state = 'redeemed')::int, (state = 'revoked')::int)
 
--- name: coupons_redeemed_by_settlements
--- What redeemed a coupon is a booked settlement of the same member that names it and stands.
-SELECT format('%s/%s: coupon %s is redeemed by %s, which is no settlement in force with it', k.tenant_id,
-              k.member_id, k.coupon_id, k.redeemed_by)
+-- name: coupons_have_their_user
+-- What redeemed or reserved a coupon is a settlement or reservation of the same member that names it, in a state
+-- in which it has the coupon; what revoked it is an entry that says so.
+SELECT format('%s/%s: coupon %s is %s by %s, which does not have it', k.tenant_id, k.member_id, k.coupon_id,
+              k.state, k.redeemed_by)
 FROM rights.coupon k
-WHERE k.redeemed_by IS NOT NULL AND NOT EXISTS (
-    SELECT FROM rights.journal j
-    WHERE j.tenant_id = k.tenant_id AND j.member_id = k.member_id AND j.entry_id = k.redeemed_by
-      AND j.kind = 'settle' AND j.rejection IS NULL AND j.coupons ? k.coupon_id
-      AND NOT EXISTS (SELECT FROM rights.journal r
-                      WHERE r.tenant_id = j.tenant_id AND r.member_id = j.member_id AND r.kind = 'reverse'
-                        AND r.reverses = j.entry_id AND r.rejection IS NULL))
+LEFT JOIN rights.settlement_state s
+  ON s.tenant_id = k.tenant_id AND s.member_id = k.member_id AND s.settlement_id = k.redeemed_by
+WHERE k.state <> 'held' AND NOT (
+    EXISTS (SELECT FROM rights.coupon_move m
+            WHERE m.tenant_id = k.tenant_id AND m.member_id = k.member_id AND m.coupon_id = k.coupon_id
+              AND m.entry_id = k.redeemed_by
+              AND m.move = CASE k.state WHEN 'revoked' THEN 'revoke' WHEN 'reserved' THEN 'reserve' ELSE m.move END
+              AND m.move <> 'grant')
+    AND CASE k.state WHEN 'reserved' THEN coalesce(s.state, '') = 'held'
+                     WHEN 'redeemed' THEN coalesce(s.state, 'settled') IN ('settled', 'refunded', 'reversed')
+                     ELSE true END)
 
 -- name: entries_have_their_key
--- Every entry, refusals too, is what its idempotency key answers. The keys are unique: so a key has one
--- effect and one stored response.
+-- Every entry, refusals too, is what its idempotency key answers; only what becomes due by itself has none. The keys
+-- are unique: so a key has one effect and one stored response.
 SELECT format('%s/%s entry %s: its key is not claimed for it', j.tenant_id, j.member_id, j.entry_id)
 FROM rights.journal j LEFT JOIN rights.claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
-WHERE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire') THEN j.idempotency_key IS NOT NULL
+      ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
--- name: effects_have_their_claim
--- Every booked settlement claims its order and every booked reversal its settlement. The claims are unique:
--- so an order is settled once and a settlement is reversed once.
-SELECT format('%s/%s entry %s: %s %s is not claimed for it', j.tenant_id, j.member_id, j.entry_id, j.scope, j.subject)
-FROM (SELECT *, CASE kind WHEN 'settle' THEN 'order' ELSE 'reversal' END AS scope,
-                CASE kind WHEN 'settle' THEN order_id ELSE reverses END AS subject
-      FROM rights.journal WHERE kind IN ('settle', 'reverse') AND rejection IS NULL) AS j
-LEFT JOIN rights.claim c ON c.tenant_id = j.tenant_id AND c.scope = j.scope AND c.claim_key = j.subject
-WHERE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id)
+-- name: orders_have_one_settlement
+-- Every settlement, and every reservation that has not ended, claims its order. The claims are unique: so an order
+-- has one at a time.
+SELECT format('%s/%s entry %s: order %s is not claimed for it', j.tenant_id, j.member_id, j.entry_id, j.order_id)
+FROM rights.journal j
+LEFT JOIN rights.settlement_state s
+  ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
+LEFT JOIN rights.claim c ON c.tenant_id = j.tenant_id AND c.scope = 'order' AND c.claim_key = j.order_id
+WHERE j.kind IN ('settle', 'reserve') AND j.rejection IS NULL
+  AND coalesce(s.state, '') NOT IN ('cancelled', 'expired')
+  AND (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id)
 
 -- name: claims_have_their_entry
 -- No claim without its entry: nothing is answered or refused on behalf of an entry that is not there.
@@ -115,64 +131,128 @@ SELECT format('%s: claim %s %s names entry %s of %s, which does not make it', c.
 FROM rights.claim c LEFT JOIN rights.journal j
   ON j.tenant_id = c.tenant_id AND j.member_id = c.member_id AND j.entry_id = c.entry_id
 WHERE NOT coalesce(CASE c.scope
-    WHEN 'order' THEN j.kind = 'settle' AND j.rejection IS NULL AND j.order_id = c.claim_key
-    WHEN 'reversal' THEN j.kind = 'reverse' AND j.rejection IS NULL AND j.reverses = c.claim_key
+    WHEN 'order' THEN j.kind IN ('settle', 'reserve') AND j.rejection IS NULL AND j.order_id = c.claim_key
+        AND NOT EXISTS (SELECT FROM rights.settlement_state s
+                        WHERE s.tenant_id = j.tenant_id AND s.member_id = j.member_id
+                          AND s.settlement_id = j.entry_id AND s.state IN ('cancelled', 'expired'))
     ELSE c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key END, false)
+
+-- name: holds_end_once
+-- A reservation is held, or ended exactly once: confirmed, cancelled or lapsed; and its state says the same.
+SELECT format('%s/%s: reservation %s is %s; confirmed %s, cancelled %s, lapsed %s times', tenant_id, member_id,
+              entry_id, coalesce(state, 'nowhere'), confirmed, cancelled, lapsed)
+FROM (SELECT j.tenant_id, j.member_id, j.entry_id, s.state,
+             count(*) FILTER (WHERE e.kind = 'confirm') AS confirmed,
+             count(*) FILTER (WHERE e.kind = 'cancel') AS cancelled,
+             count(*) FILTER (WHERE e.kind = 'lapse') AS lapsed
+      FROM rights.journal j
+      LEFT JOIN rights.settlement_state s
+        ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
+      LEFT JOIN rights.journal e
+        ON e.tenant_id = j.tenant_id AND e.settlement_id = j.entry_id AND e.rejection IS NULL
+      WHERE j.kind = 'reserve' AND j.rejection IS NULL
+      GROUP BY j.tenant_id, j.member_id, j.entry_id, s.state) AS ended
+WHERE (confirmed, cancelled, lapsed) IS DISTINCT FROM (
+    (state IN ('settled', 'refunded', 'reversed'))::int, (state = 'cancelled')::int, (state = 'expired')::int)
+
+-- name: holds_are_in_their_wallet
+-- What is held is in the wallet of the member, and nothing else is.
+SELECT format('%s/%s: reservation %s is %s, %s in the wallet', tenant_id, member_id, reservation_id,
+              coalesce(state, 'nowhere'), CASE WHEN held THEN 'but held' ELSE 'but not' END)
+FROM (SELECT coalesce(s.tenant_id, h.tenant_id) AS tenant_id, coalesce(s.member_id, h.member_id) AS member_id,
+             coalesce(s.settlement_id, h.reservation_id) AS reservation_id, s.state,
+             h.reservation_id IS NOT NULL AS held
+      FROM rights.settlement_state s
+      FULL JOIN (SELECT m.tenant_id, m.member_id, k.reservation_id
+                 FROM rights.member m, jsonb_object_keys(m.holds) AS k (reservation_id)) AS h
+        ON h.tenant_id = s.tenant_id AND h.member_id = s.member_id AND h.reservation_id = s.settlement_id) AS both_sides
+WHERE held <> (coalesce(state, '') = 'held')
+
+-- name: due_is_the_soonest
+-- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
+SELECT format('%s/%s: due at %s, but the soonest is %s', m.tenant_id, m.member_id, coalesce(m.due_ms::text, 'never'),
+              coalesce(soonest::text, 'never'))
+FROM rights.member m, LATERAL (SELECT min(at) AS soonest FROM (
+    SELECT (l.value ->> 2)::bigint AS at FROM jsonb_array_elements(m.lots) l
+    UNION ALL SELECT (h.value ->> 'expires_ms')::bigint FROM jsonb_each(m.holds) h
+    UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p) AS all_of_it) AS due
+WHERE m.due_ms IS DISTINCT FROM soonest
 
 -- name: refusals_book_nothing
 -- A refusal has no effect.
 SELECT format('%s/%s entry %s: refused with %s, yet it books something', tenant_id, member_id, entry_id, rejection)
 FROM rights.journal
-WHERE rejection IS NOT NULL AND (postings <> '[]' OR usages <> '[]' OR coupons <> '[]')
+WHERE rejection IS NOT NULL AND (postings <> '[]' OR usages <> '[]' OR coupons <> '[]' OR facts IS NOT NULL)
 
--- name: reversals_have_their_settlement
--- What is reversed is a booked settlement of the same member and order, and the same coupons come back.
-SELECT format('%s/%s entry %s: does not match the settlement %s', r.tenant_id, r.member_id, r.entry_id, r.reverses)
+-- name: entries_have_their_settlement
+-- What is confirmed, cancelled, refunded, reversed or delivered is a settlement or reservation of the same member
+-- and order.
+SELECT format('%s/%s entry %s: there is no settlement %s of its order', r.tenant_id, r.member_id, r.entry_id, r.settlement_id)
 FROM rights.journal r LEFT JOIN rights.journal s
-  ON s.tenant_id = r.tenant_id AND s.member_id = r.member_id AND s.entry_id = r.reverses
-     AND s.kind = 'settle' AND s.rejection IS NULL AND s.order_id = r.order_id
-WHERE r.kind = 'reverse' AND r.rejection IS NULL
-  AND (s.entry_id IS NULL OR NOT (r.coupons @> s.coupons AND r.coupons <@ s.coupons))
+  ON s.tenant_id = r.tenant_id AND s.member_id = r.member_id AND s.entry_id = r.settlement_id
+     AND s.kind IN ('settle', 'reserve') AND s.rejection IS NULL
+     AND (s.order_id = r.order_id OR r.kind = 'release')
+WHERE r.kind IN ('confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release') AND r.rejection IS NULL
+  AND s.entry_id IS NULL
 
--- name: reversals_mirror_money
--- A reversal undoes the settlement's money leg by leg. (Currencies are upper case, assets lower case.)
-SELECT format('%s/%s entry %s: %s of %s is off by %s', r.tenant_id, r.member_id, r.entry_id, p.asset, p.account,
-              sum(p.amount))
-FROM rights.journal r JOIN rights.posting p
-  ON p.tenant_id = r.tenant_id AND p.member_id = r.member_id AND p.entry_id IN (r.entry_id, r.reverses)
-WHERE r.kind = 'reverse' AND r.rejection IS NULL AND p.asset ~ '^[A-Z]{3}$'
-GROUP BY r.tenant_id, r.member_id, r.entry_id, p.asset, p.account HAVING sum(p.amount) <> 0
+-- name: states_have_their_entry
+-- A settlement's state is the one that its last entry has brought it to.
+SELECT format('%s/%s: %s is %s by %s, an entry of kind %s', s.tenant_id, s.member_id, s.settlement_id, s.state,
+              s.changed_by, coalesce(j.kind, 'none'))
+FROM rights.settlement_state s
+LEFT JOIN rights.journal j
+  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND j.entry_id = s.changed_by AND j.rejection IS NULL
+     AND coalesce(j.settlement_id, j.entry_id) = s.settlement_id
+WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
+                                WHEN 'cancelled' THEN j.kind = 'cancel'
+                                WHEN 'expired' THEN j.kind = 'lapse'
+                                WHEN 'reversed' THEN j.kind = 'reverse'
+                                WHEN 'refunded' THEN j.kind = 'refund'
+                                ELSE j.kind IN ('confirm', 'refund') END, false)
 
--- name: reversals_mirror_usages
--- A reversal gives back every use of a budget, a quota and a counter, and no other.
-SELECT format('%s/%s entry %s: %s %s is off by %s', r.tenant_id, r.member_id, r.entry_id, u.kind, u.id, sum(u.amount))
-FROM rights.journal r JOIN rights.usage u
-  ON u.tenant_id = r.tenant_id AND u.member_id = r.member_id AND u.entry_id IN (r.entry_id, r.reverses)
-WHERE r.kind = 'reverse' AND r.rejection IS NULL
-GROUP BY r.tenant_id, r.member_id, r.entry_id, u.kind, u.id HAVING sum(u.amount) <> 0
+-- name: refunds_add_up_to_the_settlement
+-- When everything has come back, by refunds or a reversal, the money of the settlement and all that came after it
+-- sums to zero for every account. (Currencies are upper case, assets lower case.)
+SELECT format('%s/%s settlement %s: %s of %s is off by %s', s.tenant_id, s.member_id, s.settlement_id, p.asset,
+              p.account, sum(p.amount))
+FROM rights.settlement_state s
+JOIN rights.journal j
+  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND s.settlement_id IN (j.entry_id, j.settlement_id)
+JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id AND p.entry_id = j.entry_id
+WHERE s.state IN ('refunded', 'reversed') AND p.asset ~ '^[A-Z]{3}$'
+GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING sum(p.amount) <> 0
 
--- name: reversals_return_spent_lots
--- What the settlement spent comes back to the same lots: same asset, expiry and origin.
-SELECT format('%s/%s entry %s: %s expiring %s from %s is off by %s', r.tenant_id, r.member_id, r.entry_id, p.asset,
-              coalesce(p.expires_ms::text, 'never'), p.origin, sum(p.amount))
-FROM rights.journal r JOIN rights.posting p
-  ON p.tenant_id = r.tenant_id AND p.member_id = r.member_id AND p.account = 'member'
-     AND (p.entry_id = r.reverses AND p.amount < 0 OR p.entry_id = r.entry_id AND p.amount > 0)
-WHERE r.kind = 'reverse' AND r.rejection IS NULL
-GROUP BY r.tenant_id, r.member_id, r.entry_id, p.asset, p.expires_ms, p.origin HAVING sum(p.amount) <> 0
+-- name: refunds_return_spent_units
+-- When everything has come back, what was spent is back in the lots it came from: same asset, expiry and origin. What
+-- expired or repaid a debt at once, or was carried on by its movement, is left to the other checks: only the sum of
+-- what issuers gave and took for the settlement's own redemptions is compared, per asset and origin.
+SELECT format('%s/%s settlement %s: its issuers of %s are off by %s', s.tenant_id, s.member_id, s.settlement_id,
+              p.asset, sum(p.amount))
+FROM rights.settlement_state s
+JOIN rights.journal j
+  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND s.settlement_id IN (j.entry_id, j.settlement_id)
+JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id AND p.entry_id = j.entry_id
+WHERE s.state IN ('refunded', 'reversed') AND p.asset !~ '^[A-Z]{3}$'
+  AND p.account NOT IN ('member', 'held', 'pending', 'debt')
+  AND NOT coalesce(s.kept -> 'gifts' @> 'true', false)  -- a gift that the rulebook lets the member keep
+GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING sum(p.amount) <> 0
 
--- name: reversals_take_back_no_more_than_earned
--- What a reversal takes back of an asset was earned by the settlement.
-SELECT format('%s/%s entry %s: takes back %s more %s than were earned', r.tenant_id, r.member_id, r.entry_id,
-              -sum(p.amount), p.asset)
-FROM rights.journal r JOIN rights.posting p
-  ON p.tenant_id = r.tenant_id AND p.member_id = r.member_id AND p.account = 'member'
-     AND (p.entry_id = r.reverses AND p.amount > 0 OR p.entry_id = r.entry_id AND p.amount < 0)
-WHERE r.kind = 'reverse' AND r.rejection IS NULL
-GROUP BY r.tenant_id, r.member_id, r.entry_id, p.asset HAVING sum(p.amount) < 0
+-- name: refunds_release_usages
+-- No settlement gives back more of a budget, quota or counter than it used.
+SELECT format('%s/%s settlement %s: %s %s is off by %s', j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id),
+              u.kind, u.id, sum(u.amount))
+FROM rights.journal j JOIN rights.usage u
+  ON u.tenant_id = j.tenant_id AND u.member_id = j.member_id AND u.entry_id = j.entry_id
+GROUP BY j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id), u.kind, u.id HAVING sum(u.amount) < 0
 
 -- name: entries_of_settle
--- Not a check: all settlements and their refusals, for the checks of receipts that SQL cannot see into.
-SELECT tenant_id, member_id, entry_id, order_id, rulebook_version, rejection, postings::text AS postings,
-       coupons::text AS coupons, request, response
-FROM rights.journal WHERE kind = 'settle'
+-- Not a check: all settlements, confirmed reservations and refusals, for the checks of receipts that SQL cannot see
+-- into. The request of a confirmed reservation is the one that reserved it.
+SELECT j.tenant_id, j.member_id, j.entry_id, j.kind, coalesce(j.settlement_id, j.entry_id) AS settlement_id, j.order_id,
+       j.rulebook_version, j.rejection, j.postings::text AS postings,
+       (SELECT coalesce(jsonb_agg(m.value -> 0), '[]') FROM jsonb_array_elements(j.coupons) m
+        WHERE m.value ->> 1 = 'redeem')::text AS coupons,
+       coalesce(r.request, j.request) AS request, j.response
+FROM rights.journal j LEFT JOIN rights.journal r
+  ON j.kind = 'confirm' AND r.tenant_id = j.tenant_id AND r.member_id = j.member_id AND r.entry_id = j.settlement_id
+WHERE j.kind IN ('settle', 'confirm')

@@ -2,19 +2,28 @@
 
 -- name: load_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
-SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, revision, coupons::text,
-       key_digest, key_response, subject_entry, budgets::text
+SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
+       debts::text, due_ms, revision, coupons::text, key_digest, key_response, order_entry, order_is_held,
+       settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+
+-- name: lock_due
+-- Locks some members for whom something is due, soonest first. One whom others have locked is passed over: they
+-- do what is due themselves.
+SELECT tenant_id, member_id, due_ms FROM rights.member WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
 -- Books a decided batch in one statement; answers how many claims and budgets refused.
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)
+    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
+    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58)
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.
-SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, h.coupons::text
+SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
+       m.due_ms, h.coupons::text
 FROM rights.member m
 JOIN rights.tenant t ON t.tenant_id = m.tenant_id
 LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
@@ -101,36 +110,55 @@ SELECT business_line, external_id FROM rights.identity WHERE tenant_id = $1 AND 
 ORDER BY business_line, external_id
 
 -- name: member_coupons
--- A member's coupons, held ones first; used and expired ones only when asked for.
-SELECT coupon_id, template_id, starts_ms, expires_ms, redeemed_by FROM rights.coupon
+-- A member's coupons, those that can be used first; used, revoked and expired ones only when asked for.
+SELECT coupon_id, template_id, starts_ms, expires_ms, state, redeemed_by FROM rights.coupon
 WHERE tenant_id = $1 AND member_id = $2
-  AND ($3 OR (redeemed_by IS NULL AND (expires_ms IS NULL OR expires_ms > $4)))
-ORDER BY redeemed_by IS NOT NULL, coupon_id DESC LIMIT $5
+  AND ($3 OR state = 'reserved' OR (state = 'held' AND (expires_ms IS NULL OR expires_ms > $4)))
+ORDER BY state NOT IN ('held', 'reserved'), coupon_id DESC LIMIT $5
 
 -- name: settlement_by_id
-SELECT member_id, entry_id, order_id, rulebook_version, postings::text, usages::text, coupons::text, response
-FROM rights.journal WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'settle' AND rejection IS NULL
+-- A settlement or reservation, and how far it has come.
+SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
+       j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
+FROM rights.journal j
+LEFT JOIN rights.settlement_state s
+     ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
+WHERE j.tenant_id = $1 AND j.entry_id = $2 AND j.kind IN ('settle', 'reserve') AND j.rejection IS NULL
 
 -- name: key_used
 SELECT EXISTS (SELECT 1 FROM rights.claim WHERE tenant_id = $1 AND scope = $2 AND claim_key = $3)
 
 -- name: settlement_by_order
-SELECT j.member_id, j.entry_id, j.order_id, j.rulebook_version, j.postings::text, j.usages::text,
-       j.coupons::text, j.response
+-- The settlement or reservation that has an order.
+SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
+       j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
 FROM rights.claim c JOIN rights.journal j USING (tenant_id, member_id, entry_id)
+LEFT JOIN rights.settlement_state s
+     ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
 WHERE c.tenant_id = $1 AND c.scope = 'order' AND c.claim_key = $2
 
 -- name: list_settlements
-SELECT member_id, entry_id, order_id, rulebook_version, postings::text, usages::text, coupons::text, response
-FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 AND kind = 'settle' AND rejection IS NULL
-ORDER BY entry_id DESC LIMIT $4
+-- A member's settlements and reservations, newest first.
+SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
+       j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
+FROM rights.journal j
+LEFT JOIN rights.settlement_state s
+     ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
+WHERE j.tenant_id = $1 AND j.member_id = $2 AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
+  AND j.rejection IS NULL
+ORDER BY j.entry_id DESC LIMIT $4
 
--- name: reversals
--- Which of some settlements are reversed, by which entry, and when.
-SELECT c.claim_key AS settlement_id, c.entry_id, j.recorded_ms
-FROM rights.claim c JOIN rights.journal j USING (tenant_id, member_id, entry_id)
-WHERE c.tenant_id = $1 AND c.scope = 'reversal' AND c.claim_key = ANY ($2::text[])
+-- name: settlement_entries
+-- What happened to some settlements, oldest first.
+SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, response FROM rights.journal
+WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
+
+-- name: statement
+-- The entries of a member that moved an asset, newest first.
+SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text FROM rights.journal
+WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
+  AND jsonb_path_exists(postings, '$[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
+ORDER BY entry_id DESC LIMIT $5
 
 -- name: list_entries
 SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal

@@ -9,13 +9,12 @@ from typing import NamedTuple
 import asyncpg
 import orjson
 
-from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Posting, Usage
+from rights.domain.model import Coupon, Posting, State, Usage
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
+from rights.store import rows
 from rights.store.connect import Connection, options
 from rights.store.sql import SQL
-from rights.store.writer import decode_wallet
 from rights.v1 import rulebook_pb2
 
 AFTER_ALL = "~"  # sorts after every entry id: the first page of a newest-first listing
@@ -51,33 +50,36 @@ class BudgetState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredSettlement:
-    """A settlement as booked. `response` is the stored SettleResponse."""
+    """A settlement or reservation as booked, and how far it has come.
+
+    kind: 'settle' or 'reserve'; request and response: the stored messages; facts: tier and tags of the member
+    then, None where they were not kept.
+    """
 
     member_id: str
     settlement_id: str
+    kind: str
+    recorded_ms: int
     order_id: str
     version: int
     postings: list[Posting]
     usages: list[Usage]
-    coupon_ids: list[str]
+    facts: tuple[int, list[str]] | None
+    request: bytes
     response: bytes
-
-
-class StoredReversal(NamedTuple):
-    """Which entry reversed a settlement, and when."""
-
-    entry_id: str
-    recorded_ms: int
+    state: State
 
 
 class StoredEntry(NamedTuple):
-    """A journal entry with its postings."""
+    """A journal entry with its postings. `settlement_id` and `response` are filled in where they are asked for."""
 
     entry_id: str
     kind: str
     recorded_ms: int
     order_id: str
     postings: list[Posting]
+    settlement_id: str = ""
+    response: bytes = b""
 
 
 class Reader:
@@ -136,10 +138,10 @@ class Reader:
 
     async def rulebooks(self, tenant: str, before: int, limit: int) -> list[StoredRulebook]:
         """Versions below `before`, newest first, without content."""
-        rows = await self._pool.fetch(SQL["list_rulebooks"], tenant, before, limit)
+        found = await self._pool.fetch(SQL["list_rulebooks"], tenant, before, limit)
         empty = rulebook_pb2.Rulebook()
         return [
-            StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in rows
+            StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in found
         ]
 
     async def budgets(self, tenant: str) -> list[BudgetState]:
@@ -155,15 +157,14 @@ class Reader:
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
             return None
-        revision, tier, tags, lots, counters, coupons = row
-        return revision, decode_wallet(tenant, member_id, tier, tags, lots, counters, coupons)
+        return row[0], rows.decode_wallet(tenant, member_id, row[1:9], row[9])
 
     async def coupons(
         self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int
     ) -> list[Coupon]:
         """A member's coupons, held ones first, newest first."""
-        rows = await self._pool.fetch(SQL["member_coupons"], tenant, member_id, used_too, now_ms, limit)
-        return [Coupon(r[0], r[1], r[2], NEVER_MS if r[3] is None else r[3], r[4] or "") for r in rows]
+        found = await self._pool.fetch(SQL["member_coupons"], tenant, member_id, used_too, now_ms, limit)
+        return [rows.decode_coupon(row) for row in found]
 
     async def identities(self, tenant: str, member_id: str) -> list[tuple[str, str]]:
         """(business line, external id) of a member's accounts."""
@@ -196,37 +197,71 @@ class Reader:
         self, tenant: str, member_id: str, before: str, limit: int
     ) -> list[StoredSettlement]:
         """A member's settlements before an id, newest first."""
-        rows = await self._pool.fetch(SQL["list_settlements"], tenant, member_id, before, limit)
-        return [_settlement(row) for row in rows]
+        found = await self._pool.fetch(SQL["list_settlements"], tenant, member_id, before, limit)
+        return [_settlement(row) for row in found]
 
-    async def reversals(self, tenant: str, settlement_ids: list[str]) -> dict[str, StoredReversal]:
-        """Which of the settlements are reversed."""
-        rows = await self._pool.fetch(SQL["reversals"], tenant, settlement_ids)
-        return {r["settlement_id"]: StoredReversal(r["entry_id"], r["recorded_ms"]) for r in rows}
+    async def settlement_entries(
+        self, tenant: str, settlement_ids: list[str]
+    ) -> dict[str, list[StoredEntry]]:
+        """What happened to settlements after they were made, oldest first."""
+        entries: dict[str, list[StoredEntry]] = {settlement_id: [] for settlement_id in settlement_ids}
+        for row in await self._pool.fetch(SQL["settlement_entries"], tenant, settlement_ids):
+            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], row["response"]))
+        return entries
+
+    async def statement(
+        self, tenant: str, member_id: str, asset: str, before: str, limit: int
+    ) -> tuple[int, list[StoredEntry]] | None:
+        """Units of an asset in the wallet, and the entries before an id that moved it, newest first; one snapshot."""
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            row = await connection.fetchrow(SQL["member_state"], tenant, member_id, [], 0)
+            if row is None:
+                return None
+            wallet = rows.decode_wallet(tenant, member_id, row[1:9], row[9])
+            found = await connection.fetch(SQL["statement"], tenant, member_id, before, asset, limit)
+        balance = sum(lot.amount for lot in wallet.lots if lot.asset == asset)
+        return balance, [_entry(each, each["settlement_id"] or "") for each in found]
 
     async def entries(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredEntry]:
         """A member's journal before an id, newest first."""
-        rows = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
-        return [
-            StoredEntry(
-                r["entry_id"], r["kind"], r["recorded_ms"], r["order_id"] or "", _postings(r["postings"])
-            )
-            for r in rows
-        ]
+        found = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
+        return [_entry(row) for row in found]
 
 
 def _postings(text: str) -> list[Posting]:
     return [Posting(*leg) for leg in orjson.loads(text)]
 
 
+def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") -> StoredEntry:
+    return StoredEntry(
+        row["entry_id"],
+        row["kind"],
+        row["recorded_ms"],
+        row["order_id"] or "",
+        _postings(row["postings"]),
+        settlement_id,
+        response,
+    )
+
+
 def _settlement(row: asyncpg.Record) -> StoredSettlement:
+    state = State("settled", row["entry_id"])
+    if row["state"] is not None:
+        state = State(row["state"], row["changed_by"], orjson.loads(row["kept"]) if row["kept"] else None)
     return StoredSettlement(
         member_id=row["member_id"],
         settlement_id=row["entry_id"],
+        kind=row["kind"],
+        recorded_ms=row["recorded_ms"],
         order_id=row["order_id"],
         version=row["rulebook_version"],
         postings=_postings(row["postings"]),
         usages=[Usage(*usage) for usage in orjson.loads(row["usages"])],
-        coupon_ids=orjson.loads(row["coupons"]),
+        facts=orjson.loads(row["facts"]) if row["facts"] else None,
+        request=row["request"],
         response=row["response"],
+        state=state,
     )

@@ -5,34 +5,40 @@ from dataclasses import dataclass, field
 import asyncpg
 import orjson
 
-from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Effects, Lot
+from rights.domain.book import Limit
+from rights.domain.model import Effects, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
+from rights.store import rows
 from rights.store.connect import options
 from rights.store.sql import SQL
 
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. `subject`: scope and key of its second claim."""
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about."""
 
     tenant: str
     member_id: str
     caller: str
-    key: str
-    subject_scope: str | None
-    subject: str | None
+    key: str | None
+    order: str | None
+    settlement: str | None
 
 
 @dataclass(slots=True)
 class Loaded:
-    """What a command finds. `revision` is the tenant's, 0 when there is no such tenant."""
+    """What a command finds. `revision` is the tenant's, 0 when there is no such tenant.
+
+    order_entry: the entry that has its order; state: of its settlement, None where nothing is recorded.
+    """
 
     revision: int
     key_digest: bytes | None
     key_response: bytes | None
-    subject_entry: str | None
+    order_entry: str | None
+    order_is_held: bool
+    state: State | None
 
 
 @dataclass(slots=True)
@@ -44,37 +50,58 @@ class Batch:
     used: dict[str, dict[tuple[str, str], int]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Entry:
-    """A decided operation, ready to be booked."""
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself."""
 
     tenant: str
     member_id: str
     entry_id: str
     kind: str
-    caller: str
-    key: str
-    digest: bytes
+    caller: str | None = None
+    key: str | None = None
+    digest: bytes | None = None
     order_id: str | None
-    reverses: str | None
+    settlement_id: str | None
     version: int
-    rejection: str | None
+    rejection: str | None = None
     effects: Effects
-    subject_scope: str | None
-    subject: str | None
-    request: bytes
-    response: bytes
+    facts: tuple[int, list[str]] | None = None
+    request: bytes = b""
+    response: bytes = b""
+
+
+@dataclass(slots=True)
+class Claims:
+    """Orders that are free again: (tenant, order); and taken: (tenant, order, member, entry)."""
+
+    freed: list[tuple[str, str]]
+    made: list[tuple[str, str, str, str]]
+
+
+@dataclass(slots=True)
+class StateChange:
+    """A settlement's new state."""
+
+    tenant: str
+    member_id: str
+    settlement_id: str
+    state: State
 
 
 @dataclass(slots=True)
 class BudgetChange:
-    """What a batch uses of one budget or quota, net, under the cap of the rulebook that decided."""
+    """What a batch uses and holds of one budget or quota, net, under the limit of the rulebook that decided.
+
+    limit: None where the batch only releases.
+    """
 
     tenant: str
     kind: str
     budget_id: str
-    amount: int
-    cap: int
+    used: int
+    held: int
+    limit: Limit | None
 
 
 @dataclass(slots=True)
@@ -109,52 +136,63 @@ class Writer:
         """Gives the transaction up."""
         await self._open().execute("ROLLBACK")
 
+    async def lock_due(self, now_ms: int, limit: int) -> list[tuple[str, str, int]]:
+        """Locks some members for whom something is due, soonest first: (tenant, member, since when).
+
+        Those whom others have locked are left to them.
+        """
+        return [tuple(row) for row in await self._open().fetch(SQL["lock_due"], now_ms, limit)]
+
     async def load(self, keys: list[Key], coupon_ids: list[str], now_ms: int, lock_budgets: bool) -> Batch:
         """Locks the members of the commands and reads what deciding needs."""
-        rows = await self._open().fetch(
+        found_rows = await self._open().fetch(
             SQL["load_batch"],
             [k.tenant for k in keys],
             [k.member_id for k in keys],
             [f"key/{k.caller}" for k in keys],
             [k.key for k in keys],
-            [k.subject_scope for k in keys],
-            [k.subject for k in keys],
+            [k.order for k in keys],
+            [k.settlement for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
         )
-        members: dict[tuple[str, str], tuple[int, list[str], str, str]] = {}
-        found: list[Loaded] = []
-        wallets: dict[tuple[str, str], Wallet] = {}
-        used: dict[str, dict[tuple[str, str], int]] = {}
-        for row in rows:  # members first, then the commands in order
-            position, tenant, member_id, tier, tags, lots, counters = row[:7]
+        members: dict[tuple[str, str], rows.MemberRow] = {}
+        batch = Batch([], {}, {})
+        for row in found_rows:  # members first, then the commands in order
+            position, tenant, member_id = row[:3]
             if position is None:
-                members[tenant, member_id] = (tier, tags, lots, counters)
+                members[tenant, member_id] = row[3:11]
                 continue
-            revision, coupons, digest, response, subject, budgets = row[7:]
+            revision, coupons, digest, response, order, is_held, state, by, kept, budgets = row[11:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
-            if member is not None and owner not in wallets:
-                tier, tags, lots, counters = member
-                wallets[owner] = decode_wallet(*owner, tier, tags, lots, counters, coupons)
-            found.append(Loaded(revision or 0, digest, response, subject))
+            if member is not None and owner not in batch.wallets:
+                batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
+            settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
+            batch.found.append(Loaded(revision or 0, digest, response, order, bool(is_held), settlement))
             for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
-                used.setdefault(budget_tenant, {})[kind, budget_id] = amount
-        return Batch(found, wallets, used)
+                batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
+        return batch
 
     async def commit(
-        self, entries: list[Entry], wallets: list[Wallet], budgets: list[BudgetChange], now_ms: int
+        self,
+        entries: list[Entry],
+        claims: Claims,
+        wallets: list[Wallet],
+        states: list[StateChange],
+        events: dict[str, list[dict[str, object]]],
+        budgets: list[BudgetChange],
+        now_ms: int,
     ) -> tuple[int, int]:
         """Books a batch and commits it; answers how many claims and budgets refused.
 
         Unless both are 0 the transaction is rolled back. When this raises, whether it was committed
         is unknown: run the batch again, the claims answer for what was booked.
         """
-        subjects = [e for e in entries if e.subject is not None and e.rejection is None]
-        granted = [(e, c) for e in entries for c in e.effects.granted_coupons]
-        moved = _moved_coupons(entries)
+        granted = [(e, c) for e in entries for c in e.effects.granted]
+        coupons = _changed_coupons(entries)
         connection = self._open()
         row = await connection.fetchrow(
             SQL["commit_batch"],
@@ -167,38 +205,55 @@ class Writer:
             [e.key for e in entries],
             [e.digest for e in entries],
             [e.order_id for e in entries],
-            [e.reverses for e in entries],
+            [e.settlement_id for e in entries],
             [e.version for e in entries],
             [e.rejection for e in entries],
-            [_json([*map(tuple, e.effects.postings)]) for e in entries],
-            [_json([*map(tuple, e.effects.usages)]) for e in entries],
-            [_json(e.effects.coupon_ids) for e in entries],
+            [rows.encode([*map(tuple, e.effects.postings)]) for e in entries],
+            [rows.encode([*map(tuple, e.effects.usages)]) for e in entries],
+            [rows.encode(e.effects.moves) for e in entries],
+            [None if e.facts is None else rows.encode(e.facts) for e in entries],
             [e.request for e in entries],
             [e.response for e in entries],
-            [e.tenant for e in subjects],
-            [e.subject_scope for e in subjects],
-            [e.subject for e in subjects],
-            [e.member_id for e in subjects],
-            [e.entry_id for e in subjects],
+            [tenant for tenant, _ in claims.freed],
+            [order for _, order in claims.freed],
+            [tenant for tenant, _, _, _ in claims.made],
+            [order for _, order, _, _ in claims.made],
+            [member for _, _, member, _ in claims.made],
+            [entry for _, _, _, entry in claims.made],
             [w.tenant for w in wallets],
             [w.member_id for w in wallets],
-            [_encode_lots(w.lots) for w in wallets],
-            [_json(w.counters) for w in wallets],
-            [tenant for tenant, _, _ in moved],
-            [member for _, member, _ in moved],
-            [coupon for _, _, coupon in moved],
-            list(moved.values()),
+            [rows.encode_lots(w.lots) for w in wallets],
+            [rows.encode(w.counters) for w in wallets],
+            [rows.encode_holds(w.holds) for w in wallets],
+            [rows.encode_pending(w.pending) for w in wallets],
+            [rows.encode_debts(w.debts) for w in wallets],
+            [rows.nullable(w.due_ms) for w in wallets],
             [e.tenant for e, _ in granted],
             [e.member_id for e, _ in granted],
             [c.coupon_id for _, c in granted],
             [c.template_id for _, c in granted],
             [c.starts_ms for _, c in granted],
-            [None if c.expires_ms == NEVER_MS else c.expires_ms for _, c in granted],
+            [rows.nullable(c.expires_ms) for _, c in granted],
+            [tenant for tenant, _, _ in coupons],
+            [member for _, member, _ in coupons],
+            [coupon for _, _, coupon in coupons],
+            [state for state, _ in coupons.values()],
+            [by for _, by in coupons.values()],
+            [s.tenant for s in states],
+            [s.member_id for s in states],
+            [s.settlement_id for s in states],
+            [s.state.state for s in states],
+            [s.state.changed_by for s in states],
+            [None if s.state.kept is None else rows.encode(s.state.kept) for s in states],
+            list(events),
+            [rows.encode(listed) for listed in events.values()],
             [b.tenant for b in budgets],
             [b.kind for b in budgets],
             [b.budget_id for b in budgets],
-            [b.amount for b in budgets],
-            [b.cap for b in budgets],
+            [b.used for b in budgets],
+            [b.held for b in budgets],
+            [b.limit.cap if b.limit is not None else 0 for b in budgets],
+            [rows.encode(b.limit.alerts if b.limit is not None else ()) for b in budgets],
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
@@ -211,54 +266,32 @@ class Writer:
         return self._connection
 
 
-def _moved_coupons(entries: list[Entry]) -> dict[tuple[str, str, str], str | None]:
-    """(tenant, member, coupon) -> the entry that redeemed it last, or None where it is held again.
+# What a move makes of a coupon: the state before it, and after it.
+_MOVES = {
+    "redeem": ("held", "redeemed"),
+    "reserve": ("held", "reserved"),
+    "release": ("reserved", "held"),
+    "return": ("redeemed", "held"),
+    "revoke": ("held", "revoked"),
+}
 
-    A coupon redeemed and returned inside one batch has not moved.
-    """
-    was_held: dict[tuple[str, str, str], bool] = {}
-    now: dict[tuple[str, str, str], str | None] = {}
+_Coupons = dict[tuple[str, str, str], tuple[str, str | None]]
+
+
+def _changed_coupons(entries: list[Entry]) -> _Coupons:
+    """(tenant, member, coupon) -> its state after the batch, and whose it is then. Unchanged ones are left out."""
+    began: dict[tuple[str, str, str], str] = {}
+    ends: _Coupons = {}
     for entry in entries:
-        for coupon_id in entry.effects.redeemed_coupons:
+        for coupon_id, move in entry.effects.moves:
             key = (entry.tenant, entry.member_id, coupon_id)
-            was_held.setdefault(key, True)
-            now[key] = entry.entry_id
-        for coupon_id in entry.effects.returned_coupons:
-            key = (entry.tenant, entry.member_id, coupon_id)
-            was_held.setdefault(key, False)
-            now[key] = None
-    return {key: entry_id for key, entry_id in now.items() if entry_id is not None or not was_held[key]}
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
-def _encode_lots(lots: list[Lot]) -> str:
-    return _json(
-        [
-            (lot.asset, lot.amount, None if lot.expires_ms == NEVER_MS else lot.expires_ms, lot.origin)
-            for lot in lots
-        ]
-    )
-
-
-def decode_wallet(
-    tenant: str, member_id: str, tier: int, tags: list[str], lots: str, counters: str, coupons: str | None
-) -> Wallet:
-    """A member's row, and their coupons, as a wallet."""
-    return Wallet(
-        tenant=tenant,
-        member_id=member_id,
-        tier=tier,
-        tags=tags,
-        lots=sorted(
-            Lot(asset, NEVER_MS if expires is None else expires, origin, amount)
-            for asset, amount, expires, origin in orjson.loads(lots)
-        ),
-        counters=orjson.loads(counters),
-        coupons={
-            row[0]: Coupon(row[0], row[1], row[2], NEVER_MS if row[3] is None else row[3], row[4] or "")
-            for row in (orjson.loads(coupons) if coupons else ())
-        },
-    )
+            if move == "grant":
+                began[key] = "held"
+                continue
+            before, after = _MOVES[move]
+            # A confirmed reservation: what it holds is redeemed, not what is held.
+            reserved = move == "redeem" and entry.kind == "confirm"
+            began.setdefault(key, "reserved" if reserved else before)
+            user = entry.entry_id if move in ("reserve", "revoke") else entry.settlement_id or entry.entry_id
+            ends[key] = (after, None if after == "held" else user)
+    return {key: end for key, end in ends.items() if end[0] != "held" or began[key] != "held"}

@@ -796,7 +796,7 @@ class Redemption(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ..., value_minor: _Optional[int] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ..., lot_values_minor: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Earning(_message.Message):
-    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps")
+    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps", "line_indexes")
     LOT_FIELD_NUMBER: _ClassVar[int]
     BASE_UNITS_FIELD_NUMBER: _ClassVar[int]
     MULTIPLIER_CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -805,6 +805,7 @@ class Earning(_message.Message):
     AVAILABLE_TIME_FIELD_NUMBER: _ClassVar[int]
     REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
     TIER_MULTIPLIER_BPS_FIELD_NUMBER: _ClassVar[int]
+    LINE_INDEXES_FIELD_NUMBER: _ClassVar[int]
     lot: _common_pb2.Lot
     base_units: int
     multiplier_campaign_id: str
@@ -813,7 +814,8 @@ class Earning(_message.Message):
     available_time: _timestamp_pb2.Timestamp
     repaid_units: int
     tier_multiplier_bps: int
-    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ...) -> None: ...
+    line_indexes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ..., line_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("campaign_id", "reason", "shortfall_minor", "coupon_id")

@@ -134,13 +134,12 @@ $$;
 -- is visible to the reads that follow. With p_lock_budgets the budget rows are locked too: a batch
 -- that lost a race for a budget decides again on amounts that cannot move.
 CREATE FUNCTION rights.load_batch(
-    p_tenant text[], p_member text[], p_key_scope text[], p_key text[],
-    p_subject_scope text[], p_subject text[], p_settlement text[], p_coupons text[], p_now_ms bigint,
-    p_lock_budgets boolean
+    p_tenant text[], p_member text[], p_key_scope text[], p_key text[], p_order text[], p_settlement text[],
+    p_coupons text[], p_now_ms bigint, p_lock_budgets boolean
 ) RETURNS TABLE (
     "position" bigint, tenant_id text, member_id text, tier int, tags text[], lots jsonb, counters jsonb,
     holds jsonb, pending jsonb, debts jsonb, due_ms bigint,
-    revision bigint, coupons jsonb, key_digest bytea, key_response bytea, subject_entry text,
+    revision bigint, coupons jsonb, key_digest bytea, key_response bytea, order_entry text, order_is_held boolean,
     settlement_state text, settlement_changed_by text, settlement_kept jsonb, budgets jsonb
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -150,8 +149,8 @@ BEGIN
     RETURN QUERY
     SELECT NULL::bigint, m.tenant_id, m.member_id, m.tier, m.tags, m.lots, m.counters, m.holds, m.pending,
            m.debts, m.due_ms,
-           NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::text, NULL::text,
-           NULL::jsonb, NULL::jsonb
+           NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::boolean, NULL::text,
+           NULL::text, NULL::jsonb, NULL::jsonb
     FROM rights.member m
     WHERE (m.tenant_id, m.member_id) IN (SELECT * FROM unnest(p_tenant, p_member))
     ORDER BY m.tenant_id, m.member_id FOR NO KEY UPDATE;
@@ -167,11 +166,10 @@ BEGIN
     RETURN QUERY
     SELECT c.position, NULL::text, NULL::text, NULL::int, NULL::text[], NULL::jsonb, NULL::jsonb, NULL::jsonb,
            NULL::jsonb, NULL::jsonb, NULL::bigint,
-           t.revision, h.coupons, k.digest, j.response, o.entry_id, s.state, s.changed_by, s.kept,
-           CASE WHEN c.position = 1 THEN budget_state END
-    FROM unnest(p_tenant, p_member, p_key_scope, p_key, p_subject_scope, p_subject, p_settlement)
-         WITH ORDINALITY
-         AS c (tenant_id, member_id, key_scope, key, subject_scope, subject, settlement_id, position)
+           t.revision, h.coupons, k.digest, j.response, o.entry_id, r.state = 'held', s.state, s.changed_by,
+           s.kept, CASE WHEN c.position = 1 THEN budget_state END
+    FROM unnest(p_tenant, p_member, p_key_scope, p_key, p_order, p_settlement) WITH ORDINALITY
+         AS c (tenant_id, member_id, key_scope, key, order_id, settlement_id, position)
     LEFT JOIN rights.tenant t ON t.tenant_id = c.tenant_id
     LEFT JOIN LATERAL rights.coupons_of(c.tenant_id, c.member_id, p_coupons, p_now_ms) h ON true
     LEFT JOIN rights.claim k
@@ -179,7 +177,9 @@ BEGIN
     LEFT JOIN rights.journal j
          ON j.tenant_id = c.tenant_id AND j.member_id = k.member_id AND j.entry_id = k.entry_id
     LEFT JOIN rights.claim o
-         ON o.tenant_id = c.tenant_id AND o.scope = c.subject_scope AND o.claim_key = c.subject
+         ON o.tenant_id = c.tenant_id AND o.scope = 'order' AND o.claim_key = c.order_id
+    LEFT JOIN rights.settlement_state r
+         ON r.tenant_id = o.tenant_id AND r.member_id = o.member_id AND r.settlement_id = o.entry_id
     LEFT JOIN rights.settlement_state s
          ON s.tenant_id = c.tenant_id AND s.member_id = c.member_id AND s.settlement_id = c.settlement_id
     ORDER BY c.position;
@@ -194,10 +194,9 @@ CREATE FUNCTION rights.commit_batch(
     p_caller text[], p_key text[], p_digest bytea[], p_order text[], p_settlement text[],
     p_version bigint[], p_rejection text[], p_postings text[], p_usages text[], p_coupons text[],
     p_facts text[], p_request bytea[], p_response bytea[],
-    -- claims given up, then claims made besides the keys
-    p_freed_tenant text[], p_freed_scope text[], p_freed text[],
-    p_subject_tenant text[], p_subject_scope text[], p_subject text[], p_subject_member text[],
-    p_subject_entry text[],
+    -- orders free again, then orders taken
+    p_freed_tenant text[], p_freed_order text[],
+    p_taken_tenant text[], p_taken_order text[], p_taken_member text[], p_taken_entry text[],
     -- wallets
     p_wallet_tenant text[], p_wallet_member text[], p_wallet_lots text[], p_wallet_counters text[],
     p_wallet_holds text[], p_wallet_pending text[], p_wallet_debts text[], p_wallet_due_ms bigint[],
@@ -219,10 +218,9 @@ DECLARE
     written bigint;
     wanted  bigint;
 BEGIN
-    IF cardinality(p_freed) > 0 THEN
-        DELETE FROM rights.claim c
-        USING unnest(p_freed_tenant, p_freed_scope, p_freed) AS f (tenant_id, scope, claim_key)
-        WHERE c.tenant_id = f.tenant_id AND c.scope = f.scope AND c.claim_key = f.claim_key;
+    IF cardinality(p_freed_order) > 0 THEN
+        DELETE FROM rights.claim c USING unnest(p_freed_tenant, p_freed_order) AS f (tenant_id, claim_key)
+        WHERE c.tenant_id = f.tenant_id AND c.scope = 'order' AND c.claim_key = f.claim_key;
     END IF;
     INSERT INTO rights.claim (tenant_id, scope, claim_key, member_id, entry_id, digest)
     SELECT * FROM (
@@ -231,12 +229,13 @@ BEGIN
              AS c (tenant_id, caller, claim_key, member_id, entry_id, digest)
         WHERE c.claim_key IS NOT NULL
         UNION ALL
-        SELECT s.*, NULL::bytea
-        FROM unnest(p_subject_tenant, p_subject_scope, p_subject, p_subject_member, p_subject_entry) AS s
+        SELECT t.tenant_id, 'order', t.claim_key, t.member_id, t.entry_id, NULL::bytea
+        FROM unnest(p_taken_tenant, p_taken_order, p_taken_member, p_taken_entry)
+             AS t (tenant_id, claim_key, member_id, entry_id)
     ) AS claims ORDER BY 1, 2, 3
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
-    wanted := cardinality(array_remove(p_key, NULL)) + cardinality(p_subject_tenant);
+    wanted := cardinality(array_remove(p_key, NULL)) + cardinality(p_taken_order);
     IF written <> wanted THEN
         RETURN QUERY SELECT wanted - written, 0::bigint;
         RETURN;

@@ -1,0 +1,92 @@
+"""Requests that price and claim an order, checked and made commands: Settle and Reserve."""
+
+from rights.api import answers, lifecycle_answers
+from rights.api.envelope import envelope
+from rights.api.fields import Mistakes
+from rights.api.members import MemberResolver
+from rights.api.methods import Call
+from rights.api.orders import to_order
+from rights.api.quotes import QuoteSigner, content_digest
+from rights.domain import limits
+from rights.domain.model import Order, Rejection
+from rights.engine import clock
+from rights.engine.commands import Reserve, Settle
+from rights.engine.registry import Registry
+from rights.settings import Settings
+from rights.v1 import settlement_pb2 as pb
+
+
+class Intake:
+    """What Settle and Reserve have in common: an order, its member, and perhaps a quote to honour."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, members: MemberResolver, signer: QuoteSigner
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._members = members
+        self._signer = signer
+
+    async def settle(self, call: Call, request: pb.SettleRequest) -> Settle:
+        """The command of a Settle."""
+        order = await self._order(call, request, Mistakes())
+        refusal = await self._honour_quote(call, request, order) if request.quote_token else None
+        order_id, member_id = request.order_id, order.member_id
+        return Settle(
+            envelope=envelope(call, "settle", request.idempotency_key, request),
+            member_id=member_id,
+            encode=lambda outcome, entry, now_ms: answers.settled(
+                outcome, entry, now_ms, order_id, member_id
+            ),
+            order=order,
+            order_ref=order_id,
+            quote_refusal=refusal,
+        )
+
+    async def reserve(self, call: Call, request: pb.ReserveRequest) -> Reserve:
+        """The command of a Reserve."""
+        mistakes = Mistakes()
+        mistakes.number("ttl_seconds", request.ttl_seconds, 0, self._settings.max_reservation_ttl_seconds)
+        order = await self._order(call, request, mistakes)
+        refusal = await self._honour_quote(call, request, order) if request.quote_token else None
+        order_id, member_id = request.order_id, order.member_id
+        ttl_seconds = request.ttl_seconds or self._settings.reservation_ttl_seconds
+        return Reserve(
+            envelope=envelope(call, "reserve", request.idempotency_key, request),
+            member_id=member_id,
+            encode=lambda outcome, entry, now_ms: lifecycle_answers.reserved(
+                outcome, entry, now_ms, order_id, member_id
+            ),
+            order=order,
+            order_ref=order_id,
+            quote_refusal=refusal,
+            ttl_ms=ttl_seconds * 1000,
+            max_holds=self._settings.max_reservations_per_member,
+        )
+
+    async def _order(
+        self, call: Call, request: pb.SettleRequest | pb.ReserveRequest, mistakes: Mistakes
+    ) -> Order:
+        mistakes.id("idempotency_key", request.idempotency_key)
+        mistakes.id("order_id", request.order_id)
+        order = to_order(request, mistakes)
+        if len(request.quote_token) > limits.MAX_QUOTE_TOKEN_BYTES:
+            mistakes.add(
+                "quote_token",
+                f"{len(request.quote_token)} bytes; at most {limits.MAX_QUOTE_TOKEN_BYTES} are allowed",
+            )
+        mistakes.check()
+        order.member_id = await self._members.resolve(call.tenant, request.member)
+        return order
+
+    async def _honour_quote(
+        self, call: Call, request: pb.SettleRequest | pb.ReserveRequest, order: Order
+    ) -> Rejection | None:
+        """Pins the order to what its token promised, or says why the token is no good."""
+        digest = content_digest(request, call.tenant, order.member_id)
+        promised = self._signer.open(request.quote_token, digest, clock.now_ms())
+        if isinstance(promised, Rejection):
+            return promised
+        await self._registry.ensure(call.tenant, promised.version)
+        order.pin = promised
+        return None

@@ -1,0 +1,252 @@
+"""Takes goods back: refund, and deliver, which ends the time in which earned points are only pending."""
+
+from collections import defaultdict
+
+from rights.domain import funding, kept, ledger
+from rights.domain.book import Book
+from rights.domain.kept import Kept, Shares
+from rights.domain.model import (
+    LOTS,
+    Delivered,
+    Effects,
+    Lot,
+    Payers,
+    Refund,
+    Rejection,
+    RejectionReason,
+    Sale,
+    Shift,
+    State,
+    Usage,
+)
+from rights.domain.settling import refuse_ended
+from rights.domain.sweeping import release_pending
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+
+
+def refund(
+    sale: Sale,
+    state: State,
+    returned: dict[int, int] | None,
+    reversal: bool,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    entry_id: str,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Refund | Rejection, Effects]:
+    """Takes items back and gives back what they cost. `book`: the version that settled the sale.
+
+    returned: line index -> items; None: all that are left. reversal: it undoes the settlement as a whole. All
+    refusals come before the first change. The coupons of the sale and of its gifts must be loaded.
+    """
+    refused = refuse_ended(sale.settlement_id, state)
+    if refused:
+        return refused, Effects()
+    before = Kept.decode(state.kept) if state.kept is not None else kept.everything(sale)
+    if before.nothing:
+        message = f"{sale.settlement_id} is refunded as a whole"
+        return Rejection(RejectionReason.ALREADY_REFUNDED, sale.settlement_id, message), Effects()
+    quantities = list(before.quantities)
+    for i, items in (dict(enumerate(quantities)) if returned is None else returned).items():
+        if items > quantities[i]:
+            message = f"line {i}: {items} items come back, {quantities[i]} are left"
+            excess = items - quantities[i]
+            return Rejection(RejectionReason.REFUND_EXCEEDS_PURCHASE, str(i), message, excess), Effects()
+        quantities[i] -= items
+    after = kept.keeping(sale, quantities, before, book, node_budget)
+
+    effects = Effects()
+    outcome = _told(sale, before, after)
+    _give_back_money(sale, before, after, effects)
+    _give_back_units(sale, before, after, wallet, effects, outcome, now_ms)
+    _take_back_earnings(sale, before, after, wallet, effects, outcome, now_ms)
+    _take_back_gifts(sale, before, after, wallet, effects, outcome, entry_id, now_ms)
+    if after.nothing:
+        _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
+    for usage in _released(sale, before, after, book):
+        ledger.book_usage(wallet, used, effects, usage, None)
+    assets = {shift.name for shift in outcome.redemptions}
+    ledger.moved(wallet, effects, book, assets, now_ms)
+    final = "reversed" if reversal else "refunded" if after.nothing else "settled"
+    effects.settlement = (sale.settlement_id, State(final, entry_id, after.encode()))
+    return outcome, effects
+
+
+def deliver(
+    sale: Sale, state: State, wallet: Wallet, book: Book, now_ms: int
+) -> tuple[Delivered | Rejection, Effects]:
+    """The goods have arrived: what the sale earned and is still pending becomes available."""
+    effects = Effects()
+    refused = refuse_ended(sale.settlement_id, state)
+    if refused:
+        return refused, effects
+    awaiting = {asset.id for asset in book.earning_assets if asset.earn and asset.earn.on_delivery}
+    pending = [p for p in wallet.pending if p.settlement_id == sale.settlement_id and p.asset in awaiting]
+    lots, repaid = release_pending(pending, wallet, effects, book, now_ms)
+    return Delivered(sale.settlement_id, lots, repaid), effects
+
+
+def _told(sale: Sale, before: Kept, after: Kept) -> Refund:
+    """What the member is told of the order; the wallet's part is filled in as it is done."""
+    lines = []
+    for i, line in enumerate(sale.order.lines):
+        items = before.quantities[i] - after.quantities[i]
+        so_far = line.quantity - after.quantities[i]
+        back = before.payable[i] - after.payable[i]
+        lines.append((items, so_far, line.unit_price * items, back))
+    return Refund(
+        settlement_id=sale.settlement_id,
+        currency=sale.currency,
+        refunded=sum(before.payable) - sum(after.payable),
+        lines=lines,
+        adjustments=_shifts([a.campaign_id for a in sale.adjustments], before.adjustments, after.adjustments),
+        redemptions=_shifts([r.asset for r in sale.redemptions], before.redemptions, after.redemptions),
+        clawbacks=[],
+        returned_coupons=[],
+        forfeited_coupons=[],
+        revoked_coupons=[],
+        spent_grants=[],
+        expired_lots=[],
+        complete=after.nothing,
+    )
+
+
+def _shifts(names: list[str], before: list[Shares], after: list[Shares]) -> list[Shift]:
+    """Per adjustment or redemption that changes, by how much, per line and per party."""
+    shifts = []
+    for name, old, new in zip(names, before, after, strict=True):
+        lines = {i: _difference(old.get(i, {}), new.get(i, {})) for i in sorted(old.keys() | new.keys())}
+        lines = {i: payers for i, payers in lines.items() if payers}
+        if lines:
+            allocations = [(i, sum(payers.values())) for i, payers in lines.items()]
+            paid = {party: part for party, part in funding.total(lines.values()).items() if part}
+            only_lots = all(payers.keys() == {LOTS} for payers in lines.values())
+            payers_of = None if only_lots else list(lines.values())
+            shifts.append(Shift(name, sum(paid.values()), allocations, paid, payers_of))
+    return shifts
+
+
+def _give_back_money(sale: Sale, before: Kept, after: Kept, effects: Effects) -> None:
+    legs: dict[str, int] = defaultdict(int)
+    for state, sign in ((after, 1), (before, -1)):
+        for account, amount in kept.money(sale, state).items():
+            legs[account] += sign * amount
+    effects.postings += funding.postings(sale.currency, legs)
+
+
+def _give_back_units(
+    sale: Sale, before: Kept, after: Kept, wallet: Wallet, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    """Spent units return to their lots with their expiry, even if that is past: then they expire at once."""
+    by_asset = {shift.name: shift for shift in outcome.redemptions}
+    for index, redemption in enumerate(sale.redemptions):
+        old, new = kept.spent_lots(sale, before, index), kept.spent_lots(sale, after, index)
+        shift = by_asset.get(redemption.asset)
+        if shift is None:
+            continue
+        shift.funding = _difference(
+            kept.redemption_payers(sale, before, index), kept.redemption_payers(sale, after, index)
+        )
+        for was, now in zip(old, new, strict=True):
+            lot = was._replace(amount=was.amount - now.amount)
+            if lot.amount:
+                ledger.issue(wallet, effects, lot, now_ms)
+                shift.units += lot.amount
+                shift.lots.append(lot)
+                if lot.expires_ms <= now_ms:
+                    outcome.expired_lots.append(lot)
+
+
+def _difference(before: Payers, after: Payers) -> Payers:
+    parties = dict.fromkeys([*before, *after])
+    changes = {party: before.get(party, 0) - after.get(party, 0) for party in parties}
+    return {party: change for party, change in changes.items() if change}
+
+
+def _take_back_earnings(
+    sale: Sale, before: Kept, after: Kept, wallet: Wallet, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
+        if old > new:
+            lot = earning.lot._replace(amount=old - new)
+            outcome.clawbacks.append(ledger.claw_back(wallet, effects, lot, sale.settlement_id, now_ms))
+
+
+def _take_back_gifts(
+    sale: Sale,
+    before: Kept,
+    after: Kept,
+    wallet: Wallet,
+    effects: Effects,
+    outcome: Refund,
+    entry_id: str,
+    now_ms: int,
+) -> None:
+    """Coupons that are still held are revoked; units are taken back like earnings."""
+    for gift, had, has in zip(sale.gifts, before.gifts, after.gifts, strict=True):
+        if not had or has:
+            continue
+        if gift.coupon is not None:
+            coupon_id = gift.coupon.coupon_id
+            if wallet.coupons[coupon_id].state == "held":
+                wallet.move_coupon(coupon_id, "revoked", entry_id)
+                effects.moves.append((coupon_id, "revoke"))
+                outcome.revoked_coupons.append(coupon_id)
+            else:
+                outcome.spent_grants.append(coupon_id)
+        elif gift.lot is not None:
+            clawback = ledger.claw_back(wallet, effects, gift.lot, "", now_ms)
+            outcome.clawbacks.append(clawback)
+
+
+def _give_back_coupons(
+    sale: Sale, wallet: Wallet, book: Book, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    for coupon_id in sale.coupon_ids:
+        coupon = wallet.coupons[coupon_id]
+        if book.templates[coupon.template_id].forfeited or coupon.expires_ms <= now_ms:
+            outcome.forfeited_coupons.append(coupon_id)
+        else:
+            wallet.move_coupon(coupon_id, "held", "")
+            effects.moves.append((coupon_id, "return"))
+            outcome.returned_coupons.append(coupon_id)
+
+
+def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
+    """Uses given back: of budgets what the discount has lost, of quotas and member limits when nothing is left."""
+    released: list[Usage] = []
+    for i, adjustment in enumerate(sale.adjustments):
+        campaign = book.by_id[adjustment.campaign_id]
+        plan = book.plan.campaigns[campaign.index]
+        lost = before.used[i] - after.used[i]
+        if plan.budget >= 0 and lost:
+            released.append(Usage("budget", book.limits[plan.budget].id, -lost))
+        if lost and not after.used[i]:
+            released += _one_use(sale, campaign.id, plan.quota, book)
+    for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
+        if old > new:
+            released += [Usage("counter", counter, new - old) for counter in earning.counters]
+        if earning.multiplier_campaign and after.nothing:
+            campaign = book.by_id[earning.multiplier_campaign]
+            if not campaign.keep_used:
+                released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
+    for gift, had, has in zip(sale.gifts, before.gifts, after.gifts, strict=True):
+        if had and not has:
+            rule = book.grant_by_id[gift.grant_id]
+            released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+    return released
+
+
+def _one_use(sale: Sale, name: str, quota: int, book: Book) -> list[Usage]:
+    """A use of a quota, and of the counter on which the sale counted."""
+    released = [Usage("quota", book.limits[quota].id, -1)] if quota >= 0 else []
+    counted = [u for u in sale.usages if u.kind == "counter" and u.id.partition("|")[0] == name]
+    return released + [Usage("counter", usage.id, -1) for usage in counted]
+
+
+def lots_of(shifts: list[Shift]) -> list[Lot]:
+    """The lots that come back."""
+    return [lot for shift in shifts for lot in shift.lots]

@@ -1,0 +1,288 @@
+"""Settles orders, at once or by a reservation: settle; reserve, then confirm or release.
+
+Each operation is a function of a wallet and of what is used of the budgets. All refusals come before the
+first change; from there on it cannot fail. The caller books the Effects with the answer in one transaction,
+or throws wallet and Used away.
+"""
+
+from rights.domain import funding, gifts, ledger
+from rights.domain.book import Book, Limit
+from rights.domain.earning import available_ms
+from rights.domain.model import (
+    Confirmed,
+    Earning,
+    Effects,
+    Gift,
+    Hold,
+    Order,
+    Pending,
+    Priced,
+    Rejection,
+    RejectionReason,
+    Released,
+    Reserved,
+    Sale,
+    State,
+    Usage,
+)
+from rights.domain.pricing import price
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+
+# A use that a campaign, an earning or a gift takes, and the limit of the deciding rulebook it falls under.
+_Use = tuple[Usage, Limit | None]
+
+
+def settle(
+    order: Order,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    paused: frozenset[str],
+    entry_id: str,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Priced | Rejection, Effects]:
+    """Prices an order, takes what it uses from the wallet and the budgets, and gives what it earns."""
+    priced = price(order, wallet, book, used.remaining(book), paused, now_ms, node_budget)
+    effects = Effects()
+    if isinstance(priced, Rejection):
+        return priced, effects
+
+    _book_money(order, priced, effects)
+    for redemption in priced.redemptions:
+        for lot in redemption.lots:
+            ledger.take_back(wallet, effects, lot)
+    for adjustment in priced.adjustments:
+        if adjustment.coupon_id:
+            wallet.move_coupon(adjustment.coupon_id, "redeemed", entry_id)
+            effects.moves.append((adjustment.coupon_id, "redeem"))
+    if wallet.counters:
+        wallet.forget_counters(book.day(now_ms))
+    for usage, limit in _uses(priced, book, now_ms):
+        ledger.book_usage(wallet, used, effects, usage, limit)
+    _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
+    priced.gifts = _hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
+    spent = {redemption.asset for redemption in priced.redemptions}
+    ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
+    return priced, effects
+
+
+def reserve(
+    order: Order,
+    order_id: str,
+    ttl_ms: int,
+    max_holds: int,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    paused: frozenset[str],
+    entry_id: str,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Reserved | Rejection, Effects]:
+    """Prices an order and holds what it uses; nothing is spent, earned or given yet."""
+    effects = Effects()
+    if len(wallet.holds) >= max_holds:
+        message = (
+            f"member {wallet.member_id} has {len(wallet.holds)} reservations; at most {max_holds} are allowed"
+        )
+        return Rejection(RejectionReason.RESERVATION_LIMIT_REACHED, wallet.member_id, message), effects
+    priced = price(order, wallet, book, used.remaining(book), paused, now_ms, node_budget)
+    if isinstance(priced, Rejection):
+        return priced, effects
+
+    hold = Hold(entry_id, order_id, now_ms + ttl_ms, [], [], [])
+    for redemption in priced.redemptions:
+        for lot in redemption.lots:
+            ledger.hold(wallet, effects, lot)
+            hold.lots.append(lot)
+    for adjustment in priced.adjustments:
+        if adjustment.coupon_id:
+            wallet.move_coupon(adjustment.coupon_id, "reserved", entry_id)
+            effects.moves.append((adjustment.coupon_id, "reserve"))
+            hold.coupons.append(adjustment.coupon_id)
+    if wallet.counters:
+        wallet.forget_counters(book.day(now_ms))
+    for usage, limit in _uses(priced, book, now_ms):
+        kept = usage if usage.kind == "counter" else usage._replace(kind=f"held_{usage.kind}")
+        ledger.book_usage(wallet, used, effects, kept, limit)
+        hold.usages.append(kept)
+    wallet.holds[entry_id] = hold
+    wallet.changed = True
+    effects.settlement = (entry_id, State("held", entry_id))
+    return Reserved(priced, hold.expires_ms), effects
+
+
+def confirm(
+    sale: Sale, state: State, wallet: Wallet, book: Book, used: Used, entry_id: str, now_ms: int
+) -> tuple[Confirmed | Rejection, Effects]:
+    """Settles a reservation: spends what it holds, and gives what the order earns. `book`: of its version."""
+    effects = Effects()
+    refused = _refuse_unless_held(sale.settlement_id, state)
+    if refused:
+        return refused, effects
+
+    hold = wallet.holds.pop(sale.settlement_id)
+    wallet.changed = True
+    lines = [(line.merchant_id, line.unit_price * line.quantity) for line in sale.order.lines]
+    given = [a.funding for a in sale.adjustments] + [r.funding for r in sale.redemptions]
+    effects.postings = funding.postings(sale.currency, funding.money_legs(lines, sum(sale.payable), given))
+    for lot in hold.lots:
+        ledger.spend_held(effects, lot)
+    for coupon_id in hold.coupons:
+        wallet.move_coupon(coupon_id, "redeemed", sale.settlement_id)
+        effects.moves.append((coupon_id, "redeem"))
+    for usage in hold.usages:
+        if usage.kind != "counter":  # those have counted from the reservation on
+            ledger.book_usage(wallet, used, effects, usage._replace(amount=-usage.amount), None)
+            settled = usage._replace(kind=usage.kind.removeprefix("held_"))
+            ledger.book_usage(wallet, used, effects, settled, None)
+    earnings = [_earned_now(earning, book, now_ms) for earning in sale.earnings]
+    _give(earnings, wallet, effects, book, sale.settlement_id, now_ms)
+    handed_out = _hand_out(sale.gifts, wallet, effects, book, entry_id, now_ms)
+    spent = {lot.asset for lot in hold.lots}
+    ledger.moved(wallet, effects, book, spent | _given_assets(earnings, handed_out), now_ms)
+    effects.settlement = (sale.settlement_id, State("settled", entry_id))
+    return Confirmed(earnings, handed_out), effects
+
+
+def cancel(
+    reservation_id: str, state: State, wallet: Wallet, used: Used, entry_id: str, now_ms: int
+) -> tuple[Released | Rejection, Effects]:
+    """Ends a reservation and gives back what it holds."""
+    refused = _refuse_unless_held(reservation_id, state)
+    if refused:
+        return refused, Effects()
+    return release(wallet.holds[reservation_id], "cancelled", wallet, used, entry_id, now_ms)
+
+
+def release(
+    hold: Hold, state: str, wallet: Wallet, used: Used, entry_id: str, now_ms: int
+) -> tuple[Released, Effects]:
+    """Gives back what a reservation holds and leaves it in a final state: 'cancelled' or 'expired'."""
+    effects = Effects()
+    del wallet.holds[hold.reservation_id]
+    wallet.changed = True
+    for lot in hold.lots:
+        ledger.unhold(wallet, effects, lot, now_ms)
+    for coupon_id in hold.coupons:
+        wallet.move_coupon(coupon_id, "held", "")
+        effects.moves.append((coupon_id, "release"))
+    for usage in hold.usages:
+        ledger.book_usage(wallet, used, effects, usage._replace(amount=-usage.amount), None)
+    effects.settlement = (hold.reservation_id, State(state, entry_id))
+    return Released(hold.reservation_id, hold.coupons, hold.lots), effects
+
+
+def refuse_ended(settlement_id: str, state: State) -> Rejection | None:
+    """Why a settlement is none that could be refunded or delivered, if it is not."""
+    match state.state:
+        case "held":
+            reason, what = RejectionReason.RESERVATION_NOT_CONFIRMED, "is still held: confirm it first"
+        case "cancelled":
+            reason, what = RejectionReason.RESERVATION_CANCELLED, f"was cancelled by {state.changed_by}"
+        case "expired":
+            reason, what = RejectionReason.RESERVATION_EXPIRED, "was not confirmed in time"
+        case "reversed":
+            reason, what = RejectionReason.ALREADY_REVERSED, f"is reversed by {state.changed_by}"
+        case _:
+            return None
+    return Rejection(reason, settlement_id, f"{settlement_id} {what}")
+
+
+def _refuse_unless_held(reservation_id: str, state: State) -> Rejection | None:
+    if state.state == "held":
+        return None
+    if state.state in ("cancelled", "expired"):
+        return refuse_ended(reservation_id, state)
+    message = f"{reservation_id} is settled"
+    return Rejection(RejectionReason.ALREADY_CONFIRMED, reservation_id, message)
+
+
+def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
+    lines = [(line.merchant_id, amount) for line, amount in zip(order.lines, priced.line_list, strict=True)]
+    given = [a.funding for a in priced.adjustments] + [r.funding for r in priced.redemptions]
+    legs = funding.money_legs(lines, priced.payable, given)
+    effects.postings = funding.postings(order.currency, legs)
+
+
+def _uses(priced: Priced, book: Book, now_ms: int) -> list[_Use]:
+    """Every use that a priced order takes of budgets, quotas and member limits."""
+    uses: list[_Use] = []
+    for adjustment in priced.adjustments:
+        _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
+    for earning in priced.earnings:
+        if earning.multiplier_campaign:
+            _add_campaign(uses, earning.multiplier_campaign, 0, book, now_ms)
+        uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
+    for gift in priced.gifts:
+        for usage in gifts.usages(gift, book, now_ms):
+            index = book.limit_index.get((usage.kind, usage.id))
+            uses.append((usage, book.limits[index] if index is not None else None))
+    return uses
+
+
+def _add_campaign(uses: list[_Use], campaign_id: str, amount: int, book: Book, now_ms: int) -> None:
+    campaign = book.by_id[campaign_id]
+    plan = book.plan.campaigns[campaign.index]
+    for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):
+        if limit_index >= 0 and units:
+            limit = book.limits[limit_index]
+            uses.append((Usage(limit.kind, limit.id, units), limit))
+    if campaign.period >= 0:
+        uses.append((Usage("counter", book.counter(campaign.id, campaign.period, now_ms), 1), None))
+
+
+def _give(
+    earnings: list[Earning], wallet: Wallet, effects: Effects, book: Book, settlement_id: str, now_ms: int
+) -> None:
+    """Books what is earned, at once or as pending."""
+    for earning in earnings:
+        lot = earning.lot
+        if earning.pending:
+            expiry = book.assets[lot.asset].expiry
+            promised = Pending(lot.asset, lot.amount, lot.origin, settlement_id, earning.available_ms, expiry)
+            ledger.promise(wallet, effects, promised)
+        else:
+            earning.repaid = ledger.issue(wallet, effects, lot, now_ms)
+
+
+def _earned_now(earning: Earning, book: Book, now_ms: int) -> Earning:
+    """An earning of a reservation, with the times it has when it is confirmed now."""
+    asset = book.assets[earning.lot.asset]
+    assert asset.earn is not None
+    lot = earning.lot
+    if not earning.pending:
+        lot = lot._replace(expires_ms=book.lot_expiry(asset.expiry, now_ms))
+    return Earning(
+        lot,
+        earning.base_units,
+        earning.multiplier_campaign,
+        earning.multiplier_bps,
+        earning.tier_bps,
+        earning.lines,
+        available_ms(asset.earn, now_ms),
+        earning.counters,
+    )
+
+
+def _hand_out(
+    promised: list[Gift], wallet: Wallet, effects: Effects, book: Book, entry_id: str, now_ms: int
+) -> list[Gift]:
+    """Gives coupons and units; the gifts as they were given."""
+    handed_out = [gifts.made(gift, book, entry_id, i, now_ms) for i, gift in enumerate(promised)]
+    for gift in handed_out:
+        if gift.coupon is not None:
+            wallet.coupons[gift.coupon.coupon_id] = gift.coupon
+            effects.granted.append(gift.coupon)
+            effects.moves.append((gift.coupon.coupon_id, "grant"))
+        elif gift.lot is not None:
+            ledger.issue(wallet, effects, gift.lot, now_ms)
+    return handed_out
+
+
+def _given_assets(earnings: list[Earning], handed_out: list[Gift]) -> set[str]:
+    """Assets that came into the wallet."""
+    earned = {earning.lot.asset for earning in earnings if not earning.pending}
+    return earned | {gift.lot.asset for gift in handed_out if gift.lot is not None}

@@ -1,0 +1,67 @@
+"""What becomes due for a member by the time alone: reservations lapse, pending units become available, lots expire.
+
+It is done before anything else touches the wallet, and by the sweeper for members whom nothing touches.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rights.domain import expiry, ledger
+from rights.domain.book import Book
+from rights.domain.model import Effects, Lot, Pending
+from rights.domain.settling import release
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+
+
+@dataclass(slots=True)
+class Due:
+    """Something that became due: its entry and the kind of it, what it is about, and what it books."""
+
+    entry_id: str
+    kind: str  # 'lapse', 'release' or 'expire'
+    settlement_id: str | None
+    order_id: str | None
+    effects: Effects
+
+
+def sweep(
+    wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
+) -> Iterator[Due]:
+    """Does everything that is due, in this order: what lapses or becomes available may be past its time itself."""
+    for hold in sorted(wallet.holds.values(), key=lambda h: (h.expires_ms, h.reservation_id)):
+        if hold.expires_ms <= now_ms:
+            entry_id = new_entry_id()
+            _, effects = release(hold, "expired", wallet, used, entry_id, now_ms)
+            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects)
+    for pending in [p for p in wallet.pending if p.available_ms <= now_ms]:
+        effects = Effects()
+        release_pending([pending], wallet, effects, book, now_ms)
+        yield Due(new_entry_id(), "release", pending.settlement_id, None, effects)
+    expired = [lot for lot in wallet.lots if lot.expires_ms <= now_ms]
+    if expired:
+        effects = Effects()
+        for lot in expired:
+            ledger.take_back(wallet, effects, lot)
+        yield Due(new_entry_id(), "expire", None, None, effects)
+    wallet.due_ms = wallet.next_due_ms()
+
+
+def release_pending(
+    pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, now_ms: int
+) -> tuple[list[Lot], dict[str, int]]:
+    """Makes pending units available: (the lots, units per asset that repaid debts).
+
+    Their expiry is counted from now, under the policy with which they were earned.
+    """
+    lots: list[Lot] = []
+    repaid: dict[str, int] = {}
+    for each in pending:
+        lot = Lot(each.asset, book.lot_expiry(each.expiry, now_ms), each.origin, each.amount)
+        units = ledger.fulfil(wallet, effects, each, lot, now_ms)
+        lots.append(lot)
+        if units:
+            repaid[each.asset] = repaid.get(each.asset, 0) + units
+        if each.expiry.policy == expiry.Policy.LAST_MOVEMENT:
+            ledger.carry_on(wallet, effects, each.asset, lot.expires_ms, now_ms)
+    return lots, repaid

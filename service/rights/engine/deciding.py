@@ -1,0 +1,233 @@
+"""Decides the commands of one loaded batch, one after the other, without I/O.
+
+Commands of one batch see what the earlier ones did. What is due for a member by the time alone is done before
+and after each of the member's commands, as entries of their own.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from rights import metrics
+from rights.domain import sweeping
+from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, State
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+from rights.engine import clock, events
+from rights.engine.commands import Command, Reserve, Settle, Situation
+from rights.engine.errors import Refused, key_reused
+from rights.engine.registry import TenantRules
+from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
+
+# What a command is answered: the response's bytes, or why there is none.
+Answer = bytes | Exception
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A command's answer, and for the metrics whether it was decided now (its entry) or replayed."""
+
+    answer: Answer
+    entry: Entry | None = None
+    replay: bool = False
+    bounded: bool = False
+
+
+class Deciding:
+    """The state of a batch between load and commit."""
+
+    def __init__(self, loaded: Batch, rules: dict[str, TenantRules], node_budget: int, now_ms: int) -> None:
+        self.entries: list[Entry] = []
+        self.slowest_kernel_seconds = 0.0
+        self._wallets = loaded.wallets
+        self._rules = rules
+        self._used = {tenant: Used(loaded.used.get(tenant, {})) for tenant in rules}
+        self._node_budget = node_budget
+        self._now_ms = now_ms
+        self._by_key: dict[tuple[str, str, str], Entry] = {}
+        # (tenant, order) -> the entry that has it (None: nobody): as found, and as it will be.
+        self._orders_found: dict[tuple[str, str], str | None] = {}
+        self._orders: dict[tuple[str, str], str | None] = {}
+        self._states: dict[tuple[str, str], StateChange] = {}
+
+    def decide(self, command: Command, found: Loaded) -> Outcome:
+        """The outcome of one command.
+
+        Refused and InvalidField are raised before anything is changed, so they are this command's
+        alone. Any other exception is a fault and ends the batch.
+        """
+        try:
+            return self._replay(command, found) or self._execute(command, found)
+        except (Refused, InvalidField) as error:
+            return Outcome(error)
+
+    def sweep(self, wallet: Wallet) -> None:
+        """Does what is due for a member, each as an entry without a key."""
+        if wallet.due_ms > self._now_ms:
+            return
+        rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
+        now_ms = self._now_ms
+        for due in sweeping.sweep(
+            wallet, rules.book_at(now_ms), used, lambda: clock.entry_id(now_ms), now_ms
+        ):
+            self._record(
+                Entry(
+                    tenant=wallet.tenant,
+                    member_id=wallet.member_id,
+                    entry_id=due.entry_id,
+                    kind=due.kind,
+                    order_id=due.order_id,
+                    settlement_id=due.settlement_id,
+                    version=rules.find_version(now_ms),
+                    effects=due.effects,
+                )
+            )
+            metrics.SWEPT.labels(due.kind).inc()
+
+    def _replay(self, command: Command, found: Loaded) -> Outcome | None:
+        """The stored answer if the key was used before, in this batch or an earlier one."""
+        envelope = command.envelope
+        earlier = self._by_key.get((envelope.tenant, envelope.caller, envelope.key))
+        if earlier is not None:
+            digest, response = earlier.digest, earlier.response
+        elif found.key_digest is not None and found.key_response is not None:
+            digest, response = found.key_digest, found.key_response
+        else:
+            return None
+        if digest != envelope.digest:
+            raise key_reused(envelope.key)
+        return Outcome(response, replay=True)
+
+    def _execute(self, command: Command, found: Loaded) -> Outcome:
+        envelope = command.envelope
+        wallet = self._wallets.get((envelope.tenant, command.member_id))
+        if wallet is None:
+            raise Refused(
+                "MEMBER_NOT_FOUND", f"no member {command.member_id!r}", {"member_id": command.member_id}
+            )
+        self.sweep(wallet)
+        now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
+        rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
+        state = self._state(command, found)
+        situation = Situation(wallet, rules, used, entry_id, now_ms, self._node_budget, state)
+        version = command.version(situation)
+        outcome: Any
+        refused = self._order_taken(command, found)
+        if refused is not None:
+            outcome, effects = refused, Effects()
+        else:
+            outcome, effects = command.decide(situation)
+        entry = Entry(
+            tenant=envelope.tenant,
+            member_id=command.member_id,
+            entry_id=entry_id,
+            kind=command.kind,
+            caller=envelope.caller,
+            key=envelope.key,
+            digest=envelope.digest,
+            order_id=command.order_id,
+            settlement_id=command.settlement_id,
+            version=version,
+            rejection=outcome.reason.name if isinstance(outcome, Rejection) else None,
+            effects=effects,
+            facts=(wallet.tier, wallet.tags) if isinstance(outcome, Priced | Reserved) else None,
+            request=envelope.request,
+            response=command.encode(outcome, entry_id, now_ms),
+        )
+        self._record(entry)
+        self._by_key[envelope.tenant, envelope.caller, envelope.key] = entry
+        if command.claims_order and command.order_id and entry.rejection is None:
+            self._orders[envelope.tenant, command.order_id] = entry_id
+        if wallet.changed:
+            wallet.due_ms = wallet.next_due_ms()
+            self.sweep(wallet)  # what came back past its time expires at once
+        return Outcome(entry.response, entry, bounded=self._note_search(outcome))
+
+    def _order_taken(self, command: Command, found: Loaded) -> Rejection | None:
+        """The rejection of a command whose order another one has."""
+        if not isinstance(command, Settle | Reserve):
+            return None
+        order = (command.envelope.tenant, command.order_ref)
+        self._orders_found.setdefault(order, found.order_entry)
+        claimed_by = self._orders.setdefault(order, found.order_entry)
+        if claimed_by is None:
+            return None
+        changed = self._states.get((order[0], claimed_by))
+        is_held = changed.state.state == "held" if changed is not None else found.order_is_held
+        return command.refuse_order(claimed_by, is_held)
+
+    def _state(self, command: Command, found: Loaded) -> State:
+        """The state of the settlement a command is about, as the batch has it by now."""
+        changed = self._states.get((command.envelope.tenant, command.settlement_id or ""))
+        if changed is not None:
+            return changed.state
+        return found.state or State("settled", "")
+
+    def _record(self, entry: Entry) -> None:
+        """Notes an entry, and what it makes of its settlement and of the claim of its order."""
+        self.entries.append(entry)
+        if entry.effects.settlement is None:
+            return
+        settlement_id, state = entry.effects.settlement
+        self._states[entry.tenant, settlement_id] = StateChange(
+            entry.tenant, entry.member_id, settlement_id, state
+        )
+        if state.state in ("cancelled", "expired") and entry.order_id is not None:
+            order = (entry.tenant, entry.order_id)
+            self._orders_found.setdefault(order, settlement_id)
+            self._orders[order] = None
+
+    def _note_search(self, outcome: Any) -> bool:
+        """Whether the search for the best combination ended at its budget."""
+        priced = outcome.priced if isinstance(outcome, Reserved) else outcome
+        if not isinstance(priced, Priced):
+            return False
+        self.slowest_kernel_seconds = max(self.slowest_kernel_seconds, priced.kernel_seconds)
+        return not priced.decision.proven
+
+    # What is to be committed
+
+    def wallets(self) -> list[Wallet]:
+        """Those that changed."""
+        return [wallet for wallet in self._wallets.values() if wallet.changed]
+
+    def claims(self) -> Claims:
+        """Which orders are claimed and which are free again, net."""
+        claims = Claims([], [])
+        members = {(e.tenant, e.entry_id): e.member_id for e in self.entries}
+        for (tenant, order), entry_id in self._orders.items():
+            was = self._orders_found[tenant, order]
+            if was != entry_id:
+                if was is not None:
+                    claims.freed.append((tenant, order))
+                if entry_id is not None:
+                    claims.made.append((tenant, order, members[tenant, entry_id], entry_id))
+        return claims
+
+    def states(self) -> list[StateChange]:
+        """Settlements whose state changed."""
+        return list(self._states.values())
+
+    def budget_changes(self) -> list[BudgetChange]:
+        """What the batch uses and holds of each budget and quota, net."""
+        return [
+            BudgetChange(tenant, kind, budget_id, change.used, change.held, change.limit)
+            for tenant, used in self._used.items()
+            for (kind, budget_id), change in used.changes.items()
+            if change.used or change.held
+        ]
+
+    def events(self) -> dict[str, list[dict[str, object]]]:
+        """What is told of the batch, by tenant."""
+        told: dict[str, list[dict[str, object]]] = defaultdict(list)
+        for entry in self.entries:
+            told[entry.tenant] += events.of(entry)
+        return {tenant: listed for tenant, listed in told.items() if listed}
+
+    def tell_budgets(self) -> None:
+        """Shows what is left of the budgets that the batch used."""
+        for tenant, used in self._used.items():
+            for change in used.changes.values():
+                if change.limit is not None:
+                    name = f"{change.limit.kind}/{change.limit.id}"
+                    metrics.BUDGET_REMAINING.labels(tenant, name).set(used.left(change.limit))

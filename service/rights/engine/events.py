@@ -1,0 +1,37 @@
+"""What is told to followers of an entry: see the table rights.outbox for how it is kept."""
+
+from rights.store.writer import Entry
+
+_KINDS = {
+    "settle": "settled",
+    "confirm": "settled",
+    "reserve": "reserved",
+    "cancel": "cancelled",
+    "lapse": "cancelled",
+    "refund": "refunded",
+    "reverse": "refunded",
+}
+
+
+def of(entry: Entry) -> list[dict[str, object]]:
+    """The events of a booked entry; a refusal has none."""
+    if entry.rejection is not None:
+        return []
+    told: list[dict[str, object]] = []
+    kind = _KINDS.get(entry.kind)
+    if kind is not None:
+        event: dict[str, object] = {"kind": kind, "member": entry.member_id, "entry": entry.entry_id}
+        if kind == "cancelled":
+            event["cause"] = entry.kind
+        told.append(event)
+    for coupon in entry.effects.granted:
+        told.append(
+            {
+                "kind": "coupon_granted",
+                "member": entry.member_id,
+                "entry": entry.entry_id,
+                "coupon": coupon.coupon_id,
+                "template": coupon.template_id,
+            }
+        )
+    return told

@@ -1,0 +1,63 @@
+"""Books what becomes due by the time alone, for members whom no request touches.
+
+Every worker runs one sweeper with a connection of its own. Members whom a lane has locked are passed over, since
+a lane does what is due itself; so sweepers of several workers share the work and wait for nobody. What is done is
+committed batch by batch: a sweeper that is stopped, or dies, goes on where it was.
+"""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from rights import metrics
+from rights.engine import batch
+from rights.engine.registry import Registry
+from rights.settings import Settings
+from rights.store.connect import CONNECTION_LOST, CONTENTION
+from rights.store.writer import Writer
+
+log = structlog.get_logger(__name__)
+
+
+class Sweeper:
+    """One per worker. A batch under way is never cancelled: whether it was committed would be unknown."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._writer = Writer(settings)
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to sweep."""
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def close(self) -> None:
+        """Ends after the batch under way."""
+        self._closing.set()
+        if self._task is not None:
+            await self._task
+        await self._writer.close()
+
+    async def _run(self) -> None:
+        """Sweeps at intervals; without a pause as long as batches are full."""
+        while not self._closing.is_set():
+            if await self._sweep() < self._settings.sweep_batch_size:
+                pause = self._settings.sweep_interval_milliseconds / 1000
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), pause)
+
+    async def _sweep(self) -> int:
+        """Members swept; 0 after a failure, which the next round may not meet."""
+        try:
+            await self._writer.connect()
+            return await batch.sweep(self._writer, self._registry, self._settings)
+        except (*CONNECTION_LOST, *CONTENTION) as error:
+            self._writer.drop()
+            log.warning("sweep_failed", error=repr(error))
+        except Exception as error:
+            metrics.FAULTS.labels("sweep").inc()
+            log.error("sweep_failed", exc_info=error)
+        return 0

@@ -1,0 +1,124 @@
+"""How wallets stand in the columns of their rows."""
+
+from typing import Any
+
+import orjson
+
+from rights.domain.limits import NEVER_MS
+from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
+from rights.domain.wallet import Wallet
+
+# tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms
+MemberRow = tuple[int, list[str], str, str, str, str, str, int | None]
+
+
+def encode(value: object) -> str:
+    """JSON text."""
+    return orjson.dumps(value).decode()
+
+
+def nullable(at_ms: int) -> int | None:
+    """A time as stored: null for never."""
+    return None if at_ms == NEVER_MS else at_ms
+
+
+def _time(stored: int | None) -> int:
+    return NEVER_MS if stored is None else stored
+
+
+def encode_lots(lots: list[Lot]) -> str:
+    """[[asset, amount, expires_ms | null, origin], ...]"""
+    return encode(_lots(lots))
+
+
+def encode_holds(holds: dict[str, Hold]) -> str:
+    """{reservation: {expires_ms, order_id, lots, coupons, usages}}"""
+    if not holds:
+        return "{}"
+    return encode(
+        {
+            hold.reservation_id: {
+                "expires_ms": hold.expires_ms,
+                "order_id": hold.order_id,
+                "lots": _lots(hold.lots),
+                "coupons": hold.coupons,
+                "usages": [tuple(usage) for usage in hold.usages],
+            }
+            for hold in holds.values()
+        }
+    )
+
+
+def encode_pending(pending: list[Pending]) -> str:
+    """[[asset, amount, origin, settlement, available_ms | null, policy, count], ...]"""
+    if not pending:
+        return "[]"
+    return encode(
+        [(p.asset, p.amount, p.origin, p.settlement_id, nullable(p.available_ms), *p.expiry) for p in pending]
+    )
+
+
+def encode_debts(debts: dict[tuple[str, str], int]) -> str:
+    """{"asset|origin": units}"""
+    return encode({f"{asset}|{origin}": units for (asset, origin), units in debts.items()}) if debts else "{}"
+
+
+def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | None) -> Wallet:
+    """A member's row, and their coupons, as a wallet."""
+    tier, tags, lots, counters, holds, pending, debts, due_ms = row
+    return Wallet(
+        tenant=tenant,
+        member_id=member_id,
+        tier=tier,
+        tags=tags,
+        lots=sorted(_decode_lots(orjson.loads(lots))),
+        counters=orjson.loads(counters),
+        coupons={each[0]: decode_coupon(each) for each in (orjson.loads(coupons) if coupons else ())},
+        holds=_decode_holds(holds) if holds != "{}" else {},
+        pending=_decode_pending(pending) if pending != "[]" else [],
+        debts=_decode_debts(debts) if debts != "{}" else {},
+        due_ms=_time(due_ms),
+    )
+
+
+def decode_coupon(row: Any) -> Coupon:
+    """(coupon, template, starts_ms, expires_ms | null, state, redeemed_by | null)"""
+    coupon_id, template_id, starts_ms, expires_ms, state, redeemed_by = row
+    return Coupon(coupon_id, template_id, starts_ms, _time(expires_ms), state, redeemed_by or "")
+
+
+def _lots(lots: list[Lot]) -> list[tuple[str, int, int | None, str]]:
+    return [(lot.asset, lot.amount, nullable(lot.expires_ms), lot.origin) for lot in lots]
+
+
+def _decode_lots(stored: list[Any]) -> list[Lot]:
+    return [Lot(asset, _time(expires_ms), origin, amount) for asset, amount, expires_ms, origin in stored]
+
+
+def _decode_holds(text: str) -> dict[str, Hold]:
+    return {
+        reservation: Hold(
+            reservation,
+            hold["order_id"],
+            hold["expires_ms"],
+            _decode_lots(hold["lots"]),
+            hold["coupons"],
+            [Usage(*usage) for usage in hold["usages"]],
+        )
+        for reservation, hold in orjson.loads(text).items()
+    }
+
+
+def _decode_pending(text: str) -> list[Pending]:
+    return [
+        Pending(asset, amount, origin, settlement, _time(available_ms), Expiry(policy, count))
+        for asset, amount, origin, settlement, available_ms, policy, count in orjson.loads(text)
+    ]
+
+
+def _decode_debts(text: str) -> dict[tuple[str, str], int]:
+    debts = {}
+    for key, units in orjson.loads(text).items():
+        asset, _, origin = key.partition("|")
+        debts[asset, origin] = units
+    return debts
