@@ -5,9 +5,12 @@ says how it ended. It ends when the input is closed, so also with this process.
 """
 
 import asyncio
+import contextlib
 import os
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import orjson
@@ -29,6 +32,7 @@ class Reports:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._running = 0
+        self._threads = ThreadPoolExecutor(settings.reports_per_worker, "report")
 
     async def make(self, order: ReportOrder, deadline: float) -> bytes:
         """The answer to an order. Raises Overloaded, Refused (REPORT_TOO_LARGE) or Unavailable."""
@@ -82,30 +86,38 @@ class Reports:
         return answer, "balanced"
 
     async def _run(self, order: ReportOrder) -> tuple[bytes, int]:
-        """The process's output and exit code. However this ends, the process has ended, too."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            _MODULE,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        """The process's output and exit code. However this ends, the process ends, too."""
+        process = self._started()
+        try:
+            told = orjson.dumps([type(order).__name__, asdict(order)]) + b"\n"
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, _talk, process, told)
+            return answer, process.returncode
+        finally:
+            process.kill()  # nothing happens to one that has ended
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # Not by the event loop, which would fork: gRPC's threads and sockets must not be forked. This spawns.
+        return subprocess.Popen(
+            [sys.executable, "-m", _MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             env=self._environment(),
         )
-        assert process.stdin is not None and process.stdout is not None, "both are pipes"
-        try:
-            process.stdin.write(orjson.dumps([type(order).__name__, asdict(order)]) + b"\n")
-            await process.stdin.drain()
-            answer = await process.stdout.read()
-            return answer, await process.wait()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await asyncio.shield(process.wait())
 
     def _environment(self) -> dict[str, str]:
         # The process counts nothing: it must not become one more worker in the metrics.
         inherited = {name: value for name, value in os.environ.items() if name != _METRICS_VARIABLE}
         return inherited | self._settings.environment()
+
+
+def _talk(process: subprocess.Popen[bytes], order: bytes) -> bytes:
+    """Gives the process its order and takes its answer, in a thread. Its input stays open until it has ended."""
+    assert process.stdin is not None and process.stdout is not None, "both are pipes"
+    with process:
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code tells
+            process.stdin.write(order)
+            process.stdin.flush()
+        return process.stdout.read()
 
 
 class _CallerGone(Refused):
