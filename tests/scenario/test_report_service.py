@@ -5,8 +5,10 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -174,6 +176,46 @@ async def test_books_that_do_not_reconcile_are_told_loudly(spoilt: Shop) -> None
     assert "does not reconcile" in err
     assert "outstanding_equals_movements points: 9, expected 204" in err
     assert "NO" in out
+
+
+async def test_an_entry_that_reports_do_not_know_is_a_fault(shop: Shop) -> None:
+    """Money in an entry that should have none must not be left out silently."""
+    await sell(shop)
+    connection = await asyncpg.connect(shop.service.database_url)
+    async with connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
+        await connection.execute(
+            """UPDATE rights.journal
+               SET postings = '[["platform", "CNY", 5, null, null], ["tax", "CNY", -5, null, null]]'
+               WHERE tenant_id = $1 AND kind = 'credit'""",
+            shop.tenant,
+        )
+    await connection.close()
+    failed = await failure(shop.call("GetClearing", **period()))
+    assert (failed.code, failed.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
+    assert [entry for entry in shop.service.log() if entry["event"] == "report_failed"][-1][
+        "level"
+    ] == "error"
+
+
+async def test_reports_are_counted(shop: Shop) -> None:
+    await sell(shop)
+    ready = next(entry for entry in shop.service.log() if entry["event"] == "ready")
+
+    async def counted(name: str) -> float:
+        def read_metrics() -> str:
+            with urllib.request.urlopen(ready["metrics"]) as response:
+                return str(response.read().decode())
+
+        text = await asyncio.to_thread(read_metrics)
+        values = re.findall(rf"^{re.escape(name)} ([\d.e+]+)$", text, re.M)
+        return float(values[0]) if values else 0.0
+
+    balanced = 'rights_reports_total{outcome="balanced",report="liability"}'
+    seconds = 'rights_report_seconds_count{report="liability"}'
+    before = (await counted(balanced), await counted(seconds))
+    await shop.call("GetLiability")
+    assert (await counted(balanced), await counted(seconds)) == (before[0] + 1, before[1] + 1)
 
 
 WRONG = [

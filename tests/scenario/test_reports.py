@@ -476,6 +476,23 @@ async def test_a_random_mix_reconciles_in_every_period(shop: Shop, seed: int) ->
     assert {a: n for a, n in outstanding.items() if n} == {
         a: n for a in ("points", "balance", "bonus") if (n := sum_of(held, a))
     }
+    # The mix did what it is for.
+    kinds = await shop.sql(
+        "SELECT DISTINCT kind FROM rights.journal WHERE tenant_id = $1 AND rejection IS NULL", shop.tenant
+    )
+    assert {row["kind"] for row in kinds} >= {
+        "settle",
+        "reserve",
+        "confirm",
+        "cancel",
+        "refund",
+        "reverse",
+        "top_up",
+        "credit",
+    }
+    assert {"merchant/a", "merchant/b", "issuer/t"} <= {
+        row.debtor for row in whole.dues if row.asset == "points"
+    }
     # Everything back, one item after the other: nobody owes anybody but for what members have paid in and spend.
     for settlement in mix.settlements:
         await shop.reverse(settlement)
