@@ -18,9 +18,9 @@ async def add_members(url: str, count: int, coupons: bool) -> None:
     expires_ms = int((time.time() + 365 * 86_400) * 1000)
     await connection.execute(
         """
-        INSERT INTO rights.member (tenant_id, member_id, tier, tags, lots)
+        INSERT INTO rights.member (tenant_id, member_id, tier, tags, lots, due_ms)
         SELECT 'demo', 'm' || i, i % 6, CASE WHEN i % 3 = 0 THEN ARRAY['88vip'] ELSE '{}' END,
-               jsonb_build_array(jsonb_build_array('points', $2::bigint, $3::bigint, 'platform'))
+               jsonb_build_array(jsonb_build_array('points', $2::bigint, $3::bigint, 'platform')), $3::bigint
         FROM generate_series(0, $1 - 1) i
         """,
         count,

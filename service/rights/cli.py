@@ -226,7 +226,7 @@ def demo(
     stay: Annotated[bool, typer.Option("--stay", help="Keep serving after the demonstration.")] = False,
     port: Annotated[int | None, typer.Option(help="Port to serve on; without --stay a free one.")] = None,
 ) -> None:
-    """Show one checkout against the real service: quote, settle, replay, refusal, reversal.
+    """Show one checkout against the real service: quote, reserve, confirm, replay, refusal, refund, reversal.
 
     Uses RIGHTS_DATABASE_URL (and migrates it), or without it an embedded PostgreSQL that is gone at the end.
     """

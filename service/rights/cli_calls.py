@@ -401,8 +401,9 @@ def wallet_show(
     tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
     _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
     if wallet.balances:
-        rows = [(held.asset, f"{held.available:,}", f"{held.expired:,}") for held in wallet.balances]
-        table(("Asset", "Available", "Expired"), rows, "Balances")
+        columns = ("available", "held", "pending", "debt", "expired")
+        rows = [(b.asset, *(f"{getattr(b, column):,}" for column in columns)) for b in wallet.balances]
+        table(("Asset", *(column.capitalize() for column in columns)), rows, "Balances")
     if wallet.lots:
         table(
             ("Asset", "Amount", "Expires", "Origin"),
@@ -430,8 +431,54 @@ def wallet_show(
             "Coupons",
         )
     if wallet.counters:
-        rows = [(counter.campaign_id, counter.period, f"{counter.used:,}") for counter in wallet.counters]
-        table(("Campaign", "Period", "Used"), rows, "Uses")
+        rows = [(c.campaign_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
+        table(("Campaign, grant or asset", "Period", "Used"), rows, "Uses")
+    if wallet.holds:
+        table(
+            ("Reservation", "Order", "Until"),
+            [(hold.reservation_id, hold.order_id, when(hold.expire_time)) for hold in wallet.holds],
+            "Reservations",
+        )
+
+
+@wallet_app.command("statement")
+@calls
+def wallet_statement(
+    service: Service,
+    member: Annotated[str, typer.Argument(help="Member id.")],
+    asset: Annotated[str, typer.Argument(help="Asset, as the rulebook names it.")],
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Lines, newest first.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what moved an asset of a member, with the balance after each entry."""
+    reference = common_pb2.MemberRef(member_id=member)
+    request = member_pb2.GetStatementRequest(member=reference, asset=asset, page_size=limit)
+    statement = service.members("GetStatement", request)
+    if as_json:
+        print_json(statement)
+        return
+    kinds = member_pb2.JournalEntry.Kind
+    table(
+        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt"),
+        [
+            (
+                when(line.entry_time),
+                kinds.Name(line.kind).removeprefix("KIND_").lower(),
+                line.order_id,
+                *(
+                    f"{amount:,}"
+                    for amount in (
+                        line.amount,
+                        line.balance,
+                        line.held_amount,
+                        line.pending_amount,
+                        line.debt_amount,
+                    )
+                ),
+            )
+            for line in statement.lines
+        ],
+    )
 
 
 # Settlements.
@@ -447,7 +494,7 @@ def settlement_show(
     order: Annotated[bool, typer.Option("--order", help="The id is the order's.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a settlement: its receipt, who paid for what, and whether it was reversed."""
+    """Show a settlement or reservation: its receipt, who paid for what, and what became of it."""
     request = (
         settlement_pb2.GetSettlementRequest(order_id=settlement)
         if order
@@ -462,10 +509,11 @@ def settlement_show(
     def amount(minor: int) -> str:
         return money(minor, receipt.currency)
 
-    reversed_at = f", reversed {when(found.reverse_time)}" if found.reversal_id else ""
+    state = settlement_pb2.Settlement.State.Name(found.state).removeprefix("STATE_").lower()
+    until = f" until {when(found.expire_time)}" if found.HasField("expire_time") else ""
     _out.print(
         f"Settlement {receipt.settlement_id} of order {receipt.order_id}, member {receipt.member_id}\n"
-        f"settled {when(receipt.settle_time)}, rulebook version {receipt.rulebook_version}{reversed_at}\n"
+        f"{state}{until}, rulebook version {receipt.rulebook_version}\n"
         f"list {amount(receipt.list_minor)}, discount {amount(receipt.discount_minor)}, "
         f"redeemed {amount(receipt.redeemed_minor)}, payable {amount(receipt.payable_minor)}",
     )
@@ -490,6 +538,20 @@ def settlement_show(
     for earning in receipt.earnings:
         until = when(earning.lot.expire_time) or "for ever"
         _out.print(f"earned {earning.lot.amount:,} {earning.lot.asset}, until {until}")
+    table(
+        ("Time", "Entry", "Given back"),
+        [
+            (
+                when(entry.entry_time),
+                settlement_pb2.SettlementEntry.Kind.Name(entry.kind).removeprefix("KIND_").lower(),
+                amount(entry.refund.refunded_minor - entry.refund.charged_minor)
+                if entry.HasField("refund")
+                else "",
+            )
+            for entry in found.entries
+        ],
+        "What happened",
+    )
 
 
 def _payers(part: Any, amount: Callable[[int], str]) -> str:

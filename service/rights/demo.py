@@ -1,14 +1,16 @@
 """One checkout through the public client, over a real socket, with readable receipts.
 
-quote -> settle -> the same again (replay) -> same key, other cart (refused) -> reverse
+quote -> reserve -> confirm, and again (replay) -> same key, other cart (refused) -> refund -> reverse
 """
 
 import asyncio
 import signal
 import time
+from datetime import UTC
 from importlib import resources
 from pathlib import Path
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
@@ -88,8 +90,8 @@ async def play(rights: RightsClient) -> None:
     quote = await rights.quote(settlement.QuoteRequest(member=MEMBER, cart=cart, spends=spends))
     _print_receipt(_receipt(quote), cart)
 
-    console.rule("[bold]2 Settle[/] with the quote's token: booked once, durably", align="left")
-    request = settlement.SettleRequest(
+    console.rule("[bold]2 Reserve[/] with the quote's token: held while the member pays", align="left")
+    request = settlement.ReserveRequest(
         idempotency_key=f"demo-{run_id}",
         order_id=f"order-{run_id}",
         member=MEMBER,
@@ -97,38 +99,64 @@ async def play(rights: RightsClient) -> None:
         spends=spends,
         quote_token=quote.quote_token,
     )
-    first = await rights.settle(request)
-    receipt = _receipt(first)
-    _check(receipt.payable_minor == quote.receipt.payable_minor, "the settled price is the quoted one")
-    console.print(
-        f"settlement {receipt.settlement_id} of {receipt.order_id}: pays {_yuan(receipt.payable_minor)}\n"
+    reservation = (await rights.reserve(request)).reservation
+    _check(
+        reservation.receipt.payable_minor == quote.receipt.payable_minor,
+        "the reserved price is the quoted one",
     )
+    console.print(f"reservation {reservation.reservation_id}, held until {_time(reservation.expire_time)}")
+    await _print_wallet(rights)
 
-    console.rule("[bold]3 The same Settle again[/]: a retry", align="left")
-    again = await rights.settle(request)
+    console.rule("[bold]3 Confirm[/]: settled once, durably", align="left")
+    confirmation = settlement.ConfirmRequest(
+        idempotency_key=f"demo-confirm-{run_id}", reservation_id=reservation.reservation_id
+    )
+    first = await rights.confirm(confirmation)
+    receipt = _receipt(first)
+    console.print(
+        f"settlement {receipt.settlement_id} of {receipt.order_id}: pays {_yuan(receipt.payable_minor)}"
+    )
+    for grant in receipt.grants:
+        console.print(f"grants {grant.coupon.template_id}, valid from {_time(grant.coupon.start_time)}")
+    again = await rights.confirm(confirmation)
     _check(again.SerializeToString() == first.SerializeToString(), "the replay is the first answer")
-    console.print("the first answer again, byte for byte; nothing was booked twice\n")
+    console.print("sent again, as a retry: the same answer, byte for byte; nothing was booked twice\n")
 
     console.rule("[bold]4 The same key with another cart[/]", align="left")
-    altered = settlement.SettleRequest()
+    altered = settlement.ReserveRequest()
     altered.CopyFrom(request)
     altered.cart.lines[0].quantity = 2
     try:
-        await rights.settle(altered)
+        await rights.reserve(altered)
     except RightsError as error:
         _check(error.reason == "IDEMPOTENCY_KEY_REUSED", f"the reason is {error.reason}")
         console.print(f"refused: {error}\n")
     else:
         raise DemoError("an altered request under a used key was executed")
 
-    console.rule("[bold]5 Reverse[/]: everything back", align="left")
+    console.rule("[bold]5 Refund[/] of one bottle of oil", align="left")
+    part = await rights.refund(
+        settlement.RefundRequest(
+            idempotency_key=f"demo-refund-{run_id}",
+            settlement_id=receipt.settlement_id,
+            lines=[settlement.ReturnedLine(line_index=1, quantity=1)],
+        )
+    )
+    _check(part.HasField("refund"), f"refunded, not {part.rejection.message}")
+    _print_refund(part.refund)
+    console.print()
+
+    console.rule("[bold]6 Reverse[/]: all that is left", align="left")
     answer = await rights.reverse(
         settlement.ReverseRequest(
             idempotency_key=f"demo-reverse-{run_id}", settlement_id=receipt.settlement_id
         )
     )
     _check(answer.HasField("reversal"), f"reversed, not {answer.rejection.message}")
-    _print_reversal(answer.reversal)
+    _print_refund(answer.reversal.refund)
+    back = part.refund.refunded_minor + answer.reversal.refund.refunded_minor
+    _check(back == receipt.payable_minor, f"{receipt.payable_minor} came back, not {back}")
+    console.print(f"in all {_yuan(back)}, what was paid")
     await _print_wallet(rights)
 
 
@@ -151,7 +179,7 @@ async def _prepare_member(rights: RightsClient, run_id: str) -> None:
     await _print_wallet(rights)
 
 
-def _receipt(answer: settlement.QuoteResponse | settlement.SettleResponse) -> settlement.Receipt:
+def _receipt(answer: settlement.QuoteResponse | settlement.ConfirmResponse) -> settlement.Receipt:
     _check(answer.HasField("receipt"), f"a receipt, not {answer.rejection.message}")
     return answer.receipt
 
@@ -191,22 +219,38 @@ def _print_receipt(receipt: settlement.Receipt, cart: settlement.Cart) -> None:
     console.print(f"[dim]best combination: {optimality}[/]\n")
 
 
-def _print_reversal(reversal: settlement.Reversal) -> None:
-    console.print(
-        f"reversal {reversal.reversal_id}: {_yuan(reversal.refunded_minor)} owed back to the member"
-    )
-    for lot in reversal.returned_lots:
-        expires = f"{lot.expire_time.ToDatetime():%Y-%m-%d}" if lot.HasField("expire_time") else "never"
-        console.print(f"  {lot.amount:,} {lot.asset} back in their lot (expires {expires})")
-    for lot in reversal.clawed_back_lots:
-        console.print(f"  {lot.amount:,} {lot.asset} earned are taken back")
-    console.print(f"  {len(reversal.returned_coupon_ids)} coupons held again\n")
+def _print_refund(refund: settlement.Refund) -> None:
+    console.print(f"{_yuan(refund.refunded_minor)} owed back to the member", end="")
+    listed = sum(line.list_minor for line in refund.lines)
+    console.print(f" [dim](list price {_yuan(listed)})[/]")
+    for discount in refund.adjustments:
+        if discount.amount_minor:
+            console.print(f"  {discount.campaign_id} gives {_yuan(discount.amount_minor)} less")
+    for spent in refund.redemptions:
+        for lot in spent.lots:
+            expires = _time(lot.expire_time) if lot.HasField("expire_time") else "never"
+            console.print(f"  {lot.amount:,} {lot.asset} back in their lot (expires {expires})")
+    for clawback in refund.clawbacks:
+        console.print(f"  {clawback.units:,} {clawback.asset} earned are taken back")
+    if refund.returned_coupon_ids:
+        console.print(f"  {len(refund.returned_coupon_ids)} coupons held again")
+    if refund.revoked_coupon_ids:
+        console.print(f"  {len(refund.revoked_coupon_ids)} granted coupons taken away")
+
+
+def _time(time: Timestamp) -> str:
+    return f"{time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 async def _print_wallet(rights: RightsClient) -> None:
     wallet = await rights.get_wallet(member.GetWalletRequest(member=MEMBER))
-    balances = ", ".join(f"{b.available:,} {b.asset}" for b in wallet.balances)
-    coupons = ", ".join(sorted({c.template_id for c in wallet.coupons}))
+    balances = ", ".join(
+        f"{b.available:,} {b.asset}" + (f" ({b.held:,} held)" if b.held else "") for b in wallet.balances
+    )
+    reserved = member.Coupon.STATE_RESERVED
+    coupons = ", ".join(
+        sorted({c.template_id + (" (held)" if c.state == reserved else "") for c in wallet.coupons})
+    )
     console.print(f"[dim]wallet of li-lei: {balances}; coupons: {coupons}[/]\n")
 
 

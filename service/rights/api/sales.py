@@ -50,7 +50,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt) -> Sale:
         payable=[line.payable_minor for line in receipt.lines],
         adjustments=[_adjustment(each) for each in receipt.adjustments],
         redemptions=[_redemption(each) for each in receipt.redemptions],
-        earnings=[_earning(each, stored.usages) for each in receipt.earnings],
+        earnings=[_earning(each, stored.usages, len(receipt.lines)) for each in receipt.earnings],
         gifts=[_gift(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
@@ -82,7 +82,7 @@ def _redemption(message: settlement_pb2.Redemption) -> Redemption:
     )
 
 
-def _earning(message: settlement_pb2.Earning, usages: list[Usage]) -> Earning:
+def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: int) -> Earning:
     name = f"asset/{message.lot.asset}"
     available_ms = 0
     if message.pending:
@@ -94,7 +94,8 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage]) -> Earning:
         multiplier_campaign=message.multiplier_campaign_id,
         multiplier_bps=message.multiplier_bps,
         tier_bps=message.tier_multiplier_bps or BPS,
-        lines=list(message.line_indexes),
+        # Receipts of the first version do not say which lines earned.
+        lines=list(message.line_indexes) or list(range(line_count)),
         available_ms=available_ms,
         counters=[u.id for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name],
         repaid=message.repaid_units,

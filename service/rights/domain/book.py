@@ -207,6 +207,7 @@ class Book:
         self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
+        self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
         self.earning_assets = [a for a in self.assets.values() if a.earn is not None]
 
         stage_index = {s.id: i for i, s in enumerate(rulebook.stages)}

@@ -18,14 +18,16 @@ def earn(
     for asset in book.earning_assets:
         assert asset.earn is not None
         rule = asset.earn
-        lines = (
-            list(range(len(payable))) if rule.predicate < 0 else book.program.matches(request, rule.predicate)
-        )
         amounts = basis(rule, request.amounts, decision.amounts, payable)
+        if rule.predicate < 0:
+            lines, base = list(range(len(amounts))), sum(amounts)
+        else:
+            lines = book.program.matches(request, rule.predicate)
+            base = sum([amounts[i] for i in lines])
         multiplier = decision.multipliers[asset.index]
         multiplier_bps = book.plan.campaigns[multiplier].a if multiplier >= 0 else BPS
         tier_bps = rule.tiers.get(wallet.tier, BPS)
-        base_units, units = rule.earned(sum(amounts[i] for i in lines), tier_bps, multiplier_bps)
+        base_units, units = rule.earned(base, tier_bps, multiplier_bps)
         counters = [book.counter(f"asset/{asset.id}", period, now_ms) for period, _ in rule.caps]
         for counter, (_, cap) in zip(counters, rule.caps, strict=True):
             units = min(units, max(0, cap - wallet.counters.get(counter, 0)))

@@ -77,13 +77,13 @@ class Kept:
         return cls(**{**stored, **shares})
 
 
-def everything(sale: Sale) -> Kept:
+def everything(sale: Sale, allocate: Allocate) -> Kept:
     """Before the first refund."""
     return Kept(
         quantities=[line.quantity for line in sale.order.lines],
         payable=list(sale.payable),
-        adjustments=[_shares(a) for a in sale.adjustments],
-        redemptions=[_shares(r) for r in sale.redemptions],
+        adjustments=[_shares(a, allocate) for a in sale.adjustments],
+        redemptions=[_shares(r, allocate) for r in sale.redemptions],
         earned=[e.lot.amount for e in sale.earnings],
         gifts=[True] * len(sale.gifts),
         used=[a.amount for a in sale.adjustments],
@@ -96,7 +96,7 @@ def keeping(sale: Sale, quantities: list[int], before: Kept, book: Book, node_bu
     Units, gifts and budgets once given up are not taken again, even where a readjudicated discount comes back
     in part: of these, `before` is the most.
     """
-    whole = everything(sale)
+    whole = everything(sale, book.allocate)
     after = Kept(quantities, [0] * len(quantities), [], [], [], [], [])
     after.adjustments = [{} for _ in sale.adjustments]
     after.redemptions = [{} for _ in sale.redemptions]
@@ -185,13 +185,19 @@ def spent_lots(sale: Sale, kept: Kept, index: int) -> list[Lot]:
     return spent
 
 
-def _shares(given: Adjustment | Redemption) -> Shares:
+def _shares(given: Adjustment | Redemption, allocate: Allocate) -> Shares:
     if given.payers is not None:
         return {i: dict(payers) for (i, _), payers in zip(given.allocations, given.payers, strict=True)}
     if isinstance(given, Redemption) and given.lot_values:
         return {i: {LOTS: part} for i, part in given.allocations}
-    (party,) = given.funding
-    return {i: {party: part} for i, part in given.allocations}
+    # One party pays all; or the receipt is of the first version, which told the parties in all only.
+    left = list(given.funding.values())
+    shares: Shares = {}
+    for i, part in given.allocations:
+        paid = allocate(part, left, left)
+        left = [rest - each for rest, each in zip(left, paid, strict=True)]
+        shares[i] = {party: each for party, each in zip(given.funding, paid, strict=True) if each}
+    return shares
 
 
 def _keep_line(i: int, unit_price: int, quantity: int, whole: Kept, after: Kept, allocate: Allocate) -> None:

@@ -37,14 +37,14 @@ def _receive(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
         wallet.owe(lot.asset, lot.origin, -repaid)
         effects.postings.append(Posting(DEBT, lot.asset, repaid, None, lot.origin))
     if lot.amount > repaid:
-        wallet.add(lot._replace(amount=lot.amount - repaid))
+        wallet.add(lot._replace(amount=lot.amount - repaid) if repaid else lot)
         effects.postings.append(lot_leg(MEMBER, lot, lot.amount - repaid))
     return repaid
 
 
 def take_back(wallet: Wallet, effects: Effects, lot: Lot) -> None:
     """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
-    wallet.add(lot._replace(amount=-lot.amount))
+    wallet.add(Lot(lot.asset, lot.expires_ms, lot.origin, -lot.amount))
     effects.postings.append(lot_leg(MEMBER, lot, -lot.amount))
     effects.postings.append(Posting(lot.origin, lot.asset, lot.amount))
 
@@ -156,7 +156,6 @@ def book_usage(wallet: Wallet, used: Used, effects: Effects, usage: Usage, limit
 
 def moved(wallet: Wallet, effects: Effects, book: Book, assets: set[str], now_ms: int) -> None:
     """What comes of the movement of assets: those that expire after their last one are carried on."""
-    for asset_id in sorted(assets):
-        asset = book.assets.get(asset_id)
-        if asset is not None and asset.rolls:
-            carry_on(wallet, effects, asset_id, book.lot_expiry(asset.expiry, now_ms), now_ms)
+    for asset_id in sorted(assets & book.rolling_assets):
+        expires_ms = book.lot_expiry(book.assets[asset_id].expiry, now_ms)
+        carry_on(wallet, effects, asset_id, expires_ms, now_ms)

@@ -192,7 +192,7 @@ def _adjustment(
         campaign_id=campaign.id,
         stage_id=campaign.stage_id,
         coupon_id=coupons[index].coupon_id if campaign.template_id else "",
-        amount=sum(amount for _, amount in allocations),
+        amount=sum(paid_by.values()),
         allocations=allocations,
         funding=paid_by,
         payers=payers,

@@ -45,7 +45,7 @@ def refund(
     refused = refuse_ended(sale.settlement_id, state)
     if refused:
         return refused, Effects()
-    before = Kept.decode(state.kept) if state.kept is not None else kept.everything(sale)
+    before = Kept.decode(state.kept) if state.kept is not None else kept.everything(sale, book.allocate)
     if before.nothing:
         message = f"{sale.settlement_id} is refunded as a whole"
         return Rejection(RejectionReason.ALREADY_REFUNDED, sale.settlement_id, message), Effects()

@@ -62,9 +62,11 @@ def settle(
     for usage, limit in _uses(priced, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, limit)
     _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
-    priced.gifts = _hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
-    spent = {redemption.asset for redemption in priced.redemptions}
-    ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
+    if priced.gifts:
+        priced.gifts = _hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
+    if book.rolling_assets:
+        spent = {redemption.asset for redemption in priced.redemptions}
+        ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
     return priced, effects
 
 

@@ -15,6 +15,7 @@ from rights.engine.deciding import Deciding, Outcome
 from rights.engine.errors import Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
+from rights.store.connect import CONNECTION_LOST, CONTENTION
 from rights.store.writer import Batch, Key, Writer
 
 
@@ -73,28 +74,43 @@ async def _attempt(
     return outcomes, refused
 
 
-async def sweep(writer: Writer, registry: Registry, settings: Settings) -> int:
-    """Books what is due for some members whom no one else has locked; answers how many they were."""
+async def sweep(
+    writer: Writer, registry: Registry, settings: Settings, limit: int, left_out: set[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Books what is due for at most `limit` members whom no one else has locked; answers who they were.
+
+    Raises SweepFailed, with the members that were tried, when something other than the database fails.
+    """
     await writer.begin()
+    due: list[tuple[str, str, int]] = []
     try:
-        members = await writer.lock_due(clock.now_ms(), settings.sweep_batch_size)
-        lag_ms = clock.now_ms() - members[0][2] if members else 0
-        metrics.SWEEP_LAG_SECONDS.set(lag_ms / 1000)
-        if members:
-            keys = [Key(tenant, member, "", None, None, None) for tenant, member, _ in members]
-            now_ms = clock.now_ms()
+        due = await writer.lock_due(clock.now_ms(), limit, left_out)
+        now_ms = clock.now_ms()
+        metrics.SWEEP_LAG_SECONDS.set((now_ms - due[0][2]) / 1000 if due else 0)
+        keys = [Key(tenant, member, "", None, None, None) for tenant, member, _ in due]
+        if keys:
             loaded = await writer.load(keys, [], now_ms, False)
             deciding = await _deciding(keys, loaded, registry, settings, now_ms)
             for wallet in loaded.wallets.values():
                 deciding.sweep(wallet)
-            if deciding.entries:
-                await _commit(deciding, writer, now_ms)
-                return len(members)
-        await writer.rollback()
-    except BaseException:
+            await _commit(deciding, writer, now_ms)
+        else:
+            await writer.rollback()
+    except (*CONNECTION_LOST, *CONTENTION):
         writer.drop()  # whatever was open is rolled back by the server
         raise
-    return len(members)
+    except Exception as error:
+        writer.drop()
+        raise SweepFailed([(tenant, member) for tenant, member, _ in due]) from error
+    return [(tenant, member) for tenant, member, _ in due]
+
+
+class SweepFailed(Exception):
+    """What is due for one of these members cannot be booked."""
+
+    def __init__(self, members: list[tuple[str, str]]) -> None:
+        super().__init__(f"{len(members)} members could not be swept")
+        self.members = members
 
 
 async def _deciding(

@@ -83,6 +83,7 @@ class Deciding:
                 )
             )
             metrics.SWEPT.labels(due.kind).inc()
+        wallet.changed = True  # `due_ms`, at least
 
     def _replay(self, command: Command, found: Loaded) -> Outcome | None:
         """The stored answer if the key was used before, in this batch or an earlier one."""

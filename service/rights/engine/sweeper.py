@@ -12,12 +12,15 @@ import structlog
 
 from rights import metrics
 from rights.engine import batch
+from rights.engine.batch import SweepFailed
 from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.connect import CONNECTION_LOST, CONTENTION
 from rights.store.writer import Writer
 
 log = structlog.get_logger(__name__)
+
+_MAX_LEFT_OUT = 1_000
 
 
 class Sweeper:
@@ -29,6 +32,8 @@ class Sweeper:
         self._writer = Writer(settings)
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._limit = settings.sweep_batch_size
+        self._left_out: set[tuple[str, str]] = set()  # until the worker starts anew
 
     def start(self) -> None:
         """Begins to sweep."""
@@ -44,20 +49,35 @@ class Sweeper:
     async def _run(self) -> None:
         """Sweeps at intervals; without a pause as long as batches are full."""
         while not self._closing.is_set():
-            if await self._sweep() < self._settings.sweep_batch_size:
+            if not await self._sweep():
                 pause = self._settings.sweep_interval_milliseconds / 1000
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._closing.wait(), pause)
 
-    async def _sweep(self) -> int:
-        """Members swept; 0 after a failure, which the next round may not meet."""
+    async def _sweep(self) -> bool:
+        """Sweeps once; whether there is more to do at once."""
         try:
             await self._writer.connect()
-            return await batch.sweep(self._writer, self._registry, self._settings)
+            swept = await batch.sweep(
+                self._writer, self._registry, self._settings, self._limit, self._left_out
+            )
         except (*CONNECTION_LOST, *CONTENTION) as error:
             self._writer.drop()
             log.warning("sweep_failed", error=repr(error))
-        except Exception as error:
-            metrics.FAULTS.labels("sweep").inc()
-            log.error("sweep_failed", exc_info=error)
-        return 0
+            return False
+        except SweepFailed as error:
+            return self._narrow(error)
+        more = len(swept) == self._limit
+        self._limit = min(self._limit * 2, self._settings.sweep_batch_size)
+        return more
+
+    def _narrow(self, error: SweepFailed) -> bool:
+        """One bad member must not keep the others from being swept: halve until it is alone, and leave it out."""
+        if len(error.members) > 1:
+            self._limit = len(error.members) // 2
+            return True
+        metrics.FAULTS.labels("sweep").inc()
+        log.error("sweep_failed", tenants=[t for t, _ in error.members], exc_info=error.__cause__)
+        if len(self._left_out) < _MAX_LEFT_OUT:
+            self._left_out.update(error.members)
+        return False

@@ -8,9 +8,11 @@ SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, h
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: lock_due
--- Locks some members for whom something is due, soonest first. One whom others have locked is passed over: they
--- do what is due themselves.
-SELECT tenant_id, member_id, due_ms FROM rights.member WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2
+-- Locks some members for whom something is due, soonest first, but for those left out. One whom others have locked is
+-- passed over: they do what is due themselves.
+SELECT tenant_id, member_id, due_ms FROM rights.member
+WHERE due_ms <= $1 AND (tenant_id, member_id) NOT IN (SELECT * FROM unnest($3::text[], $4::text[]))
+ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch

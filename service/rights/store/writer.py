@@ -136,12 +136,16 @@ class Writer:
         """Gives the transaction up."""
         await self._open().execute("ROLLBACK")
 
-    async def lock_due(self, now_ms: int, limit: int) -> list[tuple[str, str, int]]:
+    async def lock_due(
+        self, now_ms: int, limit: int, left_out: set[tuple[str, str]]
+    ) -> list[tuple[str, str, int]]:
         """Locks some members for whom something is due, soonest first: (tenant, member, since when).
 
         Those whom others have locked are left to them.
         """
-        return [tuple(row) for row in await self._open().fetch(SQL["lock_due"], now_ms, limit)]
+        tenants, members = [tenant for tenant, _ in left_out], [member for _, member in left_out]
+        found = await self._open().fetch(SQL["lock_due"], now_ms, limit, tenants, members)
+        return [tuple(row) for row in found]
 
     async def load(self, keys: list[Key], coupon_ids: list[str], now_ms: int, lock_budgets: bool) -> Batch:
         """Locks the members of the commands and reads what deciding needs."""
