@@ -40,7 +40,7 @@ def funding(payers: dict[str, int]) -> list[dict[str, Any]]:
 
 
 def owed(sale: Sale) -> dict[tuple[str, str, str], int]:
-    return {pair: amount for pair, amount in sale.owed().items() if amount}
+    return {pair: amount for pair, amount in sale.owed().items() if amount and pair[0] != pair[1]}
 
 
 def test_a_platforms_discount_is_owed_to_the_sellers_of_its_lines() -> None:

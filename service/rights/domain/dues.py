@@ -18,7 +18,7 @@ out.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,8 +29,8 @@ PLATFORM = "platform"
 LOTS = "lots"  # in a receipt: the issuers of the lots spent
 SETTLED, REFUNDED, TOPPED_UP = range(3)  # what a due comes from
 
-_Payers = dict[str, int]
 _Owed = dict[tuple[str, str, str], int]  # (debtor, creditor, asset) -> minor units
+_Share = tuple[int, Sequence[tuple[str, int]]]  # line, and who pays how much of it
 
 
 class ClearingDue(NamedTuple):
@@ -48,21 +48,21 @@ class ClearingDue(NamedTuple):
 
 @dataclass(slots=True)
 class _Given:
-    """A discount, or a redemption of an asset: per line who pays how much of it.
+    """A discount, or a redemption of an asset: who pays how much of which lines.
 
     lots: (issuer, value) in the order spent, where issuers pay.
     """
 
     asset: str
-    lines: dict[int, _Payers]
+    shares: list[_Share]
     lots: list[tuple[str, int]]
 
     def take(self, refunded: pb.RefundedAdjustment | pb.RefundedRedemption) -> None:
         """Takes away what a refund gives back; below zero where goods kept get more of a discount."""
-        for i, given_back in _by_line(refunded, self.lots).items():
-            payers = self.lines.setdefault(i, {})
-            for party, part in given_back.items():
-                payers[party] = payers.get(party, 0) - part
+        self.shares += [
+            (line, [(party, -part) for party, part in payers])
+            for line, payers in _shares(refunded, LOTS if self.lots else "")
+        ]
 
 
 class Sale:
@@ -72,8 +72,12 @@ class Sale:
         self.currency = receipt.currency
         self._sellers = [f"merchant/{merchant}" if merchant else PLATFORM for merchant in merchants]
         self._paid = [line.payable_minor for line in receipt.lines]
-        self._discounts = {a.campaign_id: _given("", a, []) for a in receipt.adjustments}
-        self._redemptions = {r.asset: _given(r.asset, r, _lots(r)) for r in receipt.redemptions}
+        self._discounts = {a.campaign_id: _Given("", _shares(a, ""), []) for a in receipt.adjustments}
+        self._redemptions: dict[str, _Given] = {}
+        for redemption in receipt.redemptions:
+            lots = _lots(redemption)
+            shares = _shares(redemption, LOTS if lots else "")
+            self._redemptions[redemption.asset] = _Given(redemption.asset, shares, lots)
 
     def take(self, refund: pb.Refund) -> None:
         """Takes away what a refund gives back; everything, where it is complete."""
@@ -98,37 +102,31 @@ class Sale:
         for seller, paid in zip(self._sellers, self._paid, strict=True):
             owed[PAYMENT, seller, ""] += paid
         for given in (*self._discounts.values(), *self._redemptions.values()):
-            lots = _Drawn(given.lots)
-            for i in sorted(given.lines):
-                seller = self._sellers[i]
-                for party, part in given.lines[i].items():
-                    for payer, amount in lots.draw(part) if party == LOTS else ((party, part),):
-                        if payer != seller:
-                            owed[payer, seller, given.asset] += amount
+            of_lots: dict[int, int] = defaultdict(int)
+            for line, payers in given.shares:
+                for party, part in payers:
+                    if party == LOTS:
+                        of_lots[line] += part
+                    else:
+                        owed[party, self._sellers[line], given.asset] += part
+            for line, issuer, part in _drawn(given.lots, of_lots):
+                owed[issuer, self._sellers[line], given.asset] += part
         return owed
 
 
-class _Drawn:
-    """Lots that pay one amount after the other."""
-
-    def __init__(self, lots: list[tuple[str, int]]) -> None:
-        self._lots = lots
-        self._at = self._used = 0
-
-    def draw(self, amount: int) -> Iterable[tuple[str, int]]:
-        """(issuer, amount) of the lots that pay the next amount."""
-        while amount and self._at < len(self._lots):
-            issuer, value = self._lots[self._at]
-            part = min(amount, value - self._used)
-            yield issuer, part
-            amount -= part
-            self._used += part
-            if self._used == value:
-                self._at, self._used = self._at + 1, 0
-
-
-def _given(asset: str, given: pb.Adjustment | pb.Redemption, lots: list[tuple[str, int]]) -> _Given:
-    return _Given(asset, _by_line(given, lots), lots)
+def _drawn(lots: list[tuple[str, int]], lines: dict[int, int]) -> Iterator[tuple[int, str, int]]:
+    """(line, issuer, amount): the lots pay the lines one after the other."""
+    at = used = 0
+    for line, amount in sorted(lines.items()):
+        left = amount
+        while left and at < len(lots):
+            issuer, value = lots[at]
+            part = min(left, value - used)
+            yield line, issuer, part
+            left -= part
+            used += part
+            if used == value:
+                at, used = at + 1, 0
 
 
 def _lots(redemption: pb.Redemption) -> list[tuple[str, int]]:
@@ -136,17 +134,18 @@ def _lots(redemption: pb.Redemption) -> list[tuple[str, int]]:
     return [(lot.origin, value) for lot, value in zip(redemption.lots, values, strict=False)]
 
 
-def _by_line(
-    given: pb.Adjustment | pb.Redemption | pb.RefundedAdjustment | pb.RefundedRedemption,
-    lots: list[tuple[str, int]],
-) -> dict[int, _Payers]:
-    """Per line who pays its share: as told there, else one party all of it, or the lots."""
-    return {
-        share.line_index: {part.party: part.amount_minor for part in share.funding}
-        if share.funding
-        else {LOTS if lots else given.funding[0].party: share.amount_minor}
+def _shares(
+    given: pb.Adjustment | pb.Redemption | pb.RefundedAdjustment | pb.RefundedRedemption, payer: str
+) -> list[_Share]:
+    """Who pays each line's share: as told there, else `payer`, or the one party that pays all."""
+    return [
+        (
+            share.line_index,
+            [(part.party, part.amount_minor) for part in share.funding]
+            or ((payer or given.funding[0].party, share.amount_minor),),
+        )
         for share in given.allocations
-    }
+    ]
 
 
 class Dues:
@@ -160,21 +159,23 @@ class Dues:
 
     def settled(self, sale: Sale) -> None:
         """Adds a sale."""
-        for pair, amount in sale.owed().items():
-            self._sums[sale.currency, *pair][SETTLED] += amount
+        self._add(sale, SETTLED, 1)
 
     def refunded(self, sale: Sale, earlier: Iterable[pb.Refund], refund: pb.Refund | None) -> None:
         """Adds a refund of a sale, after earlier ones; None: all that they left."""
         for one in earlier:
             sale.take(one)
-        before = sale.owed()
+        self._add(sale, REFUNDED, -1)
         if refund is None:
             sale.take_all()
         else:
             sale.take(refund)
-        for owed, sign in ((before, -1), (sale.owed(), 1)):
-            for pair, amount in owed.items():
-                self._sums[sale.currency, *pair][REFUNDED] += sign * amount
+        self._add(sale, REFUNDED, 1)
+
+    def _add(self, sale: Sale, cause: int, sign: int) -> None:
+        for (debtor, creditor, asset), amount in sale.owed().items():
+            if debtor != creditor:
+                self._sums[sale.currency, debtor, creditor, asset][cause] += sign * amount
 
     def topped_up(self, currency: str, issuer: str, amount: int) -> None:
         """Adds payments into stored value of an issuer."""

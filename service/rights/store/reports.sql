@@ -7,9 +7,11 @@
 -- name: begin_report
 -- The transaction's own settings. Reading whole tables is what a report is for; but on one core at most, never
 -- longer than $1 milliseconds a statement, and not on behalf of a report process that is gone. Rows come
--- through cursors, of which all are wanted, not the first ones soon.
+-- through cursors, of which all are wanted, not the first ones soon. No two entries have the same postings:
+-- remembering what is in them would only cost.
 SELECT set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true),
-       set_config('enable_mergejoin', 'on', true), set_config('max_parallel_workers_per_gather', '0', true),
+       set_config('enable_mergejoin', 'on', true), set_config('enable_memoize', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true),
        set_config('cursor_tuple_fraction', '1', true), set_config('work_mem', '64MB', true),
        set_config('statement_timeout', $1, true), set_config('client_connection_check_interval', '1s', true)
 
