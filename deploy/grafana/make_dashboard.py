@@ -289,6 +289,19 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     "ops",
                     [(total("rights_bounded_searches_total"), "bounded")],
                 ),
+                panel(
+                    "Due by time",
+                    "Reservations that lapsed, pending points released, lots expired.",
+                    "ops",
+                    [(total("rights_swept_total", "kind"), "{{kind}}")],
+                    stack=True,
+                ),
+                panel(
+                    "Sweep lag",
+                    "How long the member that was due first had been due when the sweeper last looked.",
+                    "s",
+                    [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
+                ),
             ],
         ),
         (

@@ -11,8 +11,9 @@ ISSUER = rulebook_pb2.FundingShare.PARTY_ISSUER
 
 def book(
     *campaigns: rulebook_pb2.Campaign,
-    templates: tuple[str, ...] = (),
+    templates: tuple[str | dict[str, Any], ...] = (),
     assets: tuple[dict[str, Any], ...] = (),
+    grants: tuple[dict[str, Any], ...] = (),
     budgets: dict[str, int] | None = None,
     quotas: dict[str, int] | None = None,
     name: str = "scenario",
@@ -29,8 +30,12 @@ def book(
             rulebook_pb2.Stage(id="platform", **after_item),
         ],
         campaigns=campaigns,
-        coupon_templates=[rulebook_pb2.CouponTemplate(id=template) for template in templates],
+        coupon_templates=[
+            rulebook_pb2.CouponTemplate(**({"id": each} if isinstance(each, str) else each))
+            for each in templates
+        ],
         assets=[rulebook_pb2.Asset(**asset) for asset in assets],
+        grants=[rulebook_pb2.GrantRule(**grant) for grant in grants],
         budgets=[rulebook_pb2.Budget(id=key, cap_minor=cap) for key, cap in (budgets or {}).items()],
         quotas=[rulebook_pb2.Quota(id=key, cap=cap) for key, cap in (quotas or {}).items()],
     )
@@ -69,3 +74,32 @@ def points(**fields: Any) -> dict[str, Any]:
         },
     }
     return asset | fields
+
+
+def stored_value(**fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Stored value and the bonus that is spent after it; from 100.00 paid in 10.00 is given, from 500.00 80.00.
+
+    `fields`: of the principal.
+    """
+    redeem = {
+        "units": 1,
+        "value_minor": 1,
+        "max_share_bps": 10_000,
+        "funding": [{"party": ISSUER, "share_bps": 10_000}],
+    }
+    principal: dict[str, Any] = {
+        "id": "balance",
+        "issuer": "platform",
+        "redeem": redeem | {"then_asset": "bonus"},
+        "top_up": {
+            "min_minor": 1_000,
+            "max_minor": 100_000,
+            "bonus_asset": "bonus",
+            "bonuses": [
+                {"at_least_minor": 10_000, "bonus_units": 1_000},
+                {"at_least_minor": 50_000, "bonus_units": 8_000},
+            ],
+        },
+    }
+    bonus = {"id": "bonus", "issuer": "platform", "redeem": redeem, "expiry": {"days": 30}}
+    return principal | fields, bonus

@@ -291,6 +291,20 @@ async def failure(call: Any) -> Failure:
     raise AssertionError(f"the call succeeded: {answer!r:.300}")
 
 
+def refusal(response: Any) -> str:
+    """The reason of a rejection; empty for a success."""
+    if not response.HasField("rejection"):
+        return ""
+    name = settlement_pb2.RejectionReason.Name(response.rejection.reason)
+    return str(name).removeprefix("REJECTION_REASON_")
+
+
+def in_seconds(seconds: float) -> dict[str, int]:
+    """A time from now on, as fields of a timestamp."""
+    at_ms = int((time.time() + seconds) * 1000)
+    return {"seconds": at_ms // 1000, "nanos": at_ms % 1000 * 1_000_000}
+
+
 class Shop(Caller):
     """A tenant of its own with a caller that has all roles, and the short ways of the tests."""
 
@@ -353,6 +367,90 @@ class Shop(Caller):
         assert response.HasField("receipt"), response
         return response.receipt
 
+    def reservation(
+        self, member: str, *lines: dict[str, Any], **fields: Any
+    ) -> settlement_pb2.ReserveRequest:
+        """A request to reserve, with a new key and order unless they are given."""
+        number = self.next_id("order")
+        cart = {"currency": "CNY", "lines": list(lines) or [line()]}
+        chosen = {"idempotency_key": f"key-{number}", "order_id": number, "cart": cart} | fields
+        return settlement_pb2.ReserveRequest(member={"member_id": member}, **chosen)
+
+    async def try_reserve(self, member: str, *lines: dict[str, Any], **fields: Any) -> Any:
+        """The response to a reservation."""
+        request = encoded(self.reservation(member, *lines, **fields))
+        return self.read("Reserve", await self.raw("Reserve", request))
+
+    async def reserve(self, member: str, *lines: dict[str, Any], **fields: Any) -> Any:
+        """A reservation that must succeed."""
+        response = await self.try_reserve(member, *lines, **fields)
+        assert response.HasField("reservation"), response
+        return response.reservation
+
+    async def confirm(self, reservation_id: str, key: str = "") -> Any:
+        """The response to a confirmation."""
+        key = key or self.next_id("confirm")
+        return await self.call("Confirm", idempotency_key=key, reservation_id=reservation_id)
+
+    async def cancel(self, reservation_id: str, key: str = "") -> Any:
+        """The response to a cancellation."""
+        key = key or self.next_id("cancel")
+        return await self.call("Cancel", idempotency_key=key, reservation_id=reservation_id)
+
+    async def try_refund(self, settlement_id: str, items: dict[int, int] | None = None, key: str = "") -> Any:
+        """The response to a refund of items per line, or of everything."""
+        lines = [{"line_index": i, "quantity": quantity} for i, quantity in (items or {}).items()]
+        return await self.call(
+            "Refund",
+            idempotency_key=key or self.next_id("refund"),
+            settlement_id=settlement_id,
+            lines=lines,
+            everything=items is None,
+        )
+
+    async def refund(self, settlement_id: str, items: dict[int, int] | None = None) -> Any:
+        """A refund that must succeed."""
+        response = await self.try_refund(settlement_id, items)
+        assert response.HasField("refund"), response
+        return response.refund
+
+    async def deliver(self, settlement_id: str, key: str = "") -> Any:
+        """The response to a confirmed delivery."""
+        key = key or self.next_id("deliver")
+        return await self.call("ConfirmDelivery", idempotency_key=key, settlement_id=settlement_id)
+
+    async def top_up(self, member: str, amount: int, **fields: Any) -> Any:
+        """A payment into stored value."""
+        given = {"idempotency_key": self.next_id("top-up"), "asset": "balance"} | fields
+        return await self.call("TopUp", member={"member_id": member}, amount_minor=amount, **given)
+
+    async def statement(self, member: str, asset: str = "points", page_size: int = 200) -> list[Any]:
+        """Every line of a member's statement, newest first, page by page."""
+        lines: list[Any] = []
+        token = ""
+        while True:
+            page = await self.call(
+                "GetStatement",
+                member={"member_id": member},
+                asset=asset,
+                page_size=page_size,
+                page_token=token,
+            )
+            lines += page.lines
+            token = page.next_page_token
+            if not token:
+                return lines
+
+    async def balance(self, member: str, asset: str = "points") -> Any:
+        """What a member has of an asset."""
+        wallet = await self.wallet(member)
+        empty = member_pb2.Balance(asset=asset)
+        return next((each for each in wallet.balances if each.asset == asset), empty)
+
+    async def settlement(self, settlement_id: str) -> Any:
+        """A settlement as it stands."""
+        return (await self.call("GetSettlement", settlement_id=settlement_id)).settlement
+
     async def reverse(self, settlement_id: str, key: str = "") -> Any:
         """The response to a reversal."""
         key = key or self.next_id("reverse")
@@ -366,6 +464,11 @@ class Shop(Caller):
         """What is used of the budgets and quotas."""
         usage = await self.call("GetBudgets")
         return {each.id: each.used for each in (*usage.budgets, *usage.quotas)}
+
+    async def held(self) -> dict[str, int]:
+        """What reservations hold of the budgets and quotas."""
+        usage = await self.call("GetBudgets")
+        return {each.id: each.held for each in (*usage.budgets, *usage.quotas)}
 
     async def sql(self, query: str, *values: Any) -> list[asyncpg.Record]:
         """What the database says."""
@@ -387,7 +490,7 @@ class Shop(Caller):
 
 @contextlib.asynccontextmanager
 async def shop_of(service: Service, tenant: str) -> AsyncIterator[Shop]:
-    """A new tenant of a service, with channels of its own."""
+    """A tenant of a service, new unless it is there, with channels of its own."""
     channels = await channels_to_every_worker(service)
     try:
         yield await new_shop(service, channels, tenant)
@@ -396,9 +499,9 @@ async def shop_of(service: Service, tenant: str) -> AsyncIterator[Shop]:
 
 
 async def new_shop(service: Service, channels: list[list[grpc.aio.Channel]], tenant: str) -> Shop:
-    """A new tenant, over channels that are there."""
+    """A tenant, new unless it is there, over channels that are there."""
     shop = Shop(service, channels, tenant)
-    await shop.sql("INSERT INTO rights.tenant (tenant_id) VALUES ($1)", tenant)
+    await shop.sql("INSERT INTO rights.tenant (tenant_id) VALUES ($1) ON CONFLICT DO NOTHING", tenant)
     return shop
 
 

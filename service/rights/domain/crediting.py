@@ -13,6 +13,8 @@ def credit(
     """Adds a lot that its origin issues. Raises InvalidField when the wallet could not hold it."""
     _check_room("amount", asset.id, amount, wallet)
     effects = Effects()
+    if asset.rolls:  # the credit is a movement, which carries the lot itself as far as the others
+        expires_ms = max(expires_ms, book.lot_expiry(asset.expiry, now_ms))
     lot = Lot(asset.id, expires_ms, origin, amount)
     repaid = ledger.issue(wallet, effects, lot, now_ms)
     ledger.moved(wallet, effects, book, {asset.id}, now_ms)

@@ -133,14 +133,25 @@ def _withdraw(wallet: Wallet, effects: Effects, pending: Pending, units: int) ->
 
 
 def carry_on(wallet: Wallet, effects: Effects, asset: str, new_expiry_ms: int, now_ms: int) -> None:
-    """The asset has moved, and its lots expire some time after the last movement: they all go on to `new_expiry_ms`."""
-    for lot in [x for x in wallet.lots if x.asset == asset and x.expires_ms > now_ms]:
-        if lot.expires_ms != new_expiry_ms:
-            moved = lot._replace(expires_ms=new_expiry_ms)
-            wallet.add(lot._replace(amount=-lot.amount))
-            wallet.add(moved)
-            effects.postings.append(lot_leg(MEMBER, lot, -lot.amount))
-            effects.postings.append(lot_leg(MEMBER, moved, lot.amount))
+    """The asset has moved, and its lots expire some time after the last movement: they all go on to `new_expiry_ms`.
+
+    Those that reservations hold, too: they may come back. One that lasts longer already is not cut short.
+    """
+
+    def goes_on(lot: Lot) -> bool:
+        return lot.asset == asset and now_ms < lot.expires_ms < new_expiry_ms
+
+    for lot in [lot for lot in wallet.lots if goes_on(lot)]:
+        moved = lot._replace(expires_ms=new_expiry_ms)
+        wallet.add(lot._replace(amount=-lot.amount))
+        wallet.add(moved)
+        effects.postings += [lot_leg(MEMBER, lot, -lot.amount), lot_leg(MEMBER, moved, lot.amount)]
+    for hold in wallet.holds.values():
+        for i, lot in enumerate(hold.lots):
+            if goes_on(lot):
+                hold.lots[i] = moved = lot._replace(expires_ms=new_expiry_ms)
+                effects.postings += [lot_leg(HELD, lot, -lot.amount), lot_leg(HELD, moved, lot.amount)]
+                wallet.changed = True
 
 
 def book_usage(wallet: Wallet, used: Used, effects: Effects, usage: Usage, limit: Limit | None) -> None:

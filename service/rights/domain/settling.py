@@ -74,7 +74,6 @@ def reserve(
     order: Order,
     order_id: str,
     ttl_ms: int,
-    max_holds: int,
     wallet: Wallet,
     book: Book,
     used: Used,
@@ -85,11 +84,6 @@ def reserve(
 ) -> tuple[Reserved | Rejection, Effects]:
     """Prices an order and holds what it uses; nothing is spent, earned or given yet."""
     effects = Effects()
-    if len(wallet.holds) >= max_holds:
-        message = (
-            f"member {wallet.member_id} has {len(wallet.holds)} reservations; at most {max_holds} are allowed"
-        )
-        return Rejection(RejectionReason.RESERVATION_LIMIT_REACHED, wallet.member_id, message), effects
     priced = price(order, wallet, book, used.remaining(book), paused, now_ms, node_budget)
     if isinstance(priced, Rejection):
         return priced, effects
@@ -175,6 +169,16 @@ def release(
         ledger.book_usage(wallet, used, effects, usage._replace(amount=-usage.amount), None)
     effects.settlement = (hold.reservation_id, State(state, entry_id))
     return Released(hold.reservation_id, hold.coupons, hold.lots), effects
+
+
+def refuse_another(wallet: Wallet, max_holds: int) -> Rejection | None:
+    """Why a member can not reserve anything more, if that is so."""
+    if len(wallet.holds) < max_holds:
+        return None
+    message = (
+        f"member {wallet.member_id} has {len(wallet.holds)} reservations; at most {max_holds} are allowed"
+    )
+    return Rejection(RejectionReason.RESERVATION_LIMIT_REACHED, wallet.member_id, message)
 
 
 def refuse_ended(settlement_id: str, state: State) -> Rejection | None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from rights.domain import funding
-from rights.domain.book import Asset, Book, Redeem
+from rights.domain.book import Asset, Book
 from rights.domain.limits import BPS
 from rights.domain.model import LOTS, InvalidField, Line, Redemption, Rejection, RejectionReason, Spend
 from rights.domain.wallet import Wallet
@@ -20,17 +20,23 @@ def redeem(
     """The redemptions of an order, and what is left of its lines.
 
     Assets are spent in the order of the rulebook, whatever that of the request: points before stored
-    value, if the rulebook lists them so. `discounted`: per line what is left after discounts.
+    value, if the rulebook lists them so. `discounted`: per line what is left after discounts. First the units
+    are found, then their value is allocated: one that is spent for itself and after another is redeemed once.
     """
-    left = list(discounted)
-    redemptions: list[Redemption] = []
+    taken: dict[str, int] = {}  # units by asset
     positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
     for i in positions:
         asset = _asset(i, spends[i], book)
-        given = _redeem(asset, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
-        if isinstance(given, Rejection):
-            return given
-        redemptions += given
+        refused = _take(asset, spends[i].units, wallet, book, taken, sum(discounted), now_ms)
+        if refused:
+            return refused
+    left = list(discounted)
+    redemptions: list[Redemption] = []
+    for asset_id, units in taken.items():
+        redemption = _redemption(book.assets[asset_id], units, lines, wallet, book, left, now_ms)
+        redemptions.append(redemption)
+        for index, amount in redemption.allocations:
+            left[index] -= amount
     return redemptions, left
 
 
@@ -44,68 +50,56 @@ def _asset(position: int, spend: Spend, book: Book) -> Asset:
     return asset
 
 
-def _redeem(
-    asset: Asset,
-    wanted: int,
-    lines: list[Line],
-    wallet: Wallet,
-    book: Book,
-    left: list[int],
-    discounted: int,
-    now_ms: int,
-) -> list[Redemption] | Rejection:
-    """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of the one after it.
+def _take(
+    asset: Asset, wanted: int, wallet: Wallet, book: Book, taken: dict[str, int], discounted: int, now_ms: int
+) -> Rejection | None:
+    """Takes exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of the one after it.
 
-    Changes `left`. What an asset gives is at most a share of the amount after discounts, what is left of the
+    Adds to `taken`. What an asset gives is at most a share of the amount after discounts, what is left of the
     order, and its own limit, in whole steps.
     """
     rule = asset.redeem
     assert rule is not None
-    followers = [book.assets[rule.then_asset]] if rule.then_asset else []
+    assets = [asset, book.assets[rule.then_asset]] if rule.then_asset else [asset]
     if wanted:
-        refused = _refuse(asset, wanted, wallet, followers, sum(left), discounted, now_ms)
+        refused = _refuse(assets, wanted, wallet, book, taken, discounted, now_ms)
         if refused:
             return refused
-    redemptions: list[Redemption] = []
-    taken = 0
-    for each in (asset, *followers):
+    missing = wanted
+    for each in assets:
         assert each.redeem is not None
-        room = _room(each.redeem, wallet.balance(each.id, now_ms), sum(left), discounted)
-        units = min(room, (wanted - taken) // each.redeem.units * each.redeem.units) if wanted else room
+        units = _room(each, wallet, book, taken, discounted, now_ms)
+        if wanted:
+            units = min(units, missing // each.redeem.units * each.redeem.units)
         if units:
-            redemption = _redemption(each, units, lines, wallet, book, left, now_ms)
-            redemptions.append(redemption)
-            taken += units
-            for index, amount in redemption.allocations:
-                left[index] -= amount
-    if wanted and taken < wanted:  # the parts are there, but not in steps that fit together
-        message = f"{asset.id}: {wanted} asked for; {taken} can be spent"
-        return Rejection(RejectionReason.REDEMPTION_NOT_ALLOWED, asset.id, message, wanted - taken)
-    return redemptions
+            taken[each.id] = taken.get(each.id, 0) + units
+            missing -= units
+    if wanted and missing:  # the parts are there, but not in steps that fit together
+        message = f"{asset.id}: {wanted} asked for; {wanted - missing} can be spent"
+        return Rejection(RejectionReason.REDEMPTION_NOT_ALLOWED, asset.id, message, missing)
+    return None
 
 
 def _refuse(
-    asset: Asset,
+    assets: list[Asset],
     wanted: int,
     wallet: Wallet,
-    followers: list[Asset],
-    left: int,
+    book: Book,
+    taken: dict[str, int],
     discounted: int,
     now_ms: int,
 ) -> Rejection | None:
     """Why exactly `wanted` units cannot be spent, as far as the first asset and the balances say."""
+    asset = assets[0]
     rule = asset.redeem
     assert rule is not None
-    balance = sum(wallet.balance(each.id, now_ms) for each in (asset, *followers))
+    balance = sum(wallet.balance(each.id, now_ms) - taken.get(each.id, 0) for each in assets)
     needed = max(wanted, rule.min_balance)
     if balance < needed:
         message = f"{asset.id}: {balance} spendable, {needed} needed"
         return Rejection(RejectionReason.INSUFFICIENT_BALANCE, asset.id, message, needed - balance)
-    allowed = _most(rule, left, discounted)
-    for each in followers:
-        assert each.redeem is not None
-        allowed += _most(each.redeem, left, discounted)
-    allowed = min(allowed, left // rule.value * rule.units)
+    allowed = sum(_most(each, book, taken, discounted) for each in assets)
+    allowed = min(allowed, _left(book, taken, discounted) // rule.value * rule.units)
     odd = wanted % rule.units
     if odd or wanted > allowed:
         message = f"{asset.id}: {wanted} asked for; steps of {rule.units}, at most {allowed}"
@@ -114,19 +108,37 @@ def _refuse(
     return None
 
 
-def _most(rule: Redeem, left: int, discounted: int) -> int:
-    """Units that the order allows, whatever the wallet holds."""
-    steps = min(discounted * rule.max_share_bps // BPS, left) // rule.value
+def _left(book: Book, taken: dict[str, int], discounted: int) -> int:
+    """What of the order is still to be paid."""
+    for asset_id, units in taken.items():
+        rule = book.assets[asset_id].redeem
+        assert rule is not None
+        discounted -= units // rule.units * rule.value
+    return discounted
+
+
+def _most(asset: Asset, book: Book, taken: dict[str, int], discounted: int) -> int:
+    """Units more that the order allows, whatever the wallet holds."""
+    rule = asset.redeem
+    assert rule is not None
+    already = taken.get(asset.id, 0) // rule.units
+    steps = discounted * rule.max_share_bps // BPS // rule.value
     if rule.max_units:
         steps = min(steps, rule.max_units // rule.units)
-    return steps * rule.units
+    return max(0, min(steps - already, _left(book, taken, discounted) // rule.value)) * rule.units
 
 
-def _room(rule: Redeem, balance: int, left: int, discounted: int) -> int:
-    """Units that the order and the wallet allow."""
+def _room(
+    asset: Asset, wallet: Wallet, book: Book, taken: dict[str, int], discounted: int, now_ms: int
+) -> int:
+    """Units more that the order and the wallet allow."""
+    rule = asset.redeem
+    assert rule is not None
+    balance = wallet.balance(asset.id, now_ms)
     if balance < rule.min_balance:
         return 0
-    return min(balance // rule.units * rule.units, _most(rule, left, discounted))
+    spendable = balance - taken.get(asset.id, 0)
+    return min(spendable // rule.units * rule.units, _most(asset, book, taken, discounted))
 
 
 def _redemption(

@@ -67,6 +67,7 @@ async def _attempt(
         raise
     if refused == (0, 0):
         deciding.tell_budgets()
+        deciding.tell_swept()
         metrics.KERNEL_SECONDS.observe(deciding.slowest_kernel_seconds)
     metrics.LOAD_SECONDS.observe(loading - started)
     metrics.DECIDE_SECONDS.observe(decided - loading)
@@ -94,6 +95,7 @@ async def sweep(
             for wallet in loaded.wallets.values():
                 deciding.sweep(wallet)
             await _commit(deciding, writer, now_ms)
+            deciding.tell_swept()
         else:
             await writer.rollback()
     except (*CONNECTION_LOST, *CONTENTION):

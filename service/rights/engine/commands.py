@@ -172,13 +172,14 @@ class Reserve(_Ordering):
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.quote_refusal is not None:
-            return self.quote_refusal, Effects()
+        # By precedence: however good the quote is, there may be one reservation too many.
+        refused = settling.refuse_another(situation.wallet, self.max_holds) or self.quote_refusal
+        if refused is not None:
+            return refused, Effects()
         return settling.reserve(
             self.order,
             self.order_ref,
             self.ttl_ms,
-            self.max_holds,
             situation.wallet,
             self._book(situation),
             situation.used,

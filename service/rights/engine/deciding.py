@@ -82,7 +82,6 @@ class Deciding:
                     effects=due.effects,
                 )
             )
-            metrics.SWEPT.labels(due.kind).inc()
         wallet.changed = True  # `due_ms`, at least
 
     def _replay(self, command: Command, found: Loaded) -> Outcome | None:
@@ -224,6 +223,12 @@ class Deciding:
         for entry in self.entries:
             told[entry.tenant] += events.of(entry)
         return {tenant: listed for tenant, listed in told.items() if listed}
+
+    def tell_swept(self) -> None:
+        """Counts what was due by the time alone: the entries without a key."""
+        for entry in self.entries:
+            if entry.key is None:
+                metrics.SWEPT.labels(entry.kind).inc()
 
     def tell_budgets(self) -> None:
         """Shows what is left of the budgets that the batch used."""

@@ -2,7 +2,8 @@
 
 Every worker runs one sweeper with a connection of its own. Members whom a lane has locked are passed over, since
 a lane does what is due itself; so sweepers of several workers share the work and wait for nobody. What is done is
-committed batch by batch: a sweeper that is stopped, or dies, goes on where it was.
+committed batch by batch: a sweeper that is stopped, or dies, goes on where it was. One member whose row is a fault
+must not stop the others: batches are halved until it is alone, then it is passed over.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ class Sweeper:
         await self._writer.close()
 
     async def _run(self) -> None:
-        """Sweeps at intervals; without a pause as long as batches are full."""
+        """Sweeps at intervals; without a pause as long as there may be more to do."""
         while not self._closing.is_set():
             if not await self._sweep():
                 pause = self._settings.sweep_interval_milliseconds / 1000
@@ -78,6 +79,8 @@ class Sweeper:
             return True
         metrics.FAULTS.labels("sweep").inc()
         log.error("sweep_failed", tenants=[t for t, _ in error.members], exc_info=error.__cause__)
-        if len(self._left_out) < _MAX_LEFT_OUT:
-            self._left_out.update(error.members)
-        return False
+        if len(self._left_out) >= _MAX_LEFT_OUT:
+            return False
+        self._left_out.update(error.members)
+        log.error("member_left_out_of_sweeps", tenants=[t for t, _ in error.members])
+        return True

@@ -141,7 +141,7 @@ class Writer:
     ) -> list[tuple[str, str, int]]:
         """Locks some members for whom something is due, soonest first: (tenant, member, since when).
 
-        Those whom others have locked are left to them.
+        Those whom others have locked are left to them, and those `left_out` are left alone.
         """
         tenants, members = [tenant for tenant, _ in left_out], [member for _, member in left_out]
         found = await self._open().fetch(SQL["lock_due"], now_ms, limit, tenants, members)
