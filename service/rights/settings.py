@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     report_statement_timeout_milliseconds: int = Field(
         120_000, ge=1, le=3_600_000, description="Time the database may take for one statement of a report."
     )
+    report_slice_size: int = Field(
+        10_000, ge=1, le=1_000_000, description="Journal entries that a report reads in one snapshot."
+    )
     report_max_rows: int = Field(
         100_000, ge=1, le=1_000_000, description="Rows a report may have, all its tables together."
     )

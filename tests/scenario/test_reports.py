@@ -4,13 +4,15 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
+import asyncpg
 import pytest
 from scenario_books import ISSUER, PLATFORM, book, off, points
-from scenario_service import Shop, line
+from scenario_service import Shop, line, running, shop_of
 
 from rights.v1 import rulebook_pb2, settlement_pb2
 
@@ -349,6 +351,35 @@ async def test_liability_of_an_earlier_time_is_what_it_was_then(shop: Shop) -> N
     assert list((await liability(shop, as_of_time=at(now_ms()))).units) == list(now.units)
 
 
+async def test_entries_of_long_ago_and_new_ones_add_up(new_database: Callable[[], str]) -> None:
+    """The old ones are read in slices, the new ones with the wallets."""
+    with running(new_database(), workers=1, report_slice_size=2) as service:
+        async with shop_of(service, "old") as shop:
+            await shop.open(book(assets=(points(earn={"units": 1, "per_minor": 10_000}),)))
+            await shop.member("alice")
+            for _ in range(5):
+                await shop.credit("alice", 100)
+            connection = await asyncpg.connect(service.database_url)
+            async with connection.transaction():
+                await connection.execute("SET LOCAL session_replication_role = replica")  # no triggers
+                await connection.execute(
+                    "UPDATE rights.journal SET recorded_ms = recorded_ms - 3600000,"
+                    " entry_id = lpad(to_hex(recorded_ms - 3600000), 12, '0') || substr(entry_id, 13)"
+                )
+            await connection.close()
+            await shop.buy("alice", spends=[{"asset": "points", "units": 50}])
+            report = await liability(shop)
+            assert [u.available_units for u in report.units] == [450]
+            assert moved(report) == {("points", "platform"): (500, 50, 0, 0, 0)}
+            hour_ago = now_ms() - HOUR_MS // 2
+            assert moved(await clearing(shop, start_ms=hour_ago)) == {
+                ("points", "platform"): (0, 50, 0, 0, 0)
+            }
+            assert moved(await clearing(shop, hour_ago - HOUR_MS, hour_ago)) == {
+                ("points", "platform"): (500, 0, 0, 0, 0)
+            }
+
+
 class Mix:
     """Random operations on multi-merchant carts with shared discounts, points of several issuers, stored value."""
 
@@ -443,15 +474,28 @@ class Mix:
             await self.shop.credit(member, self.chance.randint(1, 900), origin=origin)
 
 
-@pytest.mark.parametrize("seed", [3, 4])
-async def test_a_random_mix_reconciles_in_every_period(shop: Shop, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "slice_size"), [(3, 10_000), (4, 7)])
+async def test_a_random_mix_reconciles_in_every_period(
+    new_database: Callable[[], str], seed: int, slice_size: int
+) -> None:
+    """However it is cut: into periods by the caller, into slices by the service."""
+    with running(new_database(), workers=2, report_slice_size=slice_size) as service:
+        async with shop_of(service, "mix") as shop:
+            await check_mix(shop, seed)
+
+
+async def check_mix(shop: Shop, seed: int) -> None:
     mix = Mix(shop, seed)
     await mix.open()
     marks = [now_ms()]
+    then = []
     for _ in range(4):
         await mix.run(60)
         await asyncio.sleep(0.002)
         marks.append(now_ms())
+        then.append(await liability(shop))
+    for mark, earlier in zip(marks[1:], then, strict=True):
+        assert list((await liability(shop, as_of_time=at(mark))).units) == list(earlier.units)
     whole = await clearing(shop, marks[0], marks[-1])
     assert sum(positions(whole).values()) == 0
     assert {c.name for c in whole.checks} == {

@@ -32,6 +32,22 @@ class Holding(NamedTuple):
     units: int
 
 
+class Holdings:
+    """What many ranges of entries changed of what members hold, added up."""
+
+    def __init__(self) -> None:
+        self._units: Counter[tuple[str, str, str, str, bool]] = Counter()
+
+    def add(self, changes: Iterable[Holding]) -> None:
+        """Adds those of a range."""
+        for change in changes:
+            self._units[change[:-1]] += change.units
+
+    def all(self) -> list[Holding]:
+        """What is held after all of them."""
+        return [Holding(*key, units) for key, units in self._units.items() if units]
+
+
 class CouponCount(NamedTuple):
     """Coupons of a template that are 'held' or 'reserved'."""
 

@@ -36,6 +36,25 @@ class LegSum(NamedTuple):
         return self.asset.isupper()
 
 
+class LegSums:
+    """Sums of many ranges of entries, added up."""
+
+    def __init__(self) -> None:
+        self._sums: Counter[tuple[str, str, str, str, bool, bool]] = Counter()
+
+    def add(self, legs: Iterable[LegSum]) -> None:
+        """Adds those of a range."""
+        for leg in legs:
+            self._sums[*leg[:-1], leg.amount < 0] += leg.amount
+
+    def all(self) -> list[LegSum]:
+        """Those of all ranges."""
+        return [
+            LegSum(kind, account, asset, issuer, past, amount)
+            for (kind, account, asset, issuer, past, _), amount in self._sums.items()
+        ]
+
+
 class UnitMovement(NamedTuple):
     """What an issuer gave and took back of an asset; see the proto."""
 

@@ -6,12 +6,14 @@ from enum import IntEnum
 
 from rights.domain.clearing import Clearing, clearing
 from rights.domain.dues import Dues, Sale
-from rights.domain.liability import Liability, liability
-from rights.domain.report import ReportTooLarge
+from rights.domain.liability import CouponCount, Holding, Holdings, Liability, liability
+from rights.domain.report import LegSum, LegSums, ReportTooLarge
 from rights.engine import clock
 from rights.store.reader import AFTER_ALL
-from rights.store.reports import ReportReader, StoredRefund, StoredSale
+from rights.store.reports import ReportReader, Slice, StoredRefund, StoredSale
 from rights.v1 import settlement_pb2 as pb
+
+_SETTLED_MS = 15 * 60_000  # no entry takes that long from its decision to its commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +54,71 @@ class Ended(IntEnum):
 
 
 async def make_clearing(reader: ReportReader, order: ClearingOrder, max_rows: int) -> Clearing:
-    """Reads a period: the postings as sums, the receipts one by one. Raises ReportTooLarge."""
-    period = (clock.first_id(order.start_ms), clock.first_id(order.end_ms))
-    legs = await reader.leg_sums(*period)
-    dues = Dues()
-    async for sales in reader.settled_sales(*period):
-        for stored in sales:
-            request = pb.SettleRequest.FromString(stored.request)
-            receipt = pb.SettleResponse.FromString(stored.response).receipt
-            dues.settled(Sale(_merchants(request.cart), receipt))
-        _check_rows(dues, max_rows)
-    async for sales in reader.confirmed_sales(*period):
-        for stored in sales:
+    """Reads a period slice by slice: the postings as sums, the receipts one by one. Raises ReportTooLarge.
+
+    Both are of the same entries, whatever is booked meanwhile: those that the slice's snapshot shows.
+    """
+    legs, dues = LegSums(), Dues()
+    async for part in reader.slices(clock.first_id(order.start_ms), clock.first_id(order.end_ms)):
+        async with reader.snapshot():
+            legs.add(await reader.leg_sums(part))
+            settled = await reader.settled_sales(part)
+            confirmed = await reader.confirmed_sales(part)
+            refunded = await reader.refunded_sales(part)
+        for stored in settled:
+            dues.settled(_settled(stored))
+        for stored in confirmed:
             dues.settled(_confirmed(stored))
-        _check_rows(dues, max_rows)
-    async for refunds in reader.refunded_sales(*period):
-        for each in refunds:
-            _add_refund(dues, each)
-        _check_rows(dues, max_rows)
-    return clearing(legs, dues, max_rows)
+        for refund in refunded:
+            _add_refund(dues, refund)
+        if len(dues) > max_rows:
+            raise ReportTooLarge(f"more than {max_rows} pairs of parties, {max_rows} rows are allowed")
+    return clearing(legs.all(), dues, max_rows)
 
 
 async def make_liability(reader: ReportReader, order: LiabilityOrder, max_rows: int) -> Liability:
     """Reads what members hold, and all postings up to then. Raises ReportTooLarge."""
     rulebook = await reader.rulebook(order.version)
-    end_id = AFTER_ALL if order.of_wallets else clock.first_id(order.as_of_ms)
-    before = None if order.of_wallets else end_id
-    holdings = await reader.holdings(order.as_of_ms, rulebook.time_zone, before)
-    coupons = await reader.coupons(order.as_of_ms, rulebook.time_zone, before)
-    legs = await reader.leg_sums(clock.first_id(0), end_id)
+    make = _of_wallets if order.of_wallets else _of_entries
+    holdings, coupons, legs = await make(reader, order.as_of_ms, rulebook.time_zone)
     return liability(holdings, coupons, legs, rulebook, max_rows)
+
+
+_Held = tuple[list[Holding], list[CouponCount], list[LegSum]]
+
+
+async def _of_wallets(reader: ReportReader, now_ms: int, zone: str) -> _Held:
+    """As the wallets are. They and the postings must be of one instant; but entries of a while ago do not change
+    any more, and are added up before.
+    """
+    legs, settled_id = LegSums(), clock.first_id(now_ms - _SETTLED_MS)
+    async for part in reader.slices(clock.first_id(0), settled_id):
+        async with reader.snapshot():
+            legs.add(await reader.leg_sums(part))
+    async with reader.snapshot(whole_tables=True):
+        legs.add(await reader.leg_sums(Slice(settled_id, AFTER_ALL)))
+        return await reader.holdings(now_ms, zone), await reader.coupons(now_ms, zone), legs.all()
+
+
+async def _of_entries(reader: ReportReader, as_of_ms: int, zone: str) -> _Held:
+    """As they were after the entries before a time."""
+    legs, holdings = LegSums(), Holdings()
+    end_id = clock.first_id(as_of_ms)
+    async for part in reader.slices(clock.first_id(0), end_id):
+        async with reader.snapshot():
+            legs.add(await reader.leg_sums(part))
+            holdings.add(await reader.holdings_moved(part, as_of_ms, zone))
+    async with reader.snapshot(whole_tables=True):
+        return holdings.all(), await reader.coupons_then(as_of_ms, zone, end_id), legs.all()
 
 
 def _merchants(cart: pb.Cart) -> Iterable[str]:
     return (line.merchant_id for line in cart.lines)
+
+
+def _settled(stored: StoredSale) -> Sale:
+    cart = pb.SettleRequest.FromString(stored.request).cart
+    return Sale(_merchants(cart), pb.SettleResponse.FromString(stored.response).receipt)
 
 
 def _confirmed(stored: StoredSale) -> Sale:
@@ -102,13 +135,7 @@ def _add_refund(dues: Dues, stored: StoredRefund) -> None:
 
 def _sale_of(stored: StoredRefund) -> Sale:
     if stored.sale_kind == "settle":
-        request = pb.SettleRequest.FromString(stored.sale_request)
-        return Sale(_merchants(request.cart), pb.SettleResponse.FromString(stored.sale_response).receipt)
+        return _settled(StoredSale(stored.sale_request, stored.sale_response))
     cart = pb.ReserveRequest.FromString(stored.sale_request).cart
     reserved = pb.ReserveResponse.FromString(stored.sale_response)
     return Sale(_merchants(cart), reserved.reservation.receipt)
-
-
-def _check_rows(dues: Dues, max_rows: int) -> None:
-    if len(dues) > max_rows:
-        raise ReportTooLarge(f"more than {max_rows} pairs of parties, {max_rows} rows are allowed")

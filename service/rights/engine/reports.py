@@ -99,6 +99,7 @@ class Reports:
         # Not by the event loop, which would fork: gRPC's threads and sockets must not be forked. This spawns.
         return subprocess.Popen(
             [sys.executable, "-m", _MODULE],
+            bufsize=0,  # nothing is left in a buffer that could not be written to a process that is gone
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self._environment(),
@@ -116,7 +117,6 @@ def _talk(process: subprocess.Popen[bytes], order: bytes) -> bytes:
     with process:
         with contextlib.suppress(BrokenPipeError):  # it has ended already; its exit code tells
             process.stdin.write(order)
-            process.stdin.flush()
         return process.stdout.read()
 
 

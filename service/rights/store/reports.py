@@ -1,4 +1,4 @@
-"""What reports read: sums, and streams of stored receipts, all from one snapshot on a connection of its own."""
+"""What reports read: sums and stored receipts, on a connection of its own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,13 @@ from rights.store.sql import SQL, statements
 from rights.v1 import rulebook_pb2
 
 REPORT_SQL = statements("reports.sql")
-ROWS_AT_ONCE = 2_000  # of a stream: some megabytes
+
+
+class Slice(NamedTuple):
+    """A range of entry ids: from the first one on, before the other."""
+
+    first_id: str
+    end_id: str
 
 
 class StoredSale(NamedTuple):
@@ -36,26 +42,50 @@ class StoredRefund(NamedTuple):
 
 
 class ReportReader:
-    """The reads of one report. Raises asyncpg.QueryCanceledError for a statement that takes too long."""
+    """The reads of one report. Raises asyncpg.QueryCanceledError for a statement that takes too long.
 
-    def __init__(self, connection: Connection, tenant: str) -> None:
+    A snapshot that is held for long keeps PostgreSQL from clearing away old versions of rows: hot ones, as
+    budgets are, get slower to find for everybody. So what is read of the journal, which is insert-only, is read
+    slice by slice, each in a snapshot of its own.
+    """
+
+    def __init__(self, connection: Connection, tenant: str, settings: Settings) -> None:
         self._connection = connection
         self._tenant = tenant
+        self._statement_timeout = str(settings.report_statement_timeout_milliseconds)
+        self._slice_size = settings.report_slice_size
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, tenant: str) -> AsyncIterator["ReportReader"]:
-        """Connects; everything read inside is as of one instant."""
+        """Connects."""
         given = options(settings)
         given["server_settings"] = given["server_settings"] | {"application_name": "rights report"}
         connection = await asyncpg.connect(**given)
         try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                timeout = str(settings.report_statement_timeout_milliseconds)
-                await connection.execute(REPORT_SQL["begin_report"], timeout)
-                yield cls(connection, tenant)
+            yield cls(connection, tenant, settings)
         finally:
-            connection.terminate()  # nothing to say goodbye for; a cursor may be open
+            connection.terminate()  # nothing to say goodbye for
+
+    @asynccontextmanager
+    async def snapshot(self, whole_tables: bool = False) -> AsyncIterator[None]:
+        """What is read inside is as of one instant. whole_tables: it may read tables as a whole."""
+        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            await self._connection.execute(REPORT_SQL["begin_report"], self._statement_timeout)
+            if whole_tables:
+                await self._connection.execute(REPORT_SQL["read_tables"])
+            yield
+
+    async def slices(self, first_id: str, end_id: str) -> AsyncIterator[Slice]:
+        """The entries of a range, cut into ranges that are short enough for a snapshot."""
+        next_id: str | None = first_id
+        while next_id is not None:
+            first_id = next_id
+            async with self.snapshot():
+                next_id = await self._connection.fetchval(
+                    REPORT_SQL["slice_end"], self._tenant, first_id, end_id, self._slice_size
+                )
+            yield Slice(first_id, next_id or end_id)
 
     async def rulebook(self, version: int) -> rulebook_pb2.Rulebook:
         """A version that exists."""
@@ -63,47 +93,51 @@ class ReportReader:
         assert row is not None, "versions are not deleted"
         return rulebook_pb2.Rulebook.FromString(row["content"])
 
-    async def leg_sums(self, first_id: str, end_id: str) -> list[LegSum]:
-        """The postings of a period, added up."""
-        rows = await self._connection.fetch(REPORT_SQL["leg_sums"], self._tenant, first_id, end_id)
+    async def leg_sums(self, part: Slice) -> list[LegSum]:
+        """The postings of a range, added up."""
         return [
             LegSum(kind, account, asset, issuer, past, int(amount))
-            for kind, account, asset, issuer, past, amount in rows
+            for kind, account, asset, issuer, past, amount in await self._rows("leg_sums", part)
         ]
 
-    async def settled_sales(self, first_id: str, end_id: str) -> AsyncIterator[list[StoredSale]]:
-        """The settlements of a period."""
-        async for rows in self._stream("settled_sales", first_id, end_id):
-            yield [StoredSale(*row) for row in rows]
+    async def settled_sales(self, part: Slice) -> list[StoredSale]:
+        """The settlements of a range."""
+        return [StoredSale(*row) for row in await self._rows("settled_sales", part)]
 
-    async def confirmed_sales(self, first_id: str, end_id: str) -> AsyncIterator[list[StoredSale]]:
-        """The confirmed reservations of a period."""
-        async for rows in self._stream("confirmed_sales", first_id, end_id):
-            yield [StoredSale(*row) for row in rows]
+    async def confirmed_sales(self, part: Slice) -> list[StoredSale]:
+        """The confirmed reservations of a range."""
+        return [StoredSale(*row) for row in await self._rows("confirmed_sales", part)]
 
-    async def refunded_sales(self, first_id: str, end_id: str) -> AsyncIterator[list[StoredRefund]]:
-        """The refunds and reversals of a period."""
-        async for rows in self._stream("refunded_sales", first_id, end_id):
-            yield [StoredRefund(*row) for row in rows]
+    async def refunded_sales(self, part: Slice) -> list[StoredRefund]:
+        """The refunds and reversals of a range."""
+        return [StoredRefund(*row) for row in await self._rows("refunded_sales", part)]
 
-    async def holdings(self, at_ms: int, zone: str, end_id: str | None) -> list[Holding]:
-        """What members hold now (end_id None), or what they held after the entries before an id."""
-        rows = await self._then("holdings", at_ms, zone, end_id)
-        return [
-            Holding(account, asset, issuer, month, past, int(units))
-            for account, asset, issuer, month, past, units in rows
-        ]
+    async def holdings(self, at_ms: int, zone: str) -> list[Holding]:
+        """What members hold now."""
+        rows = await self._connection.fetch(REPORT_SQL["holdings_now"], self._tenant, at_ms, zone)
+        return [_holding(row) for row in rows]
 
-    async def coupons(self, at_ms: int, zone: str, end_id: str | None) -> list[CouponCount]:
-        """The coupons that members can use, likewise."""
-        return [CouponCount(*row) for row in await self._then("coupons", at_ms, zone, end_id)]
+    async def holdings_moved(self, part: Slice, at_ms: int, zone: str) -> list[Holding]:
+        """What a range of entries changed of what members hold."""
+        return [_holding(row) for row in await self._rows("holdings_moved", part, at_ms, zone)]
 
-    async def _then(self, name: str, at_ms: int, zone: str, end_id: str | None) -> list[asyncpg.Record]:
-        if end_id is None:
-            return await self._connection.fetch(REPORT_SQL[f"{name}_now"], self._tenant, at_ms, zone)
-        return await self._connection.fetch(REPORT_SQL[f"{name}_then"], self._tenant, at_ms, zone, end_id)
+    async def coupons(self, at_ms: int, zone: str) -> list[CouponCount]:
+        """The coupons that members can use now."""
+        rows = await self._connection.fetch(REPORT_SQL["coupons_now"], self._tenant, at_ms, zone)
+        return [CouponCount(*row) for row in rows]
 
-    async def _stream(self, name: str, first_id: str, end_id: str) -> AsyncIterator[list[asyncpg.Record]]:
-        cursor = await self._connection.cursor(REPORT_SQL[name], self._tenant, first_id, end_id)
-        while rows := await cursor.fetch(ROWS_AT_ONCE):
-            yield rows
+    async def coupons_then(self, at_ms: int, zone: str, end_id: str) -> list[CouponCount]:
+        """The coupons that members could use after the entries before an id."""
+        rows = await self._connection.fetch(REPORT_SQL["coupons_then"], self._tenant, at_ms, zone, end_id)
+        return [CouponCount(*row) for row in rows]
+
+    async def _rows(self, name: str, part: Slice, *more: object) -> list[asyncpg.Record]:
+        rows: list[asyncpg.Record] = await self._connection.fetch(
+            REPORT_SQL[name], self._tenant, *part, *more
+        )
+        return rows
+
+
+def _holding(row: asyncpg.Record) -> Holding:
+    account, asset, issuer, month, past, units = row
+    return Holding(account, asset, issuer, month, past, int(units))

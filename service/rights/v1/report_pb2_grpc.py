@@ -28,14 +28,15 @@ if _version_not_supported:
 class ReportServiceStub:
     """What the books say in sum: who owes whom for the sales of a period, and what members can still claim.
 
-    Roles: `operator` or `auditor`. Both RPCs only read, from one snapshot, in a process of their own that gives
-    way to settlements; a report of a million entries takes tens of seconds: set the deadline accordingly.
+    Roles: `operator` or `auditor`. Both RPCs only read, in a process of their own that gives way to settlements;
+    a report of a million entries takes tens of seconds: set the deadline accordingly.
     Both are safe to retry.
 
     Besides the errors common to all RPCs (see SettlementService):
     - RESOURCE_EXHAUSTED, OVERLOADED: the worker makes as many reports as it may; RetryInfo says when to ask again.
     - FAILED_PRECONDITION, REPORT_TOO_LARGE: more rows, or more time, than the service allows a report
-    (RIGHTS_REPORT_MAX_ROWS, RIGHTS_REPORT_TIMEOUT_SECONDS). Ask for a shorter period.
+    (if not set otherwise 100,000 rows, five minutes, and two minutes for a statement of the database; the
+    metadata names the limit and its unit). Ask for a shorter period.
 
     Every report checks itself against a second source. A report that does not reconcile is answered all the
     same, since its rows show where to look: `balanced` is false, the failed checks say by how much, the service
@@ -68,14 +69,15 @@ class ReportServiceStub:
 class ReportServiceServicer:
     """What the books say in sum: who owes whom for the sales of a period, and what members can still claim.
 
-    Roles: `operator` or `auditor`. Both RPCs only read, from one snapshot, in a process of their own that gives
-    way to settlements; a report of a million entries takes tens of seconds: set the deadline accordingly.
+    Roles: `operator` or `auditor`. Both RPCs only read, in a process of their own that gives way to settlements;
+    a report of a million entries takes tens of seconds: set the deadline accordingly.
     Both are safe to retry.
 
     Besides the errors common to all RPCs (see SettlementService):
     - RESOURCE_EXHAUSTED, OVERLOADED: the worker makes as many reports as it may; RetryInfo says when to ask again.
     - FAILED_PRECONDITION, REPORT_TOO_LARGE: more rows, or more time, than the service allows a report
-    (RIGHTS_REPORT_MAX_ROWS, RIGHTS_REPORT_TIMEOUT_SECONDS). Ask for a shorter period.
+    (if not set otherwise 100,000 rows, five minutes, and two minutes for a statement of the database; the
+    metadata names the limit and its unit). Ask for a shorter period.
 
     Every report checks itself against a second source. A report that does not reconcile is answered all the
     same, since its rows show where to look: `balanced` is false, the failed checks say by how much, the service
@@ -129,14 +131,15 @@ def add_ReportServiceServicer_to_server(servicer, server):
 class ReportService:
     """What the books say in sum: who owes whom for the sales of a period, and what members can still claim.
 
-    Roles: `operator` or `auditor`. Both RPCs only read, from one snapshot, in a process of their own that gives
-    way to settlements; a report of a million entries takes tens of seconds: set the deadline accordingly.
+    Roles: `operator` or `auditor`. Both RPCs only read, in a process of their own that gives way to settlements;
+    a report of a million entries takes tens of seconds: set the deadline accordingly.
     Both are safe to retry.
 
     Besides the errors common to all RPCs (see SettlementService):
     - RESOURCE_EXHAUSTED, OVERLOADED: the worker makes as many reports as it may; RetryInfo says when to ask again.
     - FAILED_PRECONDITION, REPORT_TOO_LARGE: more rows, or more time, than the service allows a report
-    (RIGHTS_REPORT_MAX_ROWS, RIGHTS_REPORT_TIMEOUT_SECONDS). Ask for a shorter period.
+    (if not set otherwise 100,000 rows, five minutes, and two minutes for a statement of the database; the
+    metadata names the limit and its unit). Ask for a shorter period.
 
     Every report checks itself against a second source. A report that does not reconcile is answered all the
     same, since its rows show where to look: `balanced` is false, the failed checks say by how much, the service
