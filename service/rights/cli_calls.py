@@ -21,6 +21,7 @@ from rich.table import Table
 from rights.v1 import common_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
 
 CALL_TIMEOUT_SECONDS = 30
+REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _out = Console(markup=False, highlight=False)  # ids and names are printed as they are
@@ -37,6 +38,8 @@ _NEXT = {
     "ROLE_MISSING": "the credential needs another role",
     "TENANT_UNKNOWN": "add the tenant with `rights tenant add ID`",
     "NO_ACTIVE_RULEBOOK": "publish and activate a rulebook: `rights rulebook publish FILE --activate`",
+    "REPORT_TOO_LARGE": "ask for a shorter period, or raise the limit of the service it names",
+    "OVERLOADED": "the service is busy; try again in a while",
     "RULEBOOK_NOT_FOUND": "`rights rulebook list` shows the versions",
 }
 
@@ -125,12 +128,20 @@ class Service:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
 
-    def _call(self, stub: Any, method: str, request: Message) -> Any:
+    def reports(self, method: str, request: Message) -> Any:
+        """Calls ReportService."""
+        from rights.v1.report_pb2_grpc import ReportServiceStub
+
+        return self._call(ReportServiceStub, method, request, REPORT_TIMEOUT_SECONDS)
+
+    def _call(
+        self, stub: Any, method: str, request: Message, timeout_seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Any:
         import grpc
 
         try:
             return getattr(stub(self._channel), method)(
-                request, metadata=self._metadata, timeout=CALL_TIMEOUT_SECONDS
+                request, metadata=self._metadata, timeout=timeout_seconds
             )
         except grpc.RpcError as error:
             raise CommandError(_explained(error, self._address)) from None
@@ -231,6 +242,9 @@ _RIGHT = frozenset(
         "Lag",
     }
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
+    # Of reports.
+    | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Issued", "Spent", "Returned", "Clawed back", "Change", "Expected", "Actual"}
 )
 
 

@@ -49,6 +49,7 @@ _KERNEL_SECONDS = (
     0.05,
     0.25,
 )
+_REPORT_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 # RPCs, named as go-grpc-middleware names them, so that existing dashboards fit.
@@ -149,6 +150,17 @@ DATABASE_RETRIES: Final = Counter(
 )
 DATABASE_RECONNECTS: Final = Counter(
     "rights_database_reconnects_total", "Database connections made anew after a loss."
+)
+
+# Reports.
+REPORTS: Final = Counter(
+    "rights_reports_total",
+    "Reports asked for. report: clearing, liability; "
+    "outcome: balanced, unbalanced, too_large, unavailable, shed, cancelled, failed.",
+    ["report", "outcome"],
+)
+REPORT_SECONDS: Final = Histogram(
+    "rights_report_seconds", "Seconds it took to make a report.", ["report"], buckets=_REPORT_SECONDS
 )
 
 # What operators steer. Tenants and budgets are created by operators, so their number is bounded.

@@ -381,12 +381,16 @@ class Clawback:
 
 @dataclass(slots=True)
 class Shift:
-    """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`."""
+    """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
+
+    payers: per allocation who pays it; None where LOTS pays for all.
+    """
 
     name: str  # campaign or asset
     amount: int
     allocations: list[tuple[int, int]]
     funding: Payers
+    payers: list[Payers] | None = None
     units: int = 0
     lots: list[Lot] = field(default_factory=list)
 
