@@ -12,7 +12,9 @@ Why it is written the way it is:
 (d) *Columns, not rows.* A predicate runs once over all lines, instruction by instruction: one
     dispatch per instruction instead of one per instruction and line, and loops that vectorize.
     Predicates have no jumps, so that every line takes the same path.
-(e) *Shared predicates run once.* Scopes are kept per predicate, and only when a campaign asks.
+(e) *Shared predicates run once*, when a campaign asks, and those that no line can meet never: the
+    values that a predicate demands of SKU, merchant, category or brand are in an index, so that a
+    cart pays for the campaigns that it touches (plan_index). Results are the same without it.
 (f) *Two arenas, reused.* What a request needs is carved out of two blocks that grow to the largest
     request seen: one for its facts, one for the search. A decision allocates nothing else but its
     result. So a Program is for one thread at a time; the GIL is kept throughout, which makes it so.
@@ -31,12 +33,13 @@ Why it is written the way it is:
 """
 
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
 from rights.domain.plan import CART_VARS, LINE_VARS, Decision
 from rights_native.plan_check import check_facts, check_plan
+from rights_native.plan_index import INDEXED, implied
 
 cdef extern from *:
     """
@@ -186,6 +189,11 @@ cdef struct Span:
     int32_t first
     int32_t count
 
+cdef struct Key:  # a value of an indexed line variable, and the predicates that it can make true
+    int64_t value
+    int32_t first
+    int32_t count
+
 cdef struct Scope:
     int64_t first  # in the list of all scopes' lines; -1: not evaluated yet
     int32_t count
@@ -223,7 +231,7 @@ cdef struct Charge:  # what `go_forth` has last taken off a group's lines
     int32_t predicate
     int32_t stage
     int64_t most
-    int64_t free
+    int64_t part
 
 cdef struct Line:  # see twin._Bound
     int64_t height
@@ -290,12 +298,37 @@ cdef inline int64_t positive(int64_t a) noexcept nogil:
 
 # --- Numbers -----------------------------------------------------------------------------------------
 
-cdef int by_remainder(const void* a, const void* b) noexcept nogil:
-    cdef const Remainder* left = <const Remainder*>a
-    cdef const Remainder* right = <const Remainder*>b
+cdef inline bint goes_before(const Remainder* left, const Remainder* right) noexcept nogil:
     if left.rest != right.rest:
-        return -1 if left.rest > right.rest else 1
-    return -1 if left.position < right.position else 1
+        return left.rest > right.rest
+    return left.position < right.position
+
+
+cdef void bring_forward(Remainder* remainders, int32_t count, int32_t wanted) noexcept nogil:
+    """Puts the `wanted` largest remainders before the others, in no order; they all differ (quickselect)."""
+    cdef int32_t low = 0, high = count - 1, i, j
+    cdef Remainder pivot, other
+    while low < high:
+        pivot = remainders[(low + high) >> 1]
+        i = low
+        j = high
+        while i <= j:
+            while goes_before(&remainders[i], &pivot):
+                i += 1
+            while goes_before(&pivot, &remainders[j]):
+                j -= 1
+            if i <= j:
+                other = remainders[i]
+                remainders[i] = remainders[j]
+                remainders[j] = other
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted > i:
+            low = i
+        else:
+            return
 
 
 cdef void largest_remainder(
@@ -317,7 +350,7 @@ cdef void largest_remainder(
             wanted[best] += 1
             remainders[best].rest = -1
     else:
-        qsort(remainders, count, sizeof(Remainder), by_remainder)
+        bring_forward(remainders, count, <int32_t>extra)
         for m in range(<int32_t>extra):
             wanted[remainders[m].position] += 1
 
@@ -454,6 +487,10 @@ cdef class Program:
     cdef Span* sets
     cdef int64_t* set_values
     cdef int32_t stage_count, campaign_count, predicate_count, group_count, limit_count, asset_count
+    cdef Key* keys  # by indexed variable, sorted by value
+    cdef Span* keys_of  # per line variable
+    cdef int32_t* keyed  # predicates, as the keys list them
+    cdef uint8_t* indexed  # per predicate
     cdef int32_t max_depth
     cdef int32_t words  # of a bit set of ids
 
@@ -561,6 +598,7 @@ cdef class Program:
         self._copy_campaigns(plan.campaigns)
         self._copy_predicates(plan.predicates)
         self._copy_sets(plan.sets)
+        self._make_index(plan)
 
     def __dealloc__(self):
         free(self.stages)
@@ -570,6 +608,10 @@ cdef class Program:
         free(self.groups)
         free(self.sets)
         free(self.set_values)
+        free(self.keys)
+        free(self.keys_of)
+        free(self.keyed)
+        free(self.indexed)
         free(self.scope_lines)
         free(self.facts_arena.block)
         free(self.search_arena.block)
@@ -625,6 +667,30 @@ cdef class Program:
                 self.set_values[at] = value
                 at += 1
 
+    cdef _make_index(self, plan):
+        cdef int32_t at = 0, key = 0
+        cdef dict by_value = {variable: {} for variable in INDEXED}
+        self.indexed = <uint8_t*>self._allocate(self.predicate_count)
+        memset(self.indexed, 0, self.predicate_count)
+        for p, predicate in enumerate(plan.predicates):
+            way = implied(predicate, plan.sets)
+            if way is not None:
+                self.indexed[<int>p] = 1
+                for value in way[1]:
+                    by_value[way[0]].setdefault(value, []).append(p)
+        lists = [values for keys in by_value.values() for values in keys.values()]
+        self.keys = <Key*>self._allocate(len(lists) * sizeof(Key))
+        self.keyed = <int32_t*>self._allocate(sum(len(values) for values in lists) * sizeof(int32_t))
+        self.keys_of = <Span*>self._allocate(LINE_VAR_COUNT * sizeof(Span))
+        for variable in range(LINE_VAR_COUNT):
+            self.keys_of[<int>variable] = Span(key, len(by_value.get(variable, ())))
+            for value, found in sorted(by_value.get(variable, {}).items()):
+                self.keys[key] = Key(value, at, len(found))
+                key += 1
+                for p in found:
+                    self.keyed[at] = p
+                    at += 1
+
     # Facts
 
     cdef int _read_facts(self, facts) except -1:
@@ -632,7 +698,7 @@ cdef class Program:
         cdef list amounts = facts.amounts, floors = facts.floors, quantities = facts.quantities
         cdef list line_vars = facts.line_vars, cart_vars = facts.cart_vars, row
         cdef dict blocked = facts.blocked, coupons = facts.coupons
-        cdef int32_t lines = <int32_t>len(amounts), i, v, p
+        cdef int32_t lines = <int32_t>len(amounts), i, v
         cdef int64_t total = 0
         cdef size_t campaigns = self.campaign_count
         cdef bint fits = (
@@ -705,12 +771,39 @@ cdef class Program:
             if not 0 <= i < self.campaign_count:
                 check_facts(self.plan, facts)
             self.required[i] = 1
-        for p in range(self.predicate_count):
-            self.scope_of[p].first = -1
         self.scope_used = 0
+        self.look_up_predicates()
         return 0
 
     # Predicates
+
+    cdef void look_up_predicates(self) noexcept nogil:
+        """Marks as not evaluated what the cart can touch; the scope of everything else is empty."""
+        cdef int32_t p, v, i, k, low, high, middle
+        cdef const Key* keys
+        cdef const int64_t* values
+        for p in range(self.predicate_count):
+            self.scope_of[p].first = 0 if self.indexed[p] else -1
+            self.scope_of[p].count = 0
+        for v in range(LINE_VAR_COUNT):
+            if self.keys_of[v].count == 0:
+                continue
+            keys = self.keys + self.keys_of[v].first
+            values = self.line_vars + <size_t>v * self.line_count
+            for i in range(self.line_count):
+                if i > 0 and values[i] == values[i - 1]:
+                    continue
+                low = 0
+                high = self.keys_of[v].count
+                while low < high:
+                    middle = (low + high) >> 1
+                    if keys[middle].value < values[i]:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < self.keys_of[v].count and keys[low].value == values[i]:
+                    for k in range(keys[low].count):
+                        self.scope_of[self.keyed[keys[low].first + k]].first = -1
 
     cdef int _find_scope(self, int32_t index) except -1:
         """Makes sure that a predicate's lines are known."""
@@ -1274,22 +1367,18 @@ cdef class Program:
         for g in range(self.local_group_count):
             self.rest += of_group[g]
 
-    cdef inline int64_t share_at_most(self, int64_t most, int64_t free, int64_t amount, int32_t bound) noexcept nogil:
-        cdef int64_t rest
-        if most >= free:
-            return most
-        return least(most, rights_muldiv(most, amount, free, &rest) + 2 + bound)
-
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
         cdef int32_t a, k, i, g, bound, stage = now
-        cdef int64_t free_amount, share, before
+        cdef int64_t free_amount, share, before, part, largest
         cdef int64_t* left = self.least + <size_t>now * self.line_count
         cdef Candidate* candidate
         cdef Charge* charge
         cdef const int32_t* lines
         cdef bint again
         memcpy(left, self.amounts, self.line_count * sizeof(int64_t))
+        if self.shift == 0:
+            return  # there are no lines
         for g in range(self.local_group_count):
             self.charges[g].predicate = -1
         for a in range(self.active_count):
@@ -1308,6 +1397,10 @@ cdef class Program:
                     bound += 1
             if candidate.plan.effect == FIXED_PRICE:
                 free_amount = 0
+            largest = most[self.active[a]].most
+            part = self.one
+            if largest < free_amount:
+                part = ceiling(largest << self.shift, free_amount)
             again = False
             charge = NULL
             if candidate.home >= 0:
@@ -1315,16 +1408,20 @@ cdef class Program:
                 again = charge.predicate == candidate.plan.predicate and charge.stage == stage
             for k in range(candidate.count):
                 i = lines[k]
-                share = self.share_at_most(most[self.active[a]].most, free_amount, self.amounts[i], bound)
+                share = largest
+                if part < self.one:
+                    share = least(largest, ((self.amounts[i] * part) >> self.shift) + 2 + bound)
                 if again:
-                    before = self.share_at_most(charge.most, charge.free, self.amounts[i], bound)
+                    before = charge.most
+                    if charge.part < self.one:
+                        before = least(before, ((self.amounts[i] * charge.part) >> self.shift) + 2 + bound)
                     share = positive(share - before)
                 left[i] = most_of_two(left[i] - share, least(self.amounts[i], self.floors[i]))
             if charge != NULL:
                 charge.predicate = candidate.plan.predicate
                 charge.stage = stage
-                charge.most = most[self.active[a]].most
-                charge.free = free_amount
+                charge.most = largest
+                charge.part = part
         while stage < self.stage_count:
             memcpy(left + self.line_count, left, self.line_count * sizeof(int64_t))
             left += self.line_count
@@ -1347,7 +1444,7 @@ cdef class Program:
             return high
         bottom = low
         top = high
-        for round in range(8):
+        for round in range(6):
             middle = (bottom + top) >> 1
             over = 0
             for k in range(candidate.count):
@@ -1577,7 +1674,15 @@ cdef class Program:
             at += self.expected[i]
             low += left[i]
             room = least(room, self.one - price[i])
-        low = least(at, most_of_two(high - self.cut(first, self.basis_after(candidate), most), low))
+        for b in range(a, end):
+            j = self.active[b]
+            if (
+                j == first or (home >= 0 and self.candidates[j].home == home
+                               and self.candidates[j].plan.predicate == candidate.plan.predicate)
+            ) and (self.candidates[j].plan.effect == EVERY or low < self.candidates[j].plan.threshold <= high):
+                low = most_of_two(low, high - self.cut(first, self.basis_after(candidate), most))
+                break
+        low = least(at, low)
         steepest = 0
         if weight > 0:
             steepest = least(STEEPEST * self.one, rights_muldiv(positive(room), self.one, weight, &slope))

@@ -484,27 +484,32 @@ class _Bound:
         a line that is full.
         """
         floors, amounts = self.branch.facts.floors, self.branch.amounts
-        charged: dict[int, tuple[int, int, int, int]] = {}  # per home: predicate, stage, most, free amount
+        charged: dict[int, tuple[int, int, int, int]] = {}  # per home: predicate, stage, most, part
         ends: list[list[int]] = [[] for _ in range(self.now)]
         left = list(amounts)
-        for j in self.active:
+        for j in self.active if self.shift > 0 else []:
             plan, scope = self.candidates[j].plan, self.candidates[j].scope
             while len(ends) < plan.stage:
                 ends.append(list(left))
             free = 0 if plan.effect == Effect.FIXED_PRICE else sum(left[i] for i in scope if floors[i] == 0)
             floored = sum(floors[i] > 0 for i in scope)
+            part = self.one if self.most[j] >= free else -(-(self.most[j] << self.shift) // free)
             earlier = charged.get(self.homes[j])
             for i in scope:
-                share = _share_at_most(self.most[j], free, amounts[i], floored)
+                share = self._share_at_most(self.most[j], part, amounts[i], floored)
                 if earlier is not None and earlier[:2] == (plan.predicate, plan.stage):
                     # Of a group one applies: the larger share counts.
-                    share = max(0, share - _share_at_most(earlier[2], earlier[3], amounts[i], floored))
+                    share = max(0, share - self._share_at_most(*earlier[2:], amounts[i], floored))
                 left[i] = max(left[i] - share, min(amounts[i], floors[i]))
             if self.homes[j] >= 0:
-                charged[self.homes[j]] = (plan.predicate, plan.stage, self.most[j], free)
+                charged[self.homes[j]] = (plan.predicate, plan.stage, self.most[j], part)
         while len(ends) <= len(self.branch.plan.stages):
             ends.append(list(left))
         return ends
+
+    def _share_at_most(self, most: int, part: int, amount: int, floored: int) -> int:
+        """The share of a line in `most`, which is at most `part` of the lines without a floor."""
+        return most if part >= self.one else min(most, (amount * part >> self.shift) + 2 + floored)
 
     def _weigh(self, j: int) -> tuple[int, int]:
         """What a unit that candidate j takes off nets at most, and how much rounding can add.
@@ -522,7 +527,7 @@ class _Bound:
         floors, amounts = self.branch.facts.floors, self.branch.amounts
         left = self.least[self.candidates[j].plan.stage]
         bottom, top = low, high
-        for _ in range(8):
+        for _ in range(6):
             middle = (bottom + top) // 2
             over = 0
             for i, weight in zip(scope, weights, strict=True):
@@ -620,7 +625,10 @@ class _Bound:
         scope = self.candidates[alike[0]].scope
         weight, slack = self._weigh(alike[0])
         high, at = sum(amounts[i] for i in scope), sum(expected[i] for i in scope)
-        low = min(at, max(high - self._cut(alike[0]), sum(left[i] for i in scope)))
+        low = sum(left[i] for i in scope)
+        if any(plan_of[j].effect == Effect.EVERY or low < plan_of[j].threshold <= high for j in alike):
+            low = max(low, high - self._cut(alike[0]))
+        low = min(at, low)
         room = max(0, min(self.one - self.price[i] for i in scope))
         steepest = min(STEEPEST * self.one, room * self.one // weight) if weight > 0 else 0
         must = next((j for j in alike if self.search.forced[j]), -1)
@@ -704,11 +712,6 @@ class _Bound:
         return [
             (b, min(natural_discount(plan, b)[0], most) << self.shift) for b in bases if start <= b <= high
         ]
-
-
-def _share_at_most(most: int, free: int, amount: int, floored: int) -> int:
-    """The share of a line in `most`, if the lines of the scope without a floor have `free` together."""
-    return most if most >= free else min(most, most * amount // free + 2 + floored)
 
 
 def _homes(candidates: list[_Candidate]) -> list[int]:
