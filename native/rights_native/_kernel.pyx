@@ -33,7 +33,7 @@ Why it is written the way it is:
 """
 
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
+from libc.stdlib cimport free, malloc, qsort, realloc
 from libc.string cimport memcpy, memset
 
 from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
@@ -62,6 +62,11 @@ cdef extern from *:
     static inline int rights_add(int64_t a, int64_t b, int64_t *r) { return __builtin_add_overflow(a, b, r); }
     static inline int rights_sub(int64_t a, int64_t b, int64_t *r) { return __builtin_sub_overflow(a, b, r); }
     static inline int rights_mul(int64_t a, int64_t b, int64_t *r) { return __builtin_mul_overflow(a, b, r); }
+    /* the sign of a/b - c/d; all non-negative, b and d positive */
+    static inline int rights_compare_ratios(int64_t a, int64_t b, int64_t c, int64_t d) {
+        __int128 left = (__int128)a * d, right = (__int128)c * b;
+        return left < right ? -1 : left > right;
+    }
     static inline int rights_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     """
     # quotient and remainder of a * b / d; all non-negative, d > 0, and the quotient fits
@@ -70,6 +75,7 @@ cdef extern from *:
     int rights_add(int64_t a, int64_t b, int64_t *r) noexcept nogil  # these three: whether it overflows
     int rights_sub(int64_t a, int64_t b, int64_t *r) noexcept nogil
     int rights_mul(int64_t a, int64_t b, int64_t *r) noexcept nogil
+    int rights_compare_ratios(int64_t a, int64_t b, int64_t c, int64_t d) noexcept nogil  # sign of a/b - c/d
     int rights_lowest_bit(uint64_t x) noexcept nogil  # x != 0
 
 cdef enum:
@@ -119,6 +125,11 @@ cdef enum Effect:
     PERCENT = 3
     FIXED_PRICE = 4
     MULTIPLIER = 5
+
+cdef enum Unit:
+    ACROSS_LINES = 1
+    PER_LINE = 2
+    PER_ITEM = 3
 
 cdef enum Rounding:
     HALF_UP = 1
@@ -173,6 +184,12 @@ cdef struct Campaign:
     int32_t quota
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
+    int64_t max_quantity
+    int32_t unit
+    bint cheapest_first
+    bint on_price
+    bint pooled  # see twin._is_pooled
+    bint simple  # see twin._is_simple
     bint mandatory
     bint needs_coupon
 
@@ -251,6 +268,11 @@ cdef struct Point:
 
 cdef struct Remainder:
     int64_t rest
+    int32_t position
+
+cdef struct Priced:  # a line of the scope, by what its items cost
+    int64_t basis
+    int64_t quantity
     int32_t position
 
 cdef struct Arena:
@@ -402,6 +424,17 @@ cdef inline int64_t round_bps(int64_t base, int64_t rate_bps, int64_t rounding) 
     return whole + (rounding == HALF_UP or (rounding == HALF_EVEN and (whole & 1) == 1))
 
 
+cdef inline int64_t percent_of(const Campaign* campaign, int64_t base) noexcept nogil:
+    """See twin.percent_of."""
+    if campaign.on_price:
+        return base - round_bps(base, 10_000 - campaign.a, campaign.c)
+    return least(round_bps(base, campaign.a, campaign.c), base)
+
+
+cdef inline int64_t capped(const Campaign* campaign, int64_t discount) noexcept nogil:
+    return least(discount, campaign.b) if campaign.effect == PERCENT and campaign.b > 0 else discount
+
+
 cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int64_t* shortfall) noexcept nogil:
     """See twin.natural_discount."""
     cdef int64_t discount
@@ -420,11 +453,28 @@ cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int
             discount = least(discount, campaign.c)
         return rights_mul_saturating(campaign.a, discount)
     if campaign.effect == PERCENT:
-        discount = round_bps(base, campaign.a, campaign.c)
-        if campaign.b > 0:
-            discount = least(discount, campaign.b)
-        return least(discount, base)
+        return capped(campaign, percent_of(campaign, base))
     return 0
+
+
+cdef inline int64_t part_of(int64_t amount, int64_t items, int64_t quantity) noexcept nogil:
+    """See twin.part_of."""
+    cdef int64_t rest
+    return amount if items == quantity else rights_muldiv(amount, items, quantity, &rest)
+
+
+cdef int dearest_first(const void* a, const void* b) noexcept nogil:
+    cdef const Priced* left = <const Priced*>a
+    cdef const Priced* right = <const Priced*>b
+    cdef int order = rights_compare_ratios(right.basis, right.quantity, left.basis, left.quantity)
+    return order if order != 0 else (-1 if left.position < right.position else 1)
+
+
+cdef int cheapest_first(const void* a, const void* b) noexcept nogil:
+    cdef const Priced* left = <const Priced*>a
+    cdef const Priced* right = <const Priced*>b
+    cdef int order = rights_compare_ratios(left.basis, left.quantity, right.basis, right.quantity)
+    return order if order != 0 else (-1 if left.position < right.position else 1)
 
 
 cdef inline int64_t scaled_up(int64_t value, int64_t weight, int32_t shift) noexcept nogil:
@@ -570,6 +620,11 @@ cdef class Program:
     cdef int64_t* wanted
     cdef int32_t* open_lines
     cdef Remainder* remainders
+    cdef int64_t* basis_of  # these five: of the lines of one scope, while an effect is computed
+    cdef int64_t* items
+    cdef int64_t* wishes
+    cdef int64_t* spare
+    cdef Priced* priced
     cdef int64_t payable, room, turn_discount
     cdef int32_t expiry_count, highest_rank
     cdef int64_t nodes, node_limit, lowest_open
@@ -636,6 +691,10 @@ cdef class Program:
             to.budget, to.quota = campaign.budget, campaign.quota
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
+            to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
+            to.cheapest_first, to.on_price = campaign.cheapest_first, campaign.on_price
+            to.pooled = to.unit == ACROSS_LINES and to.effect != FIXED_PRICE
+            to.simple = to.pooled and to.max_quantity == 0
             for group in campaign.groups:
                 self.groups[group_count] = group
                 group_count += 1
@@ -1005,13 +1064,13 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 44
+            16 * 49
             + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 3
                    + sizeof(Line) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
             + group_count * (3 * sizeof(int32_t) + 1 + (levels + 2) * sizeof(int64_t) + sizeof(Charge))
             + share_count * sizeof(int64_t)
-            + lines * ((5 * levels + 9) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder))
+            + lines * ((5 * levels + 13) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
         )
@@ -1053,6 +1112,11 @@ cdef class Program:
         self.wanted = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.open_lines = <int32_t*>carve(arena, lines * sizeof(int32_t))
         self.remainders = <Remainder*>carve(arena, lines * sizeof(Remainder))
+        self.basis_of = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.items = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.wishes = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.spare = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.priced = <Priced*>carve(arena, lines * sizeof(Priced))
         self.used = <int64_t*>carve(arena, limits * sizeof(int64_t))
         self.ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
         self.other_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
@@ -1216,9 +1280,113 @@ cdef class Program:
                 return True
         return False
 
-    cdef inline int64_t fixed_price_take(self, const Candidate* candidate, int32_t line, int64_t basis) noexcept nogil:
-        cdef int64_t price = rights_mul_saturating(candidate.plan.a, self.quantities[line])
-        return least(positive(basis - price), positive(self.amounts[line] - self.floors[line]))
+    # Effects that are not simple. `basis_of` holds the basis of each line in scope.
+
+    cdef void touch_items(self, const Candidate* candidate) noexcept nogil:
+        """See twin.items_touched."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t left = candidate.plan.max_quantity
+        cdef int32_t k, count = 0
+        for k in range(candidate.count):
+            self.items[k] = self.quantities[lines[k]] if left == 0 else 0
+        if left == 0:
+            return
+        for k in range(candidate.count):
+            if self.quantities[lines[k]] > 0:
+                self.priced[count] = Priced(self.basis_of[k], self.quantities[lines[k]], k)
+                count += 1
+        qsort(self.priced, count, sizeof(Priced), cheapest_first if candidate.plan.cheapest_first else dearest_first)
+        for k in range(count):
+            self.items[self.priced[k].position] = least(left, self.priced[k].quantity)
+            left -= self.items[self.priced[k].position]
+
+    cdef int64_t find_wishes(self, const Candidate* candidate) noexcept nogil:
+        """See twin.wishes. What it comes to; for what is pooled the discount, and there are only items."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t base, wish, small, larger, total = 0
+        cdef int32_t k
+        self.touch_items(candidate)
+        for k in range(candidate.count):
+            base = part_of(self.basis_of[k], self.items[k], self.quantities[lines[k]])
+            if campaign.pooled:
+                total += base
+                continue
+            if campaign.effect == FIXED_PRICE:
+                wish = positive(base - rights_mul_saturating(campaign.a, self.items[k]))
+            elif campaign.effect == THRESHOLD:
+                wish = campaign.a
+                if campaign.unit == PER_ITEM:
+                    wish = rights_mul_saturating(campaign.a, self.items[k])
+                wish = least(wish, base)
+            elif campaign.unit == PER_LINE:
+                wish = percent_of(campaign, base)
+            elif self.items[k] == 0:
+                wish = 0
+            else:
+                small = self.basis_of[k] // self.quantities[lines[k]]
+                larger = base - small * self.items[k]
+                wish = percent_of(campaign, small) * (self.items[k] - larger)
+                if larger > 0:
+                    wish += percent_of(campaign, small + 1) * larger
+            self.wishes[k] = wish
+            total += wish
+        if campaign.pooled:
+            return capped(campaign, percent_of(campaign, total))
+        wish = capped(campaign, total)
+        if wish < total:
+            share_out(
+                wish, self.wishes, self.wishes, candidate.count,
+                self.spare, self.open_lines, self.wanted, self.remainders,
+            )
+            memcpy(self.wishes, self.spare, candidate.count * sizeof(int64_t))
+        return wish
+
+    cdef int64_t fit_wishes(self, const Candidate* candidate) noexcept nogil:
+        """What of the wishes there is room for."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t room, total = 0, wish = self.find_wishes(candidate)
+        cdef int32_t k
+        for k in range(candidate.count):
+            room = positive(self.amounts[lines[k]] - self.floors[lines[k]])
+            if candidate.plan.pooled:
+                total += room if self.items[k] > 0 else 0
+            else:
+                self.wishes[k] = least(self.wishes[k], room)
+                total += self.wishes[k]
+        return least(wish, total)
+
+    cdef int64_t most_wished(self, const Candidate* candidate) noexcept nogil:
+        """See twin.most_wished."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t left = campaign.max_quantity, base = 0, total = 0, price, items
+        cdef int32_t k, count = 0
+        if left == 0:
+            return self.find_wishes(candidate)
+        for k in range(candidate.count):
+            if self.quantities[lines[k]] > 0:
+                price = ceiling(self.basis_of[k], self.quantities[lines[k]])
+                self.priced[count] = Priced(price, 1, k)
+                count += 1
+        qsort(self.priced, count, sizeof(Priced), dearest_first)
+        for k in range(count):
+            price = self.priced[k].basis
+            items = least(left, self.quantities[lines[self.priced[k].position]])
+            left -= items
+            base += price * items
+            if campaign.effect == FIXED_PRICE:
+                total += positive(price - campaign.a) * items
+            elif campaign.effect == THRESHOLD:
+                total += least(price, campaign.a) * items
+            elif campaign.unit == PER_ITEM:
+                total += percent_of(campaign, price) * items
+        if campaign.effect == PERCENT and campaign.unit == PER_LINE:
+            total = rights_muldiv(base, campaign.a, 10_000, &left) + candidate.count
+            total += left > 0
+        elif campaign.pooled:
+            total = percent_of(campaign, base)
+        return capped(campaign, total)
 
     cdef int turn(
         self, const Candidate* candidate, int64_t known_discount, int64_t* amount, int64_t* shortfall
@@ -1243,11 +1411,10 @@ cdef class Program:
             discount = natural_discount(campaign, total, shortfall)
         self.turn_discount = discount
         if shortfall[0] == 0:
-            if campaign.effect == FIXED_PRICE:
+            if not campaign.simple:
                 for k in range(candidate.count):
-                    amount[0] += self.fixed_price_take(
-                        candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
-                    )
+                    self.basis_of[k] = self.line_basis(base, entry, stepwise, lines[k])
+                amount[0] = self.fit_wishes(candidate)
             else:
                 left = 0
                 for k in range(candidate.count):
@@ -1273,18 +1440,25 @@ cdef class Program:
         cdef const int64_t* entry = self.entry(candidate.plan.stage)
         cdef bint stepwise = self.stages[candidate.plan.stage].select == SELECT_PRIORITY
         cdef int64_t* shares = self.shares + candidate.shares
+        cdef int64_t discount = self.turn_discount
         cdef int32_t k
-        if candidate.plan.effect == FIXED_PRICE:
+        if not candidate.plan.simple:
             for k in range(candidate.count):
-                shares[k] = self.fixed_price_take(
-                    candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
-                )
-            return
+                self.basis_of[k] = self.line_basis(base, entry, stepwise, lines[k])
+            if not candidate.plan.pooled:
+                self.fit_wishes(candidate)
+                memcpy(shares, self.wishes, candidate.count * sizeof(int64_t))
+                return
+            discount = self.find_wishes(candidate)
         for k in range(candidate.count):
             self.weights[k] = self.amounts[lines[k]]
             self.room_of[k] = positive(self.amounts[lines[k]] - self.floors[lines[k]])
+            if not candidate.plan.simple:
+                self.weights[k] = part_of(self.weights[k], self.items[k], self.quantities[lines[k]])
+                if self.items[k] == 0:
+                    self.room_of[k] = 0
         share_out(
-            self.turn_discount, self.weights, self.room_of, candidate.count,
+            discount, self.weights, self.room_of, candidate.count,
             shares, self.open_lines, self.wanted, self.remainders,
         )
 
@@ -1395,7 +1569,7 @@ cdef class Program:
                     free_amount += left[lines[k]]
                 else:
                     bound += 1
-            if candidate.plan.effect == FIXED_PRICE:
+            if not candidate.plan.simple:
                 free_amount = 0
             largest = most[self.active[a]].most
             part = self.one
@@ -1440,7 +1614,7 @@ cdef class Program:
             low = least(low, weight)
         if high <= 0:
             return 0
-        if high == low or candidate.plan.effect == FIXED_PRICE:
+        if high == low or not candidate.plan.simple:
             return high
         bottom = low
         top = high
@@ -1551,11 +1725,13 @@ cdef class Program:
         cdef int64_t start = most_of_two(campaign.threshold, low)
         cdef int64_t basis, shortfall, slack, kink, rest, scaled = most << self.shift
         cdef int32_t k
-        if campaign.effect == FIXED_PRICE:
+        if not campaign.simple:
             self.add_point(count, low, scaled)
             return
         if campaign.effect == PERCENT:
-            slack = self.one if campaign.c == UP else (0 if campaign.c == DOWN else self.one // 2)
+            slack = self.one // 2
+            if campaign.c == UP or campaign.c == DOWN:
+                slack = self.one if (campaign.c == UP) != campaign.on_price else 0
             kink = start - 1
             if campaign.a > 0:
                 kink = rights_muldiv(scaled - slack, 10_000, campaign.a << self.shift, &rest)
@@ -1783,12 +1959,15 @@ cdef class Program:
         if shortfall > 0:
             discount[0] = -1
             return 0
-        if campaign.effect == FIXED_PRICE:
-            bound = 0
-            for k in range(candidate.count):
-                bound += self.fixed_price_take(candidate, lines[k], base[lines[k]])
-        else:
+        if campaign.simple:
             bound = least(bound, discount[0])
+        else:
+            for k in range(candidate.count):
+                self.basis_of[k] = base[lines[k]]
+            if self.basis_after(candidate) <= now and stage.select != SELECT_PRIORITY:
+                bound = self.fit_wishes(candidate)
+            else:
+                bound = least(bound, self.most_wished(candidate))
         if campaign.budget >= 0:
             bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
         return positive(bound)

@@ -16,6 +16,7 @@ Search order and bounds are the same in the compiled kernel, so that also `nodes
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from rights.domain.limits import BPS
 from rights.domain.plan import (
@@ -30,6 +31,7 @@ from rights.domain.plan import (
     Predicate,
     Reason,
     Select,
+    Unit,
 )
 from rights_native.plan_check import MAX_INT64, MIN_INT64, check_facts, check_plan
 
@@ -183,7 +185,7 @@ def _in_int64(value: int) -> _Slot:
 def natural_discount(campaign: CampaignPlan, base: int) -> tuple[int, int]:
     """(discount, shortfall) on a basis of `base`, before it meets floors and budgets.
 
-    For a FIXED_PRICE only the shortfall counts, since its discount is found per line.
+    Only the shortfall counts for what is not taken off the whole scope at once (see `_is_pooled`).
     """
     if base < campaign.threshold:
         return 0, campaign.threshold - base
@@ -197,11 +199,109 @@ def natural_discount(campaign: CampaignPlan, base: int) -> tuple[int, int]:
             repeats = min(repeats, campaign.c)
         return campaign.a * repeats, 0
     if campaign.effect == Effect.PERCENT:
-        discount = round_bps(base, campaign.a, campaign.c)
-        if campaign.b > 0:
-            discount = min(discount, campaign.b)
-        return min(discount, base), 0
+        return _capped(campaign, percent_of(campaign, base)), 0
     return 0, 0
+
+
+def percent_of(campaign: CampaignPlan, base: int) -> int:
+    """A percentage of one base, rounded on the discount or on the price that it leaves; never above the base."""
+    if campaign.on_price:
+        return base - round_bps(base, BPS - campaign.a, campaign.c)
+    return min(round_bps(base, campaign.a, campaign.c), base)
+
+
+def _capped(campaign: CampaignPlan, discount: int) -> int:
+    return min(discount, campaign.b) if campaign.effect == Effect.PERCENT and campaign.b > 0 else discount
+
+
+def _is_pooled(campaign: CampaignPlan) -> bool:
+    """One discount for all that is touched, then allocated: what a line cannot take moves to the others."""
+    return campaign.unit == Unit.ACROSS_LINES and campaign.effect != Effect.FIXED_PRICE
+
+
+def _is_simple(campaign: CampaignPlan) -> bool:
+    """Pooled, and of all items: the discount is a function of the basis of the whole scope."""
+    return _is_pooled(campaign) and campaign.max_quantity == 0
+
+
+def items_touched(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> list[int]:
+    """Per line, how many of its items the effect touches.
+
+    Lines in order of the basis of one item, the dearest or the cheapest first, ties to the lower
+    index, until `max_quantity` items are found.
+    """
+    if campaign.max_quantity == 0:
+        return list(quantities)
+    touched = [0] * len(basis)
+    sign = 1 if campaign.cheapest_first else -1
+    priced = [(sign * Fraction(b, q), k) for k, (b, q) in enumerate(zip(basis, quantities, strict=True)) if q]
+    left = campaign.max_quantity
+    for _, k in sorted(priced):
+        touched[k] = min(left, quantities[k])
+        left -= touched[k]
+    return touched
+
+
+def part_of(amount: int, items: int, quantity: int) -> int:
+    """What the first `items` of the `quantity` items of a line make up of its amount.
+
+    So the k-th item is worth floor(amount * k / quantity) - floor(amount * (k - 1) / quantity): the
+    items differ by one at most, and are the amount together.
+    """
+    return amount if items == quantity else amount * items // quantity
+
+
+def wishes(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> list[int]:
+    """Per line, the discount of an effect that is not pooled, before it meets floors and budgets."""
+    items = items_touched(campaign, basis, quantities)
+    bases = [part_of(b, k, q) for b, k, q in zip(basis, items, quantities, strict=True)]
+    if campaign.effect == Effect.FIXED_PRICE:
+        return [max(0, base - campaign.a * k) for base, k in zip(bases, items, strict=True)]
+    if campaign.effect == Effect.THRESHOLD:
+        times = items if campaign.unit == Unit.PER_ITEM else [1] * len(items)
+        return [min(base, campaign.a * k) for base, k in zip(bases, times, strict=True)]
+    if campaign.unit == Unit.PER_LINE:
+        off = [percent_of(campaign, base) for base in bases]
+    else:
+        off = [_percent_by_item(campaign, *row) for row in zip(basis, bases, items, quantities, strict=True)]
+    total = sum(off)
+    return off if _capped(campaign, total) == total else allocate(campaign.b, off, off)
+
+
+def _percent_by_item(campaign: CampaignPlan, basis: int, base: int, items: int, quantity: int) -> int:
+    """The percentage of each item touched, rounded one by one; `base` is what they make up."""
+    if items == 0:
+        return 0
+    small = basis // quantity
+    larger = base - small * items  # so many items are worth one more
+    return larger * percent_of(campaign, small + 1) + (items - larger) * percent_of(campaign, small)
+
+
+def most_wished(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> int:
+    """What the effect takes off at most on this basis or any smaller one.
+
+    Which items are touched changes with the basis. So all items of a line are taken for as dear as
+    its dearest, and the dearest are touched: that only falls with the basis.
+    """
+    if campaign.max_quantity == 0:
+        return _capped(campaign, sum(wishes(campaign, basis, quantities)))
+    unit_prices = [-(-b // q) if q else 0 for b, q in zip(basis, quantities, strict=True)]
+    left, base, total = campaign.max_quantity, 0, 0
+    for price, quantity in sorted(zip(unit_prices, quantities, strict=True), reverse=True):
+        items = min(left, quantity)
+        left -= items
+        base += price * items
+        if campaign.effect == Effect.FIXED_PRICE:
+            total += max(0, price - campaign.a) * items
+        elif campaign.effect == Effect.THRESHOLD:
+            total += min(price, campaign.a) * items
+        elif campaign.unit == Unit.PER_ITEM:
+            total += percent_of(campaign, price) * items
+    if campaign.effect == Effect.PERCENT and campaign.unit == Unit.PER_LINE:
+        total = -(-base * campaign.a // BPS) + len(basis)
+    elif _is_pooled(campaign):
+        total = percent_of(campaign, base)
+    return _capped(campaign, total)
 
 
 @dataclass(slots=True)
@@ -323,20 +423,27 @@ class _Branch:
         return _Turn(amount, shares, 0, 0)
 
     def _shares(self, candidate: _Candidate) -> tuple[list[int], int]:
-        campaign, scope = candidate.plan, candidate.scope
         basis = self.basis(candidate)
-        discount, shortfall = natural_discount(campaign, sum(basis))
-        if shortfall > 0:
-            return [], shortfall
-        if campaign.effect == Effect.FIXED_PRICE:
-            return [
-                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
-            ], 0
-        return allocate(discount, [self.amounts[i] for i in scope], self.room(scope)), 0
+        _, shortfall = natural_discount(candidate.plan, sum(basis))
+        return ([], shortfall) if shortfall > 0 else (self._shares_on(candidate, basis), 0)
 
-    def _wanted(self, candidate: _Candidate, basis: list[int]) -> list[int]:
-        price, quantities = candidate.plan.a, self.facts.quantities
-        return [max(0, b - price * quantities[i]) for b, i in zip(basis, candidate.scope, strict=True)]
+    def _shares_on(self, candidate: _Candidate, basis: list[int]) -> list[int]:
+        """Shares on a basis that reaches the threshold.
+
+        A pooled discount is allocated by the current amounts of the items touched, on their lines only.
+        """
+        campaign, scope = candidate.plan, candidate.scope
+        room, quantities = self.room(scope), [self.facts.quantities[i] for i in scope]
+        if not _is_pooled(campaign):
+            return [min(w, r) for w, r in zip(wishes(campaign, basis, quantities), room, strict=True)]
+        if campaign.max_quantity == 0:
+            discount, _ = natural_discount(campaign, sum(basis))
+            return allocate(discount, [self.amounts[i] for i in scope], room)
+        items = items_touched(campaign, basis, quantities)
+        base = sum(part_of(b, k, q) for b, k, q in zip(basis, items, quantities, strict=True))
+        amounts = [part_of(self.amounts[i], k, self.facts.quantities[i]) for i, k in zip(scope, items, strict=True)]
+        room = [r if k > 0 else 0 for r, k in zip(room, items, strict=True)]
+        return allocate(_capped(campaign, percent_of(campaign, base)), amounts, room)
 
     def most(self, candidate: _Candidate, now: int) -> int:
         """An upper bound of what the candidate can take off, seen from the start of stage `now`."""
@@ -349,15 +456,20 @@ class _Branch:
         discount, shortfall = natural_discount(campaign, sum(basis))
         if shortfall > 0:
             return 0
-        if campaign.effect == Effect.FIXED_PRICE:
-            bound = sum(
-                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
-            )
-        else:
+        if _is_simple(campaign):
             bound = min(discount, sum(self.room(scope)))
+        elif self.basis_after(candidate) <= now and self._is_fixed(candidate):
+            bound = sum(self._shares_on(candidate, basis))
+        else:
+            quantities = [self.facts.quantities[i] for i in scope]
+            bound = min(most_wished(campaign, basis, quantities), sum(self.room(scope)))
         if campaign.budget >= 0:
             bound = min(bound, self.facts.remaining[campaign.budget] - self.used[campaign.budget])
         return max(0, bound)
+
+    def _is_fixed(self, candidate: _Candidate) -> bool:
+        """Whether the basis stays the same through the stage."""
+        return self.plan.stages[candidate.plan.stage].select != Select.PRIORITY
 
     def apply(self, candidate: _Candidate, shares: list[int]) -> None:
         self._book(candidate, shares, +1)
@@ -491,7 +603,7 @@ class _Bound:
             plan, scope = self.candidates[j].plan, self.candidates[j].scope
             while len(ends) < plan.stage:
                 ends.append(list(left))
-            free = 0 if plan.effect == Effect.FIXED_PRICE else sum(left[i] for i in scope if floors[i] == 0)
+            free = sum(left[i] for i in scope if floors[i] == 0) if _is_simple(plan) else 0
             floored = sum(floors[i] > 0 for i in scope)
             part = self.one if self.most[j] >= free else -(-(self.most[j] << self.shift) // free)
             earlier = charged.get(self.homes[j])
@@ -522,7 +634,7 @@ class _Bound:
         low, high = min(weights), max(weights)
         if high <= 0:
             return 0, 0
-        if low == high or self.candidates[j].plan.effect == Effect.FIXED_PRICE:
+        if low == high or not _is_simple(self.candidates[j].plan):
             return high, 0
         floors, amounts = self.branch.facts.floors, self.branch.amounts
         left = self.least[self.candidates[j].plan.stage]
@@ -695,10 +807,12 @@ class _Bound:
     def _points(self, plan: CampaignPlan, most: int, low: int, high: int) -> list[tuple[int, int]]:
         """Points (basis, scaled discount) from low to high: a line above them is above the discount."""
         start = max(plan.threshold, low)
-        if plan.effect == Effect.FIXED_PRICE:
+        if not _is_simple(plan):
             return [(low, most << self.shift)]
         if plan.effect == Effect.PERCENT:
-            slack = {UP: self.one, DOWN: 0}.get(plan.c, self.one // 2)
+            always = DOWN if plan.on_price else UP  # what never takes less than the exact discount
+            never = UP if plan.on_price else DOWN
+            slack = {always: self.one, never: 0}.get(plan.c, self.one // 2)
             bases = [start, high]
             if plan.a > 0:  # where it meets the most
                 kink = ((most << self.shift) - slack) * BPS // (plan.a << self.shift)

@@ -14,6 +14,7 @@ from rights.domain.plan import (
     Reason,
     Select,
     StagePlan,
+    Unit,
 )
 
 ALWAYS = Predicate(((Op.CONST, 1),), False)
@@ -120,6 +121,7 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
                 needs_coupon=rng.random() < 0.3,
                 budget=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.4 else -1,
                 quota=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
+                **(random_shape(rng, effect) if rng.random() < 0.5 else {}),
             )
         )
     plan = KernelPlan(stages, tuple(campaigns), tuple(predicates), (), group_count, limit_count, asset_count)
@@ -168,6 +170,19 @@ def _random_effect(rng: random.Random, unit: int) -> tuple[Effect, int, int, int
     return effect, rng.choice([1, 5, 5, 10, 50, 500]) * unit, 0, 0
 
 
+def random_shape(rng: random.Random, effect: Effect) -> dict[str, object]:
+    """How an effect is applied: by item, line or all lines; how many items, which first; rounded on what."""
+    shape: dict[str, object] = {}
+    if effect in (Effect.THRESHOLD, Effect.PERCENT):
+        shape["unit"] = rng.choice([Unit.ACROSS_LINES, Unit.ACROSS_LINES, Unit.PER_LINE, Unit.PER_ITEM])
+    if effect in (Effect.PERCENT, Effect.FIXED_PRICE) or shape.get("unit") == Unit.PER_ITEM:
+        shape["max_quantity"] = rng.choice([0, 0, 1, 2, 3, 5])
+        shape["cheapest_first"] = rng.random() < 0.5
+    if effect == Effect.PERCENT:
+        shape["on_price"] = rng.random() < 0.4
+    return shape
+
+
 def random_chain(seed: int, max_campaigns: int = 8) -> tuple[KernelPlan, Facts]:
     """Discounts in a row, each on what is left, with room to spare: what is taken early costs later."""
     rng = random.Random(seed)
@@ -205,10 +220,11 @@ def random_chain(seed: int, max_campaigns: int = 8) -> tuple[KernelPlan, Facts]:
                 threshold=rng.choice([0, 0, rng.randint(1, 500)]),
                 groups=tuple(rng.sample(range(3), rng.choice([0, 0, 1, 1, 2]))),
                 mandatory=rng.random() < 0.05,
+                **(random_shape(rng, effect) if rng.random() < 0.2 else {}),
             )
         )
     plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=3)
-    return plan, facts_of(plan, amounts)
+    return plan, facts_of(plan, amounts, quantities=[rng.randint(1, 4) for _ in amounts])
 
 
 def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[KernelPlan, Facts]:
@@ -264,6 +280,7 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
                 needs_coupon=rng.random() < 0.3,
                 budget=rng.randrange(2) if rng.random() < 0.25 else -1,
                 quota=2 if rng.random() < 0.1 else -1,
+                **(random_shape(rng, effect) if rng.random() < 0.35 else {}),
             )
         )
     predicates = tuple(on_lines(*lines) for lines in scopes)
@@ -273,6 +290,7 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
         plan,
         amounts,
         floors=[amount * rng.randint(50, 98) // 100 if rng.random() < 0.25 else 0 for amount in amounts],
+        quantities=[rng.choice([1, 1, 2, 3, 7]) for _ in amounts],
         remaining=[rng.randint(1, total // 4), rng.choice([10**9, rng.randint(1, total // 8)]), rng.randint(0, 2)],
         coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in range(count) if rng.random() < 0.9},
     )
