@@ -27,6 +27,7 @@ hard    the same rulebooks as choice; carts of 100 lines from about 30 merchants
     python -m benchmarks.optimizer [--rulebooks 6] [--carts 40] [--calls 5] [--json PATH]
 """
 
+import gc
 import random
 import time
 from collections.abc import Iterator
@@ -317,6 +318,7 @@ def measure(choice: bool, hard: bool, rulebooks: int, carts: int, calls: int) ->
     proven = 0
     for seed in range(rulebooks):
         book = Book(1, rulebook(seed, choice), _kernel)
+        gc.freeze()  # as the service does: a rulebook is no garbage to look through
         for case in cases(book, seed, carts, hard):
             request = case.facts()
             answer = book.program.decide(request, budget, False)
