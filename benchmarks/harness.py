@@ -106,9 +106,14 @@ def report(title: str, results: dict[str, float], path: Path | None) -> None:
         table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
-        say(f"wrote {path}")
+        write(results, path)
+
+
+def write(results: dict[str, float], path: Path) -> None:
+    """Writes the JSON file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+    say(f"wrote {path}")
 
 
 def cores() -> int:

@@ -291,6 +291,15 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     ],
                 ),
                 panel(
+                    "Simulations",
+                    "What-if prices answered, and drafts compiled for them; a draft lately compiled is not again.",
+                    "ops",
+                    [
+                        (total("rights_simulations_total", "rules, outcome"), "{{rules}}: {{outcome}}"),
+                        (total("rights_draft_compile_seconds_count"), "drafts compiled"),
+                    ],
+                ),
+                panel(
                     "Bounded searches",
                     "Searches for the best combination that ended at their node budget.",
                     "ops",

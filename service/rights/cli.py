@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls, cli_events
+from rights import cli_calls, cli_events, cli_reports
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -69,6 +69,7 @@ app.add_typer(cli_calls.rulebook_app, name="rulebook")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
 app.add_typer(cli_events.events_app, name="events")
+app.add_typer(cli_reports.report_app, name="report")
 
 EnvFile = Annotated[
     Path | None,
@@ -219,6 +220,53 @@ def audit(as_json: JsonOption = False) -> None:
         _out.print("The audit found nothing wrong.")
     if findings:
         raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    since: Annotated[
+        str, typer.Option("--from", help="Settlements from this time on: 2026-11-11T00:00:00+08:00.")
+    ],
+    until: Annotated[str, typer.Option("--to", help="Settlements before this time.")],
+    rulebook: Annotated[
+        str, typer.Option(metavar="VERSION|FILE", help="A published version, or a rulebook in YAML.")
+    ],
+    tenant: Annotated[str, typer.Option(help="The tenant; needed where there are several.")] = "",
+    json_path: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the whole report to this file.")
+    ] = None,
+    csv_path: Annotated[
+        Path | None, typer.Option("--csv", dir_okay=False, help="Write the campaigns to this file.")
+    ] = None,
+) -> None:
+    """Price what was settled in a period again under another rulebook, and tell what would have changed.
+
+    Reads RIGHTS_DATABASE_URL, and writes nothing to it. Needs no running service.
+
+    Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
+    points spent then. Budgets and quotas start with the caps of that rulebook and are used up in order. What
+    was settled under that very rulebook keeps its outcome.
+    """
+    from rights import cli_replay
+    from rights.replay.run import ReplayError, run
+    from rights.server import compiled_kernel
+
+    begin, end = cli_calls.parse_time("--from", since), cli_calls.parse_time("--to", until)
+    if begin >= end:
+        raise CommandError("--to must be after --from", 2)
+    settings = load_settings()
+    url = settings.require_database_url()
+    target = cli_replay.target_of(rulebook)
+    node_budget = settings.search_node_budget
+    with _database_mistakes(), cli_replay.progress_shown() as progress:
+        try:
+            report = asyncio.run(
+                run(url, tenant, begin, end, target, compiled_kernel(), node_budget, progress)
+            )
+        except ReplayError as error:
+            raise CommandError(str(error)) from None
+    cli_replay.show(report)
+    cli_replay.write(report, json_path, csv_path)
 
 
 @app.command()

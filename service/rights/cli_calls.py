@@ -21,6 +21,7 @@ from rich.table import Table
 from rights.v1 import common_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
 
 CALL_TIMEOUT_SECONDS = 30
+REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _out = Console(markup=False, highlight=False)  # ids and names are printed as they are
@@ -37,6 +38,8 @@ _NEXT = {
     "ROLE_MISSING": "the credential needs another role",
     "TENANT_UNKNOWN": "add the tenant with `rights tenant add ID`",
     "NO_ACTIVE_RULEBOOK": "publish and activate a rulebook: `rights rulebook publish FILE --activate`",
+    "REPORT_TOO_LARGE": "ask for a shorter period, or raise the limit of the service it names",
+    "OVERLOADED": "the service is busy; try again in a while",
     "RULEBOOK_NOT_FOUND": "`rights rulebook list` shows the versions",
 }
 
@@ -125,12 +128,20 @@ class Service:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
 
-    def _call(self, stub: Any, method: str, request: Message) -> Any:
+    def reports(self, method: str, request: Message) -> Any:
+        """Calls ReportService."""
+        from rights.v1.report_pb2_grpc import ReportServiceStub
+
+        return self._call(ReportServiceStub, method, request, REPORT_TIMEOUT_SECONDS)
+
+    def _call(
+        self, stub: Any, method: str, request: Message, timeout_seconds: float = CALL_TIMEOUT_SECONDS
+    ) -> Any:
         import grpc
 
         try:
             return getattr(stub(self._channel), method)(
-                request, metadata=self._metadata, timeout=CALL_TIMEOUT_SECONDS
+                request, metadata=self._metadata, timeout=timeout_seconds
             )
         except grpc.RpcError as error:
             raise CommandError(_explained(error, self._address)) from None
@@ -230,6 +241,10 @@ _RIGHT = frozenset(
         "Behind",
         "Lag",
     }
+    | {"Before", "After", "Change", "Discount", "Budget", "Points"}
+    # Of reports.
+    | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Issued", "Spent", "Returned", "Clawed back", "Change", "Expected", "Actual"}
 )
 
 
@@ -244,18 +259,36 @@ def print_json(value: Message | dict[str, Any]) -> None:
 
 def money(minor: int, currency: str) -> str:
     """An amount as people write it ("12.34 CNY")."""
+    return f"{amount(minor, currency)} {currency}"
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount where the currency is told elsewhere ("12.34")."""
     import iso4217
 
     try:
         exponent = iso4217.Currency(currency).exponent or 0
     except ValueError:
         exponent = 0
-    return f"{Decimal(minor).scaleb(-exponent):,f} {currency}"
+    return f"{Decimal(minor).scaleb(-exponent):,f}"
 
 
 def when(time: Timestamp) -> str:
     """A time to the second, in UTC; "" where there is none."""
     return time.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if time.ByteSize() else ""
+
+
+def parse_time(option: str, text: str) -> datetime:
+    """A time with its offset, as people write it."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{option} {text}: write a time like 2026-11-11T00:00:00+08:00", 2) from None
+    if time.tzinfo is None:
+        raise CommandError(
+            f"{option} {text}: name the offset (+08:00, Z); times without one are ambiguous", 2
+        )
+    return time
 
 
 # Rulebooks.
@@ -267,7 +300,8 @@ FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=
 CampaignArgument = Annotated[str, typer.Argument(help="Campaign id.")]
 
 
-def _read(file: Path) -> rulebook_pb2.Rulebook:
+def read_rulebook(file: Path) -> rulebook_pb2.Rulebook:
+    """The rulebook of a file. Raises CommandError that lists every mistake."""
     from rights import rulebook_yaml
 
     rulebook, mistakes = rulebook_yaml.load(file)
@@ -280,7 +314,7 @@ def _read(file: Path) -> rulebook_pb2.Rulebook:
 @rulebook_app.command("validate")
 def rulebook_validate(file: FileArgument) -> None:
     """Check a rulebook file without a service: every mistake with its line and column."""
-    rulebook = _read(file)
+    rulebook = read_rulebook(file)
     _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.")
 
 
@@ -292,7 +326,7 @@ def rulebook_publish(
     activate: Annotated[bool, typer.Option("--activate", help="Put it in force at once.")] = False,
 ) -> None:
     """Store a rulebook as the next version. Content already published keeps its version."""
-    answer = service.rulebooks("Publish", rulebook_pb2.PublishRequest(rulebook=_read(file)))
+    answer = service.rulebooks("Publish", rulebook_pb2.PublishRequest(rulebook=read_rulebook(file)))
     state = "published" if answer.created else "was published before"
     if activate:
         service.rulebooks("Activate", rulebook_pb2.ActivateRequest(version=answer.version))
@@ -315,13 +349,7 @@ def rulebook_activate(
     """Put a version in force, now or at a time, in all workers at that instant."""
     request = rulebook_pb2.ActivateRequest(version=version)
     if at is not None:
-        try:
-            time = datetime.fromisoformat(at)
-        except ValueError:
-            raise CommandError(f"--at {at}: write a time like 2026-11-11T00:00:00+08:00", 2) from None
-        if time.tzinfo is None:
-            raise CommandError(f"--at {at}: name the offset (+08:00, Z); times without one are ambiguous", 2)
-        request.activate_time.FromDatetime(time)
+        request.activate_time.FromDatetime(parse_time("--at", at))
     answer = service.rulebooks("Activate", request)
     _out.print(
         f"Version {answer.activation.version} is in force from {when(answer.activation.activate_time)}."

@@ -21,10 +21,19 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from rights.v1 import event_pb2 as event
-from rights.v1 import event_pb2_grpc, member_pb2_grpc, rulebook_pb2_grpc, settlement_pb2_grpc
+from rights.v1 import (
+    event_pb2_grpc,
+    member_pb2_grpc,
+    report_pb2_grpc,
+    rulebook_pb2_grpc,
+    settlement_pb2_grpc,
+    simulation_pb2_grpc,
+)
 from rights.v1 import member_pb2 as member
+from rights.v1 import report_pb2 as report
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
+from rights.v1 import simulation_pb2 as simulation
 
 _DETAILS = "grpc-status-details-bin"
 _RETRIED = {
@@ -121,7 +130,9 @@ class RightsClient:
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._simulation: Any = simulation_pb2_grpc.SimulationServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,14 +146,20 @@ class RightsClient:
         """Ends the connection."""
         await self._channel.close()
 
-    async def _call(self, rpc: Callable[..., Awaitable[_Answer]], request: Message) -> _Answer:
+    async def _call(
+        self,
+        rpc: Callable[..., Awaitable[_Answer]],
+        request: Message,
+        timeout_seconds: float | None = None,
+    ) -> _Answer:
         """Sends a request until it is answered, refused for good, or sent `attempts` times.
 
         Every RPC of the contract may be sent again: writes carry a key, or end in the same state.
         """
         for attempt in range(1, self._attempts + 1):
             try:
-                return await rpc(request, timeout=self._timeout_seconds, metadata=self._metadata)
+                timeout = timeout_seconds or self._timeout_seconds
+                return await rpc(request, timeout=timeout, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 failure = RightsError(error)
                 if not failure.is_temporary or attempt == self._attempts:
@@ -282,6 +299,20 @@ class RightsClient:
         """Forgets a consumer of events."""
         return await self._call(self._event.DeleteConsumer, request)
 
+    # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
+
+    async def get_clearing(
+        self, request: report.GetClearingRequest, timeout_seconds: float = 600.0
+    ) -> report.GetClearingResponse:
+        """Positions and dues of a period; look at `balanced`."""
+        return await self._call(self._report.GetClearing, request, timeout_seconds)
+
+    async def get_liability(
+        self, request: report.GetLiabilityRequest, timeout_seconds: float = 600.0
+    ) -> report.GetLiabilityResponse:
+        """What members hold and can still claim; look at `balanced`."""
+        return await self._call(self._report.GetLiability, request, timeout_seconds)
+
     # rights.v1.RulebookService
 
     async def validate(self, request: rulebook.ValidateRequest) -> rulebook.ValidateResponse:
@@ -317,3 +348,9 @@ class RightsClient:
     async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
         """Reads budgets and quotas."""
         return await self._call(self._rulebook.GetBudgets, request)
+
+    # rights.v1.SimulationService
+
+    async def simulate(self, request: simulation.SimulateRequest) -> simulation.SimulateResponse:
+        """Prices a cart for any member, at any time, under any rules, without effect."""
+        return await self._call(self._simulation.Simulate, request)

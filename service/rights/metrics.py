@@ -49,6 +49,7 @@ _KERNEL_SECONDS = (
     0.05,
     0.25,
 )
+_REPORT_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 # RPCs, named as go-grpc-middleware names them, so that existing dashboards fit.
@@ -80,6 +81,16 @@ REPLAYS: Final = Counter(
 QUOTES: Final = Counter("rights_quotes_total", "Quotes answered. outcome: receipt, rejection.", ["outcome"])
 QUOTE_SETTLEMENTS: Final = Counter(
     "rights_quote_settlements_total", "Settlements of a quote. outcome: receipt, rejection.", ["outcome"]
+)
+SIMULATIONS: Final = Counter(
+    "rights_simulations_total",
+    "Simulations answered. rules: in_force, version, draft; outcome: receipt, rejection.",
+    ["rules", "outcome"],
+)
+DRAFT_COMPILE_SECONDS: Final = Histogram(
+    "rights_draft_compile_seconds",
+    "Seconds a rulebook that is simulated unpublished took to be checked and compiled, beside settlements.",
+    buckets=_STAGE_SECONDS,
 )
 BOUNDED_SEARCHES: Final = Counter(
     "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
@@ -125,7 +136,8 @@ SWEEP_LAG_SECONDS: Final = Gauge(
 # Trouble.
 OVERLOAD: Final = Counter(
     "rights_overload_total",
-    "Requests shed, nothing recorded. cause: queue_length, queue_age, deadline, draining, event_streams.",
+    "Requests shed, nothing recorded. "
+    "cause: queue_length, queue_age, deadline, draining, event_streams, compilations.",
     ["cause"],
 )
 FAULTS: Final = Counter(
@@ -138,6 +150,17 @@ DATABASE_RETRIES: Final = Counter(
 )
 DATABASE_RECONNECTS: Final = Counter(
     "rights_database_reconnects_total", "Database connections made anew after a loss."
+)
+
+# Reports.
+REPORTS: Final = Counter(
+    "rights_reports_total",
+    "Reports asked for. report: clearing, liability; "
+    "outcome: balanced, unbalanced, too_large, unavailable, shed, cancelled, failed.",
+    ["report", "outcome"],
+)
+REPORT_SECONDS: Final = Histogram(
+    "rights_report_seconds", "Seconds it took to make a report.", ["report"], buckets=_REPORT_SECONDS
 )
 
 # What operators steer. Tenants and budgets are created by operators, so their number is bounded.

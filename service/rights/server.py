@@ -18,14 +18,18 @@ from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
+from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
+from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
+from rights.engine.drafts import Drafts
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
+from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
 from rights.settings import Settings, SettingsError
@@ -79,6 +83,8 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
+            *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
+            *ReportApi(registry, reader, Reports(settings)).methods(),
         ]
         lanes.start()
         stack.push_async_callback(lanes.drain)

@@ -153,6 +153,26 @@ class Settings(BaseSettings):
         description="Attempts at a batch after deadlock, serialization failure or lost connection.",
     )
 
+    # Reports.
+    reports_per_worker: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Reports a worker makes at a time, each in a process of its own; more are shed.",
+    )
+    report_timeout_seconds: float = Field(
+        300.0, gt=0, le=3600, description="Time a report may take from beginning to end."
+    )
+    report_statement_timeout_milliseconds: int = Field(
+        120_000, ge=1, le=3_600_000, description="Time the database may take for one statement of a report."
+    )
+    report_slice_size: int = Field(
+        10_000, ge=1, le=1_000_000, description="Journal entries that a report reads in one snapshot."
+    )
+    report_max_rows: int = Field(
+        100_000, ge=1, le=1_000_000, description="Rows a report may have, all its tables together."
+    )
+
     # Quotes.
     rules_poll_milliseconds: int = Field(
         250,
@@ -228,6 +248,23 @@ class Settings(BaseSettings):
     )
     event_retention_batch_size: int = Field(
         200, ge=1, le=10_000, description="Rows of events dropped in one transaction."
+    )
+
+    # Simulations.
+    simulation_max_draft_bytes: int = Field(
+        1024 * 1024,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Largest rulebook that may be simulated without being published.",
+    )
+    simulation_compilations_per_worker: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Drafts that a worker compiles at a time; more are shed, so that settlements have the core.",
+    )
+    simulation_draft_cache_size: int = Field(
+        8, ge=1, le=1000, description="Compiled drafts that a worker keeps for the next simulation."
     )
 
     # Who may call.

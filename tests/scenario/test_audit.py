@@ -514,7 +514,7 @@ SPOILT_ROWS = {
         "cancellation",
     ),
     "pending points are lost": (
-        {"wallets_equal_postings"},
+        {"wallets_equal_postings", "pending_points_have_their_settlement"},
         f"UPDATE rights.member SET pending = '[]' {DAVE}",
         "",
     ),
@@ -538,10 +538,33 @@ SPOILT_ROWS = {
         f"UPDATE rights.member SET debts = jsonb_set(debts, '{{points|platform}}', '-1') {DAVE}",
         "",
     ),
+    "what is kept is worth more than what was paid": (
+        {"refunds_leave_what_is_kept"},
+        "UPDATE rights.settlement_state SET kept = jsonb_set(kept, '{payable,1}', '9999')"
+        " WHERE tenant_id = $1 AND settlement_id = $2",
+        "parted",
+    ),
+    "more came back than was bought": (
+        {"refunds_leave_what_is_kept"},
+        "UPDATE rights.settlement_state SET kept = jsonb_set(kept, '{quantities,1}', '-1')"
+        " WHERE tenant_id = $1 AND settlement_id = $2",
+        "parted",
+    ),
+    "what came back in part is said to be back": (
+        {
+            "refunds_leave_what_is_kept",
+            "refunds_add_up_to_the_settlement",
+            "refunds_return_spent_units",
+            "pending_points_have_their_settlement",
+        },
+        "UPDATE rights.settlement_state SET state = 'refunded' WHERE tenant_id = $1 AND settlement_id = $2",
+        "parted",
+    ),
     "a refund is of nothing": (
         {
             "entries_have_their_settlement",
             "states_have_their_entry",
+            "refunds_leave_what_is_kept",
             "pending_points_have_their_settlement",
             "refunds_release_usages",
             "responses_match_entries",
@@ -556,17 +579,17 @@ SPOILT_ROWS = {
         "part",
     ),
     "the last refund pays back less": (
-        {"refunds_add_up_to_the_settlement", "postings_match_refunds"},
+        {"refunds_add_up_to_the_settlement", "refunds_leave_what_is_kept", "postings_match_refunds"},
         f"UPDATE rights.journal SET postings = {MOVED_A_CENT} {ENTRY}",
         "last",
     ),
     "a reversal pays back less": (
-        {"refunds_add_up_to_the_settlement", "postings_match_refunds"},
+        {"refunds_add_up_to_the_settlement", "refunds_leave_what_is_kept", "postings_match_refunds"},
         f"UPDATE rights.journal SET postings = {MOVED_A_CENT} {ENTRY}",
         "reversal",
     ),
     "a refund of a part pays back less": (
-        {"postings_match_refunds"},
+        {"refunds_leave_what_is_kept", "postings_match_refunds"},
         f"UPDATE rights.journal SET postings = {MOVED_A_CENT} {ENTRY}",
         "part",
     ),

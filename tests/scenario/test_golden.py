@@ -64,6 +64,20 @@ async def test_points_are_spent_soonest_expiry_first(shop: Shop) -> None:
     assert left == [(350, 0)]
 
 
+async def test_a_bonus_spent_by_its_own_name_is_spent_once(shop: Shop) -> None:
+    """Principal before bonus; an order that names the bonus, too, spends it only so, and no unit twice."""
+    balance = points(id="balance", earn=None, redeem=points()["redeem"] | {"then_asset": "bonus"})
+    await shop.open(book(assets=(balance, points(id="bonus", earn=None))))
+    await shop.member("alice")
+    await shop.credit("alice", 100, asset="balance")
+    await shop.credit("alice", 300, asset="bonus")
+    spends = [{"asset": "balance", "maximum": True}, {"asset": "bonus", "units": 200}]
+    receipt = await shop.buy("alice", line(1_000), spends=spends)
+    assert [(r.asset, r.units) for r in receipt.redemptions] == [("balance", 100), ("bonus", 200)]
+    receipt = await shop.buy("alice", line(50), spends=[{"asset": "balance", "units": 50}])
+    assert [(r.asset, r.units) for r in receipt.redemptions] == [("bonus", 50)]
+
+
 async def test_coalition_points_are_paid_by_their_issuers(shop: Shop) -> None:
     """Points earned at A and spent at B: each issuer owes B its share."""
     await shop.open(book(assets=(points(),)))

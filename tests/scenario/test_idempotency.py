@@ -1,6 +1,7 @@
 """One key, one effect, one answer."""
 
 import asyncio
+import time
 
 import grpc
 import pytest
@@ -58,6 +59,21 @@ async def test_other_operations_are_replayed_too(shop: Shop, method: str) -> Non
     answers = await asyncio.gather(*(shop.raw(method, request) for _ in range(30)))
     assert len(set(answers)) == 1
     assert (await shop.recorded())[0] == before[0] + 1
+
+
+async def test_a_granted_coupon_is_told_again_when_its_time_is_over(shop: Shop) -> None:
+    await shop.open(book(off("ten", 1_000, coupon_template_id="ten"), templates=("ten",)))
+    await shop.member("alice")
+    request = member_pb2.GrantCouponRequest(
+        idempotency_key="k", member={"member_id": "alice"}, template_id="ten"
+    )
+    request.expire_time.FromMilliseconds(int(time.time() * 1000) + 300)
+    granted = await shop.raw("GrantCoupon", encoded(request))
+    await asyncio.sleep(0.35)
+    assert await shop.raw("GrantCoupon", encoded(request)) == granted
+    request.idempotency_key = "later"
+    failed = await failure(shop.raw("GrantCoupon", encoded(request)))
+    assert list(failed.fields) == ["expire_time"]
 
 
 async def test_same_key_with_other_content_executes_nothing(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from urllib.request import urlopen
 import grpc
 import pytest
 from scenario_books import book, off, points
-from scenario_service import Caller, Shop, encoded, failure, line, refusal, running, shop_of
+from scenario_service import Caller, Shop, encoded, failure, line, refusal, running, shop_of, token
 
 from rights import audit
 from rights.embedded import EmbeddedPostgres
@@ -369,6 +369,53 @@ async def test_pausing_a_campaign_does_not_break_what_is_reserved(shop: Shop) ->
     held = await shop.reserve("alice")
     await shop.call("PauseCampaign", campaign_id="budgeted")
     assert (await shop.confirm(held.reservation_id)).receipt.payable_minor == held.receipt.payable_minor
+
+
+async def test_a_lower_cap_does_not_break_what_is_reserved(shop: Shop) -> None:
+    """The budget is below what is held: nobody gets anything more of it, but the hold is settled or given back."""
+    await shop.open(book(off("budgeted", 500, budget_id="b"), budgets={"b": 1_000}))
+    await shop.member("alice")
+    first, second = await shop.reserve("alice"), await shop.reserve("alice")
+    await shop.open(book(off("budgeted", 500, budget_id="b"), budgets={"b": 400}))
+    assert (await shop.confirm(first.reservation_id)).receipt.discount_minor == 500
+    assert (await shop.buy("alice")).discount_minor == 0
+    await shop.cancel(second.reservation_id)
+    assert (await shop.used(), await shop.held()) == ({"b": 500}, {"b": 0})
+    assert (await shop.buy("alice")).discount_minor == 0
+    assert await audit.run(shop.service.database_url) == []
+
+
+async def test_what_a_reservation_will_earn_counts_on_the_daily_limit(shop: Shop) -> None:
+    """10 points a day: while they are held for one order another earns none."""
+    capped = {"units": 1, "per_minor": 1_000, "max_units_per_day": 10}
+    await shop.open(book(assets=(points(earn=capped),)))
+    await shop.member("alice")
+    held = await shop.reserve("alice", line(50_000))
+    assert [earning.lot.amount for earning in held.receipt.earnings] == [10]
+    assert not (await shop.buy("alice", line(50_000))).earnings
+    await shop.cancel(held.reservation_id)
+    assert (await shop.buy("alice", line(50_000))).earnings[0].lot.amount == 10
+    assert await audit.run(shop.service.database_url) == []
+
+
+async def test_only_a_checkout_of_the_tenant_ends_a_reservation(shop: Shop) -> None:
+    await shop.open(book())
+    await shop.member("alice")
+    name = (await shop.reserve("alice")).reservation_id
+    operator = shop.as_caller(token(shop.tenant, "shop", ["operator", "auditor"]))
+    async with shop_of(shop.service, f"{shop.tenant}-neighbour") as neighbour:
+        for method, field in {
+            "Confirm": "reservation_id",
+            "Cancel": "reservation_id",
+            "Reverse": "settlement_id",
+            "ConfirmDelivery": "settlement_id",
+        }.items():
+            fields = {"idempotency_key": "k", field: name}
+            failed = await failure(operator.call(method, **fields))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
+            failed = await failure(neighbour.call(method, **fields))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "SETTLEMENT_NOT_FOUND")
+    assert (await shop.confirm(name)).HasField("receipt")
 
 
 async def test_wrong_transitions_name_their_fields(shop: Shop) -> None:

@@ -93,6 +93,31 @@ async def test_paused_campaign_is_told_as_the_reason(shop: Shop) -> None:
     assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "CAMPAIGN_NOT_FOUND")
 
 
+async def test_the_first_reason_by_precedence_is_told(shop: Shop) -> None:
+    """Not the first one found: a paused campaign before a coupon that nothing redeems, a limit before a bad token."""
+    await shop.open(book(off("five", 500), templates=("useless",)))
+    await shop.member("alice")
+    await shop.call("PauseCampaign", campaign_id="five")
+    selection = {
+        "required_campaign_ids": ["five"],
+        "coupon_ids": [await shop.grant("alice", "useless")],
+    }
+    response = await shop.settle(shop.order("alice", selection=selection))
+    assert response.rejection.reason == settlement_pb2.REJECTION_REASON_CAMPAIGN_PAUSED
+
+    for i in range(21):
+        order = shop.order("alice")
+        request = {
+            "idempotency_key": f"r{i}",
+            "order_id": f"r{i}",
+            "member": order.member,
+            "cart": order.cart,
+        }
+        reserved = await shop.call("Reserve", **request, quote_token=b"no token" if i == 20 else b"")
+        assert reserved.HasField("rejection") == (i == 20)
+    assert reserved.rejection.reason == settlement_pb2.REJECTION_REASON_RESERVATION_LIMIT_REACHED
+
+
 async def test_activation_switches_all_workers_at_its_time(shop: Shop) -> None:
     await shop.open(book(off("five", 500)))
     version = (await shop.call("Publish", rulebook=book(off("nine", 900), name="second"))).version

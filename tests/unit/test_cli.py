@@ -19,6 +19,9 @@ from rights.cli_calls import money, when
 from rights.settings import Settings, load_settings, settings_table, variable
 from rights.v1.rulebook_pb2 import ActivateRequest
 
+PERIOD = ("--from", "2026-11-11T00:00:00Z", "--to", "2026-11-12T00:00:00Z")
+BACKWARDS = ("--from", "2026-11-12T00:00:00Z", "--to", "2026-11-11T00:00:00Z")
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,6 +51,9 @@ def run(*words: str) -> Result:
         (["rulebook", "activate", "1", "--at", "2026-11-11T00:00:00"], 2, "name the offset"),
         (["rulebook", "activate", "0"], 2, ""),
         (["rulebook", "validate", "/nowhere.yaml"], 2, ""),
+        (["replay", "--from", "2026-11-11", "--to", "2026-11-12", "--rulebook", "1"], 2, "name the offset"),
+        (["replay", *BACKWARDS, "--rulebook", "1"], 2, "--to must be after --from"),
+        (["replay", *PERIOD, "--rulebook", "1"], 2, "RIGHTS_DATABASE_URL"),
         (["nonsense"], 2, ""),
     ],
 )
@@ -128,3 +134,18 @@ def test_amounts_and_times_for_people() -> None:
     assert money(1500, "JPY") == "1,500 JPY"
     assert when(Timestamp()) == ""
     assert when(Timestamp(seconds=1_794_326_400)) == "2026-11-10 16:00:00Z"
+
+
+def test_a_replay_needs_a_version_or_a_rulebook_without_mistakes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", "postgresql://nowhere")
+    file = tmp_path / "wrong.yaml"
+    file.write_text("name: x\nstages: [{id: a, basis: lost}]\n")
+    for rulebook, code, told in (
+        ("nowhere.yaml", 2, "neither the number of a version nor a file"),
+        (str(file), 1, "wrong.yaml:2:"),
+    ):
+        result = run("replay", *PERIOD, "--rulebook", rulebook)
+        assert result.exit_code == code, result.output
+        assert told in result.output

@@ -28,7 +28,7 @@ UNITS = (
     "_budget",
     "_per_worker",
 )
-COUNTS = ("per_member", "port", "workers")
+COUNTS = ("per_member", "port", "workers", "max_rows")
 
 
 @pytest.fixture(autouse=True)

@@ -77,8 +77,10 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
     fill_given(receipt, priced.earnings, priced.gifts)
     receipt.optimality = _PROVEN if priced.decision.proven else _BOUNDED
     receipt.optimality_gap_minor = priced.decision.gap
-    for campaign_id, reason, shortfall in priced.explanations:
-        receipt.explanations.add(campaign_id=campaign_id, reason=reason * 10, shortfall_minor=shortfall)
+    for campaign_id, coupon_id, reason, shortfall in priced.explanations:
+        receipt.explanations.add(
+            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason * 10, shortfall_minor=shortfall
+        )
 
 
 def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: list[Gift]) -> None:

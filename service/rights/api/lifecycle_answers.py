@@ -159,8 +159,10 @@ def _fill_refund(message: pb.Refund, outcome: Refund, entry_id: str, now_ms: int
 
 
 def _fill_shift(message: pb.RefundedAdjustment | pb.RefundedRedemption, shift: Shift) -> None:
-    for index, amount in shift.allocations:
-        message.allocations.add(line_index=index, amount_minor=amount)
+    for position, (index, amount) in enumerate(shift.allocations):
+        allocation = message.allocations.add(line_index=index, amount_minor=amount)
+        if shift.payers is not None:
+            answers.fill_payers(allocation.funding, shift.payers[position])
     answers.fill_payers(message.funding, shift.funding)
 
 

@@ -4,7 +4,7 @@ from rights.api.fields import Mistakes, is_id, shown
 from rights.domain import limits
 from rights.domain.model import Line, Order, Spend
 from rights.domain.validation import currencies
-from rights.v1 import common_pb2, settlement_pb2
+from rights.v1 import common_pb2, settlement_pb2, simulation_pb2
 
 
 def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes) -> None:
@@ -26,11 +26,18 @@ def check_identity(path: str, identity: common_pb2.Identity, mistakes: Mistakes)
 
 # What names a member, a cart, and what may be used on it.
 Request = settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest | settlement_pb2.QuoteRequest
+# The same for a member that need not exist.
+AnyonesRequest = Request | simulation_pb2.SimulateRequest
 
 
 def to_order(request: Request, mistakes: Mistakes) -> Order:
     """The order of a request; its member is still to be resolved. All mistakes are collected."""
     check_member(request.member, mistakes)
+    return to_order_of_anyone(request, mistakes)
+
+
+def to_order_of_anyone(request: AnyonesRequest, mistakes: Mistakes) -> Order:
+    """The order of a request whose member is another's concern."""
     selection = request.selection
     mode = selection.coupon_mode
     coupon_ids: list[str] | None = mistakes.ids(
@@ -47,6 +54,8 @@ def to_order(request: Request, mistakes: Mistakes) -> Order:
         coupon_ids = None
     elif mode != settlement_pb2.Selection.COUPON_MODE_NONE:
         mistakes.add("selection.coupon_mode", f"{mode} is not a mode")
+    if selection.forbidden_coupon_ids and coupon_ids is not None:
+        mistakes.add("selection.forbidden_coupon_ids", "must be empty unless coupon_mode is COUPON_MODE_BEST")
     if request.channel:
         mistakes.id("channel", request.channel)
     if request.business_line:
@@ -61,6 +70,9 @@ def to_order(request: Request, mistakes: Mistakes) -> Order:
         ),
         forbidden_campaigns=mistakes.ids(
             "selection.forbidden_campaign_ids", selection.forbidden_campaign_ids, limits.MAX_CAMPAIGN_IDS
+        ),
+        forbidden_coupons=mistakes.ids(
+            "selection.forbidden_coupon_ids", selection.forbidden_coupon_ids, limits.MAX_COUPON_IDS
         ),
         spends=_spends(request, mistakes),
         channel=request.channel,
@@ -110,7 +122,7 @@ def _lines(cart: settlement_pb2.Cart, mistakes: Mistakes) -> list[Line]:
     return lines
 
 
-def _spends(request: Request, mistakes: Mistakes) -> list[Spend]:
+def _spends(request: AnyonesRequest, mistakes: Mistakes) -> list[Spend]:
     if not request.spends:
         return []
     mistakes.count("spends", request.spends, 0, limits.MAX_SPENDS)

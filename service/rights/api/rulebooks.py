@@ -1,6 +1,5 @@
 """rights.v1.RulebookService: validate, publish, activate, pause, read."""
 
-import asyncio
 import re
 
 from rights.api import answers
@@ -10,6 +9,7 @@ from rights.api.members import page_size
 from rights.api.methods import Call, Method
 from rights.domain.validation import Mistake, validate
 from rights.engine import clock
+from rights.engine.beside import beside
 from rights.engine.errors import Refused
 from rights.engine.registry import Registry, TenantRules
 from rights.store.operator import Operator
@@ -58,7 +58,7 @@ class RulebookApi:
         """Stores the next version; nothing invalid gets past."""
         mistakes = await self._mistakes(request.rulebook)
         if mistakes:
-            raise invalid_fields(((m.path, _located(m)) for m in mistakes), "RULEBOOK_INVALID")
+            raise rulebook_invalid(mistakes)
         version, created = await self._operator.publish(call.tenant, request.rulebook, call.caller)
         return pb.PublishResponse(version=version, created=created)
 
@@ -151,7 +151,7 @@ class RulebookApi:
 
     async def _mistakes(self, rulebook: pb.Rulebook) -> list[Mistake]:
         # Type-checking thousands of conditions takes a while; settlements go on meanwhile.
-        return await asyncio.to_thread(validate, rulebook)
+        return await beside(validate, rulebook)
 
     async def _set_paused(self, call: Call, campaign_id: str, paused: bool) -> bool:
         mistakes = Mistakes()
@@ -167,6 +167,11 @@ class RulebookApi:
                 metadata={"campaign_id": campaign_id},
             )
         return await self._operator.set_paused(call.tenant, campaign_id, paused, call.caller)
+
+
+def rulebook_invalid(mistakes: list[Mistake]) -> ApiError:
+    """RULEBOOK_INVALID naming every mistake."""
+    return invalid_fields(((m.path, _located(m)) for m in mistakes), "RULEBOOK_INVALID")
 
 
 def _located(mistake: Mistake) -> str:

@@ -1,6 +1,7 @@
 """Stored settlements read back: the receipt's message as the domain's Sale."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
@@ -20,14 +21,25 @@ from rights.store.reader import StoredSettlement
 from rights.v1 import common_pb2, settlement_pb2
 
 
-def request_of(stored: StoredSettlement) -> settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest:
+class Booked(Protocol):
+    """A journal entry of a settlement or reservation, however it was read: the stored messages."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def request(self) -> bytes: ...
+    @property
+    def response(self) -> bytes: ...
+
+
+def request_of(stored: Booked) -> settlement_pb2.SettleRequest | settlement_pb2.ReserveRequest:
     """The request as it was sent."""
     if stored.kind == "reserve":
         return settlement_pb2.ReserveRequest.FromString(stored.request)
     return settlement_pb2.SettleRequest.FromString(stored.request)
 
 
-def receipt_of(stored: StoredSettlement) -> settlement_pb2.Receipt:
+def receipt_of(stored: Booked) -> settlement_pb2.Receipt:
     """The receipt as first given."""
     if stored.kind == "reserve":
         return settlement_pb2.ReserveResponse.FromString(stored.response).reservation.receipt

@@ -73,6 +73,7 @@ class SettlementApi:
                 "MEMBER_NOT_FOUND", f"no member {order.member_id!r}", {"member_id": order.member_id}
             )
         revision, wallet = state
+        order.wallet_ms = now_ms
         rules = await self._registry.rules(call.tenant, revision)
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)

@@ -66,6 +66,8 @@ def choose_coupons(order: Order, wallet: Wallet, book: Book, now_ms: int) -> dic
         held = [
             c for c in wallet.coupons.values() if c.state == "held" and c.starts_ms <= now_ms < c.expires_ms
         ]
+        if order.forbidden_coupons:
+            held = [c for c in held if c.coupon_id not in order.forbidden_coupons]
     else:
         held = [wallet.coupons[coupon_id] for coupon_id in order.coupon_ids]
     chosen: dict[int, Coupon] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from rights.domain.limits import NEVER_MS
 from rights.domain.plan import Decision
 
 
@@ -47,7 +48,11 @@ class QuotePin:
 
 @dataclass(slots=True)
 class Order:
-    """A cart to price for a member. `coupon_ids` is None when the service may choose."""
+    """A cart to price for a member. `coupon_ids` is None when the service may choose.
+
+    `wallet_ms` is when the wallet was read, where that is before the time priced for: explanations tell
+    of coupons that expire in between.
+    """
 
     member_id: str
     currency: str
@@ -60,6 +65,8 @@ class Order:
     business_line: str
     explain: bool
     pin: QuotePin | None = None
+    forbidden_coupons: list[str] = field(default_factory=list)
+    wallet_ms: int = NEVER_MS
 
 
 class Lot(NamedTuple):
@@ -248,6 +255,15 @@ class Gift:
     coupon: Coupon | None = None
 
 
+class Explanation(NamedTuple):
+    """Why a campaign did not apply or, with a coupon, why that was not used. `reason`: see domain.explain."""
+
+    campaign_id: str
+    coupon_id: str
+    reason: int
+    shortfall: int
+
+
 @dataclass(slots=True)
 class Priced:
     """A priced order: all of a receipt but its ids."""
@@ -265,7 +281,7 @@ class Priced:
     earnings: list[Earning]
     gifts: list[Gift]
     decision: Decision
-    explanations: list[tuple[str, int, int]]  # campaign id, plan.Reason, shortfall
+    explanations: list[Explanation]
     kernel_seconds: float  # what the decision took; never part of a receipt
 
 
@@ -365,12 +381,16 @@ class Clawback:
 
 @dataclass(slots=True)
 class Shift:
-    """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`."""
+    """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
+
+    payers: per allocation who pays it; None where LOTS pays for all.
+    """
 
     name: str  # campaign or asset
     amount: int
     allocations: list[tuple[int, int]]
     funding: Payers
+    payers: list[Payers] | None = None
     units: int = 0
     lots: list[Lot] = field(default_factory=list)
 

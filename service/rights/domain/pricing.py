@@ -5,11 +5,12 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import earning, facts, funding, gifts, spending
+from rights.domain import earning, explain, facts, funding, gifts, spending
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
     Coupon,
+    Explanation,
     InvalidField,
     Order,
     Priced,
@@ -49,7 +50,7 @@ def price(
             f"{order.currency!r}: the rulebook in force (version {book.version}) settles {book.currency}",
             reason="CURRENCY_NOT_SETTLED",
         )
-    standing = book.standing(now_ms, paused)
+    asked, standing = order, book.standing(now_ms, paused)
     if order.pin is not None:
         order, standing = _as_quoted(order, book, standing)
     if order.coupon_ids is not None:
@@ -57,15 +58,18 @@ def price(
         if refused:
             return refused
     coupons = facts.choose_coupons(order, wallet, book, now_ms)
-    required, refused = _required(order, wallet, book, coupons)
-    if refused:
+    required, refused = _required(order, book, coupons)
+    if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
     if not decision.met:
-        return _unmet(decision, book, order, coupons)
+        unmet = _unmet(decision, book, order, coupons)
+        return min(refused or unmet, unmet, key=lambda r: r.reason)
+    if refused:
+        return refused
 
     redeemed = spending.redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
     if isinstance(redeemed, Rejection):
@@ -79,6 +83,13 @@ def price(
             f"the quoted {order.pin.payable} would now be {payable}",
             abs(payable - order.pin.payable),
         )
+    why: list[Explanation] = []
+    if order.explain:
+        free, choice = decision, coupons
+        if order.pin is not None:
+            rules = book.standing(now_ms, paused)
+            free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
+        why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
     adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
     return Priced(
         version=book.version,
@@ -94,7 +105,7 @@ def price(
         earnings=earning.earn(request, decision, book, wallet, left, now_ms),
         gifts=gifts.gifts(request, decision, book, wallet, remaining, payable, now_ms),
         decision=decision,
-        explanations=[(book.campaigns[c].id, reason, short) for c, reason, short in decision.not_applied],
+        explanations=why,
         kernel_seconds=kernel_seconds,
     )
 
@@ -122,6 +133,22 @@ def _as_quoted(order: Order, book: Book, standing: bytes) -> tuple[Order, bytes]
     return quoted, bytes(allowed)
 
 
+def _without_quote(
+    order: Order,
+    wallet: Wallet,
+    book: Book,
+    remaining: list[int],
+    standing: bytes,
+    now_ms: int,
+    node_budget: int,
+) -> tuple[Decision, dict[int, Coupon]]:
+    """What would apply, and which coupons were chosen from, if the order had come without its quote."""
+    coupons = facts.choose_coupons(order, wallet, book, now_ms)
+    required, _ = _required(order, book, coupons)
+    request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    return book.program.decide(request, node_budget, True), coupons
+
+
 def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejection | None:
     """The first refusal, by precedence of reasons, of the coupons an order names."""
     refusals: list[Rejection] = []
@@ -145,10 +172,11 @@ def _refuse_coupons(coupon_ids: list[str], wallet: Wallet, now_ms: int) -> Rejec
     return min(refusals, key=lambda r: r.reason, default=None)
 
 
-def _required(
-    order: Order, wallet: Wallet, book: Book, coupons: dict[int, Coupon]
-) -> tuple[list[int], Rejection | None]:
-    """Indices of the campaigns that must apply: those named, and those that redeem the coupons named."""
+def _required(order: Order, book: Book, coupons: dict[int, Coupon]) -> tuple[list[int], Rejection | None]:
+    """Indices of the campaigns that must apply: those named, and those that redeem the coupons named.
+
+    With the refusal of what cannot be among them: an unknown campaign, a coupon that none redeems.
+    """
     required: dict[int, None] = {}
     for campaign_id in order.required_campaigns:
         campaign = book.by_id.get(campaign_id)
@@ -157,12 +185,14 @@ def _required(
             return [], Rejection(RejectionReason.CAMPAIGN_UNKNOWN, campaign_id, message)
         required[campaign.index] = None
     used = {coupon.coupon_id: campaign for campaign, coupon in coupons.items()}
+    refused = None
     for coupon_id in order.coupon_ids or ():
-        if coupon_id not in used:
+        if coupon_id in used:
+            required[used[coupon_id]] = None
+        elif refused is None:
             message = f"coupon {coupon_id}: no campaign redeems it on this order"
-            return [], Rejection(RejectionReason.COUPON_NOT_APPLICABLE, coupon_id, message)
-        required[used[coupon_id]] = None
-    return list(required), None
+            refused = Rejection(RejectionReason.COUPON_NOT_APPLICABLE, coupon_id, message)
+    return list(required), refused
 
 
 def _unmet(decision: Decision, book: Book, order: Order, coupons: dict[int, Coupon]) -> Rejection:

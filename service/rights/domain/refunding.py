@@ -6,6 +6,7 @@ from rights.domain import funding, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
+    LOTS,
     Delivered,
     Effects,
     Lot,
@@ -117,17 +118,14 @@ def _shifts(names: list[str], before: list[Shares], after: list[Shares]) -> list
     """Per adjustment or redemption that changes, by how much, per line and per party."""
     shifts = []
     for name, old, new in zip(names, before, after, strict=True):
-        lines: dict[int, int] = defaultdict(int)
-        parties: Payers = defaultdict(int)
-        for shares, sign in ((old, 1), (new, -1)):
-            for i, payers in shares.items():
-                for party, part in payers.items():
-                    lines[i] += sign * part
-                    parties[party] += sign * part
-        allocations = [(i, part) for i, part in sorted(lines.items()) if part]
-        if allocations or any(parties.values()):
-            paid = {party: part for party, part in parties.items() if part}
-            shifts.append(Shift(name, sum(lines.values()), allocations, paid))
+        lines = {i: _difference(old.get(i, {}), new.get(i, {})) for i in sorted(old.keys() | new.keys())}
+        lines = {i: payers for i, payers in lines.items() if payers}
+        if lines:
+            allocations = [(i, sum(payers.values())) for i, payers in lines.items()]
+            paid = {party: part for party, part in funding.total(lines.values()).items() if part}
+            only_lots = all(payers.keys() == {LOTS} for payers in lines.values())
+            payers_of = None if only_lots else list(lines.values())
+            shifts.append(Shift(name, sum(paid.values()), allocations, paid, payers_of))
     return shifts
 
 

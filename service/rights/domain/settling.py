@@ -30,7 +30,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 
 # A use that a campaign, an earning or a gift takes, and the limit of the deciding rulebook it falls under.
-_Use = tuple[Usage, Limit | None]
+Use = tuple[Usage, Limit | None]
 
 
 def settle(
@@ -59,7 +59,7 @@ def settle(
             effects.moves.append((adjustment.coupon_id, "redeem"))
     if wallet.counters:
         wallet.forget_counters(book.day(now_ms))
-    for usage, limit in _uses(priced, book, now_ms):
+    for usage, limit in uses_of(priced, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, limit)
     _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
     if priced.gifts:
@@ -100,7 +100,7 @@ def reserve(
             hold.coupons.append(adjustment.coupon_id)
     if wallet.counters:
         wallet.forget_counters(book.day(now_ms))
-    for usage, limit in _uses(priced, book, now_ms):
+    for usage, limit in uses_of(priced, book, now_ms):
         kept = usage if usage.kind == "counter" else usage._replace(kind=f"held_{usage.kind}")
         ledger.book_usage(wallet, used, effects, kept, limit)
         hold.usages.append(kept)
@@ -213,9 +213,9 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
     effects.postings = funding.postings(order.currency, legs)
 
 
-def _uses(priced: Priced, book: Book, now_ms: int) -> list[_Use]:
+def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
     """Every use that a priced order takes of budgets, quotas and member limits."""
-    uses: list[_Use] = []
+    uses: list[Use] = []
     for adjustment in priced.adjustments:
         _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
     for earning in priced.earnings:
@@ -229,7 +229,7 @@ def _uses(priced: Priced, book: Book, now_ms: int) -> list[_Use]:
     return uses
 
 
-def _add_campaign(uses: list[_Use], campaign_id: str, amount: int, book: Book, now_ms: int) -> None:
+def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, now_ms: int) -> None:
     campaign = book.by_id[campaign_id]
     plan = book.plan.campaigns[campaign.index]
     for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):

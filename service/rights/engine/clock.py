@@ -16,3 +16,8 @@ def now_ms() -> int:
 def entry_id(at_ms: int) -> str:
     """A new journal entry id: unique, 26 characters, sorting by time and then by order of decision."""
     return f"{at_ms:012x}{next(_SEQUENCE) & 0xFFFFFF:06x}{_PROCESS}"
+
+
+def first_id(at_ms: int) -> str:
+    """Sorts before every entry id of a millisecond and after those of earlier ones."""
+    return f"{at_ms:012x}"

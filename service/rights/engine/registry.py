@@ -14,6 +14,7 @@ import structlog
 from rights import metrics
 from rights.domain.book import Book, Kernel
 from rights.engine import clock
+from rights.engine.beside import beside
 from rights.engine.errors import Refused
 from rights.store.connect import CONNECTION_LOST
 from rights.store.reader import Reader
@@ -130,6 +131,6 @@ class Registry:
         if stored is None:
             raise Refused("RULEBOOK_NOT_FOUND", f"no rulebook version {version}", {"version": str(version)})
         # Compiling thousands of conditions takes a while; settlements go on meanwhile.
-        book = await asyncio.to_thread(Book, version, stored.rulebook, self._kernel)
+        book = await beside(Book, version, stored.rulebook, self._kernel)
         self._books.setdefault(tenant, {})[version] = book
         log.info("rulebook_loaded", tenant=tenant, version=version, campaigns=len(book.campaigns))

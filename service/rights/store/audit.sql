@@ -192,21 +192,20 @@ WHERE (j.usages, j.coupons) IS DISTINCT FROM
                              FROM jsonb_array_elements(h.value -> 'coupons') c))
 
 -- name: pending_points_have_their_settlement
--- Points are pending for a settlement of the member that earned as many, and that has not come back as a whole.
-SELECT format('%s/%s: %s %s of %s are pending for %s, which %s', p.tenant_id, p.member_id, p.amount, p.asset, p.origin,
-              p.settlement_id, CASE WHEN earned IS NULL THEN 'did not earn them' ELSE 'is ' || state || ' and earned '
-              || earned END)
-FROM rights.pending_lot p
-LEFT JOIN LATERAL (SELECT sum(g.amount) AS earned FROM rights.journal j
-                   JOIN rights.posting g USING (tenant_id, member_id, entry_id)
-                   WHERE j.tenant_id = p.tenant_id AND j.member_id = p.member_id
-                     AND p.settlement_id = coalesce(j.settlement_id, j.entry_id)
-                     AND j.kind IN ('settle', 'confirm', 'refund', 'release', 'deliver')
-                     AND g.account = 'pending' AND g.asset = p.asset AND g.origin = p.origin) AS e ON true
-LEFT JOIN LATERAL (SELECT coalesce(min(s.state), 'settled') AS state FROM rights.settlement_state s
-                   WHERE s.tenant_id = p.tenant_id AND s.member_id = p.member_id
-                     AND s.settlement_id = p.settlement_id) AS s ON true
-WHERE state <> 'settled' OR earned IS DISTINCT FROM p.amount
+-- What is pending for a settlement is what it earned so and has neither become available nor been taken back; and
+-- nothing is pending for one that has come back as a whole.
+SELECT format('%s/%s: %s %s of %s are pending for %s, which is %s and has %s left', tenant_id, member_id, pending, asset,
+              origin, settlement_id, coalesce(s.state, 'settled'), earned)
+FROM (SELECT tenant_id, member_id, settlement_id, asset, origin, sum(pending) AS pending, sum(earned) AS earned
+      FROM (SELECT tenant_id, member_id, settlement_id, asset, origin, amount AS pending, 0 AS earned
+            FROM rights.pending_lot
+            UNION ALL
+            SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id), p.value ->> 1, p.value ->> 4, 0,
+                   (p.value ->> 2)::bigint
+            FROM rights.journal j, jsonb_array_elements(j.postings) p WHERE p.value ->> 0 = 'pending') AS moved
+      GROUP BY tenant_id, member_id, settlement_id, asset, origin) AS compared
+LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
+WHERE pending <> earned OR pending <> 0 AND s.state <> 'settled'
 
 -- name: due_is_the_soonest
 -- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
@@ -257,10 +256,29 @@ SELECT format('%s/%s settlement %s: %s of %s is off by %s', s.tenant_id, s.membe
               p.account, sum(p.amount))
 FROM rights.settlement_state s
 JOIN rights.journal j
-  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND s.settlement_id IN (j.entry_id, j.settlement_id)
+  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id
+     AND coalesce(j.settlement_id, j.entry_id) = s.settlement_id
 JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id AND p.entry_id = j.entry_id
 WHERE s.state IN ('refunded', 'reversed') AND p.asset ~ '^[A-Z]{3}$'
 GROUP BY s.tenant_id, s.member_id, s.settlement_id, p.asset, p.account HAVING sum(p.amount) <> 0
+
+-- name: refunds_leave_what_is_kept
+-- After any refund, what the member has paid in all is the price of what is kept: of each line something or nothing,
+-- and of the whole nothing exactly when it is refunded or reversed.
+SELECT format('%s/%s settlement %s is %s: %s items are kept for %s, paid are %s', tenant_id, member_id, settlement_id,
+              state, items, payable, paid)
+FROM rights.settlement_state s
+LEFT JOIN (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS settlement_id,
+                  -sum((p.value ->> 2)::bigint) AS paid
+           FROM rights.journal j, jsonb_array_elements(j.postings) p WHERE p.value ->> 0 = 'payment'
+           GROUP BY 1, 2, 3) AS payments USING (tenant_id, member_id, settlement_id),
+     LATERAL (SELECT sum(q.value::bigint) AS items, min(q.value::bigint) AS least_items
+              FROM jsonb_array_elements(s.kept -> 'quantities') q) AS quantities,
+     LATERAL (SELECT sum(a.value::bigint) AS payable, min(a.value::bigint) AS least
+              FROM jsonb_array_elements(s.kept -> 'payable') a) AS payables
+WHERE s.kept IS NOT NULL
+  AND (payable <> coalesce(paid, 0) OR least_items < 0 OR least < 0
+       OR (items = 0) <> (state IN ('refunded', 'reversed')))
 
 -- name: refunds_return_spent_units
 -- When everything has come back, what was spent is back in the lots it came from: same asset, expiry and origin. What
@@ -271,7 +289,8 @@ SELECT format('%s/%s settlement %s: its issuers of %s are off by %s', s.tenant_i
               p.asset, sum(p.amount))
 FROM rights.settlement_state s
 JOIN rights.journal j
-  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id AND s.settlement_id IN (j.entry_id, j.settlement_id)
+  ON j.tenant_id = s.tenant_id AND j.member_id = s.member_id
+     AND coalesce(j.settlement_id, j.entry_id) = s.settlement_id
 JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id AND p.entry_id = j.entry_id
 WHERE s.state IN ('refunded', 'reversed') AND s.kept IS NOT NULL AND p.asset !~ '^[A-Z]{3}$'
   AND p.account NOT IN ('member', 'held', 'pending', 'debt')

@@ -1,0 +1,197 @@
+"""Clearing and liability put together from sums, with their checks."""
+
+import pytest
+
+from rights.domain.clearing import Clearing, ClearingPosition, clearing
+from rights.domain.dues import Dues, Sale
+from rights.domain.liability import (
+    CouponCount,
+    Holding,
+    OutstandingCoupons,
+    OutstandingUnits,
+    Share,
+    liability,
+)
+from rights.domain.report import Check, LegSum, ReportTooLarge, UnitMovement, movements
+from rights.v1 import rulebook_pb2
+from rights.v1 import settlement_pb2 as pb
+
+
+def leg(
+    kind: str, account: str, amount: int, asset: str = "CNY", issuer: str = "", past: bool = False
+) -> LegSum:
+    return LegSum(kind, account, asset, issuer, past, amount)
+
+
+def sale(payable: int, funded: int) -> Sale:
+    discount = {
+        "campaign_id": "c",
+        "allocations": [{"line_index": 0, "amount_minor": funded}],
+        "funding": [{"party": "platform", "amount_minor": funded}],
+    }
+    lines = [pb.ReceiptLine(payable_minor=payable)]
+    return Sale(["a"], pb.Receipt(currency="CNY", lines=lines, adjustments=[discount]))
+
+
+MONEY = [
+    leg("settle", "payment", -90),
+    leg("settle", "merchant/a", 100),
+    leg("settle", "platform", -10),
+    leg("top_up", "payment", -500),
+    leg("top_up", "platform", 500),
+]
+
+
+def report(legs: list[LegSum], max_rows: int = 100) -> Clearing:
+    dues = Dues()
+    dues.settled(sale(90, 10))
+    return clearing(legs, dues, max_rows)
+
+
+def test_positions_by_cause() -> None:
+    made = report(MONEY)
+    assert made.positions == [
+        ClearingPosition("CNY", "merchant/a", 100, 0, 0, 100),
+        ClearingPosition("CNY", "payment", -90, 0, -500, -590),
+        ClearingPosition("CNY", "platform", -10, 0, 500, 490),
+    ]
+    assert made.checks == [
+        Check("positions_sum_to_zero", "CNY", 0, 0),
+        Check("dues_equal_positions", "CNY", 0, 0),
+    ]
+
+
+def test_postings_that_do_not_sum_to_zero_fail() -> None:
+    made = report([*MONEY, leg("settle", "brand/x", 3)])
+    (zero, dues) = made.checks
+    assert zero == Check("positions_sum_to_zero", "CNY", 0, 3)
+    assert not zero.passed
+    assert dues.detail == "brand/x: 3 by postings, 0 by receipts"
+
+
+def test_dues_that_differ_from_postings_fail_and_name_the_parties() -> None:
+    wrong = [leg("settle", f"merchant/{m}", amount) for m, amount in zip("bcde", (1, 1, 1, -3), strict=True)]
+    zero, dues = report([*MONEY, *wrong]).checks
+    assert zero.passed
+    assert not dues.passed
+    assert (dues.expected, dues.actual) == (0, 6)
+    assert dues.detail == (
+        "merchant/b: 1 by postings, 0 by receipts; merchant/c: 1 by postings, 0 by receipts; "
+        "merchant/d: 1 by postings, 0 by receipts; and 1 more"
+    )
+
+
+def test_a_shift_between_causes_is_no_match() -> None:
+    """Sums that are right in all, but of the wrong cause, are not right."""
+    booked = [leg("refund" if x.kind == "settle" else x.kind, x.account, x.amount) for x in MONEY]
+    assert [check.passed for check in report(booked).checks] == [True, False]
+
+
+def test_too_many_rows_and_too_large_sums() -> None:
+    with pytest.raises(ReportTooLarge, match="6 rows, 5 are allowed"):
+        report(MONEY, 5)
+    huge = 2**63
+    with pytest.raises(ReportTooLarge, match=f"a sum of {huge}"):
+        report([*MONEY, leg("settle", "x", huge), leg("settle", "y", -huge)])
+
+
+def units(kind: str, account: str, amount: int, past: bool = False) -> list[LegSum]:
+    """A leg of a holder and the issuer's against it."""
+    return [leg(kind, account, amount, "points", "platform", past), leg(kind, "platform", -amount, "points")]
+
+
+def test_movements_by_cause() -> None:
+    legs = [
+        *units("credit", "member", 1_000),
+        *units("settle", "pending", 50),
+        *units("settle", "member", -300),
+        leg("reserve", "member", -200, "points", "platform"),
+        leg("reserve", "held", 200, "points", "platform"),
+        *units("confirm", "held", -150, past=True),  # held in time: spent, whenever it is confirmed
+        *units("lapse", "held", -50),
+        *units("refund", "member", 90),
+        *units("refund", "member", -30, past=True),  # came back after its time
+        *units("refund", "pending", -20),
+        *units("refund", "debt", -5),
+        *units("expire", "member", -100, past=True),
+    ]
+    moved, held = movements(legs)
+    assert moved == [UnitMovement("points", "platform", 1_050, 450, 90, 180, 25, 485)]
+    assert held == {"points": 485}
+
+
+def test_movements_that_differ_from_holdings_fail() -> None:
+    legs = [*units("credit", "member", 10), leg("credit", "member", 1, "points", "platform")]
+    made = clearing(legs, Dues(), 10)
+    assert made.checks == [Check("movements_equal_holdings", "points", 11, 10)]
+    assert not made.checks[0].passed
+
+
+def test_an_unknown_kind_of_entry_is_not_passed_over() -> None:
+    with pytest.raises(KeyError, match="tax"):
+        report([*MONEY, leg("tax", "platform", 1)])
+
+
+RULEBOOK = rulebook_pb2.Rulebook(
+    currency="CNY",
+    assets=[
+        {"id": "points", "issuer": "platform", "redeem": {"units": 200, "value_minor": 100}},
+        {"id": "score", "issuer": "platform"},
+    ],
+    campaigns=[
+        {
+            "id": "ten",
+            "coupon_template_id": "ten-off",
+            "funding": [
+                {"party": rulebook_pb2.FundingShare.PARTY_BRAND, "party_id": "x", "share_bps": 6_000},
+                {"party": rulebook_pb2.FundingShare.PARTY_PLATFORM, "share_bps": 4_000},
+            ],
+        }
+    ],
+)
+
+
+def test_liability_by_month_and_issuer() -> None:
+    holdings = [
+        Holding("member", "points", "platform", "2026-11", False, 101),
+        Holding("member", "points", "platform", "2026-10", True, 40),
+        Holding("held", "points", "platform", "2026-11", False, 60),
+        Holding("pending", "points", "platform", "", False, 7),
+        Holding("debt", "points", "platform", "", False, -20),
+        Holding("member", "score", "platform", "", False, 9),
+    ]
+    counts = [
+        CouponCount("ten-off", "2026-11", "held", 3),
+        CouponCount("ten-off", "2026-11", "reserved", 1),
+        CouponCount("old", "", "held", 2),
+    ]
+    legs = [
+        *units("credit", "member", 188),
+        leg("credit", "platform", -9, "score"),
+        leg("credit", "member", 9, "score", "platform"),
+    ]
+    made = liability(holdings, counts, legs, RULEBOOK, 100)
+    assert made.units == [
+        OutstandingUnits("points", "", "platform", 0, 0, 0, 7, -20, -13, "CNY", 4),  # 3.5, half up
+        OutstandingUnits("points", "2026-10", "platform", 0, 40, 0, 0, 0, 40, "CNY", 0),
+        OutstandingUnits("points", "2026-11", "platform", 101, 0, 60, 0, 0, 161, "CNY", 81),  # 80.5
+        OutstandingUnits("score", "", "platform", 9, 0, 0, 0, 0, 9, "", 0),
+    ]
+    shares = (
+        Share(rulebook_pb2.FundingShare.PARTY_BRAND, "x", 6_000),
+        Share(rulebook_pb2.FundingShare.PARTY_PLATFORM, "", 4_000),
+    )
+    assert made.coupons == [
+        OutstandingCoupons("old", "", 2, 0, "", ()),
+        OutstandingCoupons("ten-off", "2026-11", 3, 1, "ten", shares),
+    ]
+    assert made.checks == [
+        Check("outstanding_equals_movements", "points", 188, 188),
+        Check("outstanding_equals_movements", "score", 9, 9),
+    ]
+
+
+def test_wallets_that_differ_from_postings_fail() -> None:
+    made = liability([Holding("member", "points", "platform", "", False, 5)], [], [], RULEBOOK, 100)
+    assert made.checks == [Check("outstanding_equals_movements", "points", 0, 5)]
+    assert not made.checks[0].passed
