@@ -318,6 +318,19 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     "s",
                     [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
                 ),
+                panel(
+                    "Reports",
+                    "Clearing and liability reports by outcome; an unbalanced one means the books are wrong.",
+                    "ops",
+                    [(total("rights_reports_total", "report, outcome"), "{{report}}: {{outcome}}")],
+                    stack=True,
+                ),
+                panel(
+                    "Time of a report, p99",
+                    "Reports are made in a process of their own.",
+                    "s",
+                    [(quantile(0.99, "rights_report_seconds", "report"), "{{report}}")],
+                ),
             ],
         ),
         (
