@@ -871,7 +871,8 @@ class _Search:
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
     cannot win the tie. `node_budget` counts turns in BEST stages and, as ten of them, every bound that is
-    made; not dives. One descent is always paid for. When it is used up, what is still unexplored counts in `lowest_open`.
+    made; not dives. One descent is always paid for. When it is used up, what is still unexplored counts in
+    `lowest_open`.
 
     If the budget ends before any combination was found (first descents can fail where campaigns are
     mandatory or required), one more descent takes only what must be taken.
