@@ -160,6 +160,7 @@ cdef enum:  # see twin
     SHIFT = 20
     FEWEST_BITS = 12
     STEEPEST = 4
+    BOUND_NODES = 10
     MOST_PARTS = 64
     DIVES = 2
 
@@ -1208,7 +1209,10 @@ cdef class Program:
         for i in range(self.line_count):
             total += self.listed[i]
         self.shift = 0
-        while self.shift < SHIFT and total <= (((<int64_t>1 << 61) - 1) >> (self.shift + 1)) // (self.discount_count + 8):
+        while (
+            self.shift < SHIFT
+            and total <= (((<int64_t>1 << 61) - 1) >> (self.shift + 1)) // (self.discount_count + 8)
+        ):
             self.shift += 1
         if self.shift < FEWEST_BITS:
             self.shift = 0
@@ -2126,7 +2130,11 @@ cdef class Program:
         """See twin._Search."""
         cdef int32_t i, k
         self.constrained = constrained
-        self.node_limit = node_budget if node_budget > self.free_count else self.free_count
+        self.node_limit = self.free_count
+        for i in range(self.discount_count):
+            if self.candidates[i].first_of_stage and self.candidates[i].in_best_stage:
+                self.node_limit += BOUND_NODES
+        self.node_limit = most_of_two(node_budget, self.node_limit)
         self.nodes = 0
         self.parts = 0
         self.forced_count = 0
@@ -2195,8 +2203,8 @@ cdef class Program:
             self.cut_off = True
             return
         self.parts += 1
+        self.nodes += BOUND_NODES
         if self.split.loose >= 0 and self.parts < MOST_PARTS:
-            self.nodes += 1
             split = self.split
             part = self.parts
             chosen = &self.candidates[split.candidate]
@@ -2245,6 +2253,8 @@ cdef class Program:
                 self.enter_stage(i)
                 if candidate.in_best_stage:
                     self.make_bound(i)
+                    if not self.diving and not self.minimal:
+                        self.nodes += BOUND_NODES
             if not self.take_turn(i, candidate):
                 break
             i += 1
@@ -2279,7 +2289,9 @@ cdef class Program:
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if required or self.forced[i] or (candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)):
+            if required or self.forced[i] or (
+                candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
+            ):
                 return False
             self.step(i, False, 0, False)
             return True

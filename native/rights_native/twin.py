@@ -503,6 +503,7 @@ class _Branch:
 SHIFT = 20  # fractional bits of bounds, where amounts leave room for them ...
 FEWEST_BITS = 12  # ... and at least so many; else there are none
 STEEPEST = 4  # of a line: this many minor units for one
+BOUND_NODES = 10  # what making a bound takes, in nodes
 MOST_PARTS = 64  # into which a search is split
 DIVES = 2
 
@@ -866,8 +867,9 @@ class _Search:
 
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
-    cannot win the tie. `node_budget` counts turns in BEST stages and splits, not dives; one descent is
-    always paid for. When it is used up, what is still unexplored counts in `lowest_open`.
+    cannot win the tie. `node_budget` counts turns in BEST stages and, as ten of them, every bound that is
+    made; not dives. One descent is always paid for. When it is used up, what is still unexplored
+    counts in `lowest_open`.
 
     If the budget ends before any combination was found (first descents can fail where campaigns are
     mandatory or required), one more descent takes only what must be taken.
@@ -890,7 +892,8 @@ class _Search:
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
-        self.node_limit = max(node_budget, sum(c.in_best_stage for c in candidates))
+        free = [c.plan.stage for c in candidates if c.in_best_stage]
+        self.node_limit = max(node_budget, len(free) + BOUND_NODES * len(set(free)))
         self.nodes = 0
         self.diving = False
         self.splitting = False
@@ -940,9 +943,9 @@ class _Search:
             self._leave_open()
             return
         self.parts += 1
+        self.nodes += BOUND_NODES
         split = self.bound.split
         if split is not None and self.parts < MOST_PARTS:
-            self.nodes += 1
             for barred, force in ((split.others, split.force), (split.chosen, -1)):
                 self._set_part(barred, force, True)
                 self._solve_part()
@@ -976,6 +979,8 @@ class _Search:
             if candidate.in_best_stage:
                 self.bound = _Bound(self, i)
                 self.rest = self.bound.rest
+                if not self.diving and not self.minimal:
+                    self.nodes += BOUND_NODES
 
     def _pass_stages(self, i: int) -> None:
         before = self.candidates[i - 1].plan.stage if i > 0 else 0
