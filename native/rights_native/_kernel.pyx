@@ -1209,7 +1209,10 @@ cdef class Program:
         for i in range(self.line_count):
             total += self.listed[i]
         self.shift = 0
-        while self.shift < SHIFT and total <= (((<int64_t>1 << 61) - 1) >> (self.shift + 1)) // (self.discount_count + 8):
+        while (
+            self.shift < SHIFT
+            and total <= (((<int64_t>1 << 61) - 1) >> (self.shift + 1)) // (self.discount_count + 8)
+        ):
             self.shift += 1
         if self.shift < FEWEST_BITS:
             self.shift = 0
@@ -2286,7 +2289,9 @@ cdef class Program:
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if required or self.forced[i] or (candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)):
+            if required or self.forced[i] or (
+                candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
+            ):
                 return False
             self.step(i, False, 0, False)
             return True
