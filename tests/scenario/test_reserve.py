@@ -510,3 +510,23 @@ async def test_operations_are_counted(shop: Shop) -> None:
     assert f"rights_settlements_total{{{refused}}}" in exposed
     assert 'rights_swept_total{kind="lapse"}' in exposed
     assert "rights_sweep_lag_seconds" in exposed
+
+
+async def test_an_expired_hold_of_another_member_refuses_no_order_for_ever(database: str) -> None:
+    """Nobody has released it yet: the call is to be sent again, nothing is recorded, and then it succeeds."""
+    with running(database, workers=1, sweep_interval_milliseconds=600_000) as service:
+        async with shop_of(service, "t") as shop:
+            await open_shop(shop)
+            await shop.reserve("alice", order_id="o", ttl_seconds=1)
+            request = encoded(shop.order("bob", order_id="o"))
+            held = Caller.read("Settle", await shop.raw("Settle", encoded(shop.order("bob", order_id="o"))))
+            assert refusal(held) == "ORDER_ALREADY_RESERVED"
+            await asyncio.sleep(1.1)
+            recorded = await shop.recorded()
+            failed = await failure(shop.raw("Settle", request))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+            assert failed.retry_after_seconds > 0
+            assert await shop.recorded() == recorded
+            await shop.credit("alice", 1)  # whatever touches alice releases it
+            assert Caller.read("Settle", await shop.raw("Settle", request)).HasField("receipt")
+            assert await audit.run(database) == []

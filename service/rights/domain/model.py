@@ -331,11 +331,13 @@ class State:
     """How far a settlement has come: 'held', 'cancelled', 'expired', 'settled', 'refunded' or 'reversed'.
 
     changed_by: the entry that brought it there; kept: what is left after refunds (see domain.kept), None: all.
+    held_until_ms: 0 unless it is held.
     """
 
     state: str
     changed_by: str
     kept: dict[str, Any] | None = None
+    held_until_ms: int = 0
 
 
 @dataclass(slots=True)

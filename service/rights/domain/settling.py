@@ -106,7 +106,7 @@ def reserve(
         hold.usages.append(kept)
     wallet.holds[entry_id] = hold
     wallet.changed = True
-    effects.settlement = (entry_id, State("held", entry_id))
+    effects.settlement = (entry_id, State("held", entry_id, held_until_ms=hold.expires_ms))
     return Reserved(priced, hold.expires_ms), effects
 
 

@@ -15,9 +15,11 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Reserve, Settle, Situation
-from rights.engine.errors import Refused, key_reused
+from rights.engine.errors import Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
+
+_RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
 
 # What a command is answered: the response's bytes, or why there is none.
 Answer = bytes | Exception
@@ -144,7 +146,11 @@ class Deciding:
         return Outcome(entry.response, entry, bounded=self._note_search(outcome))
 
     def _order_taken(self, command: Command, found: Loaded) -> Rejection | None:
-        """The rejection of a command whose order another one has."""
+        """The rejection of a command whose order another one has.
+
+        A reservation of another member that has expired, but is not released yet, is no reason to refuse for ever:
+        the same request will find the order free.
+        """
         if not isinstance(command, Settle | Reserve):
             return None
         order = (command.envelope.tenant, command.order_ref)
@@ -153,8 +159,13 @@ class Deciding:
         if claimed_by is None:
             return None
         changed = self._states.get((order[0], claimed_by))
-        is_held = changed.state.state == "held" if changed is not None else found.order_is_held
-        return command.refuse_order(claimed_by, is_held)
+        held_until_ms = changed.state.held_until_ms if changed is not None else found.order_held_until_ms
+        if 0 < held_until_ms <= self._now_ms:
+            raise Unavailable(
+                f"order {command.order_ref} is being released by an expired reservation; send the request again",
+                _RELEASE_SECONDS,
+            )
+        return command.refuse_order(claimed_by, held_until_ms > 0)
 
     def _state(self, command: Command, found: Loaded) -> State:
         """The state of the settlement a command is about, as the batch has it by now."""

@@ -3,7 +3,7 @@
 -- name: load_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
-       debts::text, due_ms, revision, coupons::text, key_digest, key_response, order_entry, order_is_held,
+       debts::text, due_ms, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
@@ -20,7 +20,7 @@ FOR NO KEY UPDATE SKIP LOCKED
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
-    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58)
+    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59)
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.

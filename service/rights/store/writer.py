@@ -30,14 +30,15 @@ class Key:
 class Loaded:
     """What a command finds. `revision` is the tenant's, 0 when there is no such tenant.
 
-    order_entry: the entry that has its order; state: of its settlement, None where nothing is recorded.
+    order_entry: the entry that has its order, and until when if it is a reservation (else 0); state: of its
+    settlement, None where nothing is recorded.
     """
 
     revision: int
     key_digest: bytes | None
     key_response: bytes | None
     order_entry: str | None
-    order_is_held: bool
+    order_held_until_ms: int
     state: State | None
 
 
@@ -168,14 +169,14 @@ class Writer:
             if position is None:
                 members[tenant, member_id] = row[3:11]
                 continue
-            revision, coupons, digest, response, order, is_held, state, by, kept, budgets = row[11:]
+            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[11:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
             if member is not None and owner not in batch.wallets:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
-            batch.found.append(Loaded(revision or 0, digest, response, order, bool(is_held), settlement))
+            batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
             for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
                 batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
         return batch
@@ -248,6 +249,7 @@ class Writer:
             [s.settlement_id for s in states],
             [s.state.state for s in states],
             [s.state.changed_by for s in states],
+            [s.state.held_until_ms or None for s in states],
             [None if s.state.kept is None else rows.encode(s.state.kept) for s in states],
             list(events),
             [rows.encode(listed) for listed in events.values()],

@@ -33,6 +33,7 @@ CREATE TABLE rights.settlement_state (
     state         text COLLATE "C" NOT NULL
         CHECK (state IN ('held', 'cancelled', 'expired', 'settled', 'refunded', 'reversed')),
     changed_by    text COLLATE "C" NOT NULL,  -- the entry that brought it there
+    expires_ms    bigint,                     -- until when it is held; null: not held
     kept          jsonb,                      -- what is left of it after refunds; null: all
     PRIMARY KEY (tenant_id, member_id, settlement_id)
 );
@@ -138,7 +139,7 @@ CREATE FUNCTION rights.load_batch(
 ) RETURNS TABLE (
     "position" bigint, tenant_id text, member_id text, tier int, tags text[], lots jsonb, counters jsonb,
     holds jsonb, pending jsonb, debts jsonb, due_ms bigint,
-    revision bigint, coupons jsonb, key_digest bytea, key_response bytea, order_entry text, order_is_held boolean,
+    revision bigint, coupons jsonb, key_digest bytea, key_response bytea, order_entry text, order_held_until_ms bigint,
     settlement_state text, settlement_changed_by text, settlement_kept jsonb, budgets jsonb
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -148,7 +149,7 @@ BEGIN
     RETURN QUERY
     SELECT NULL::bigint, m.tenant_id, m.member_id, m.tier, m.tags, m.lots, m.counters, m.holds, m.pending,
            m.debts, m.due_ms,
-           NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::boolean, NULL::text,
+           NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::bigint, NULL::text,
            NULL::text, NULL::jsonb, NULL::jsonb
     FROM rights.member m
     WHERE (m.tenant_id, m.member_id) IN (SELECT * FROM unnest(p_tenant, p_member))
@@ -165,7 +166,7 @@ BEGIN
     RETURN QUERY
     SELECT c.position, NULL::text, NULL::text, NULL::int, NULL::text[], NULL::jsonb, NULL::jsonb, NULL::jsonb,
            NULL::jsonb, NULL::jsonb, NULL::bigint,
-           t.revision, h.coupons, k.digest, j.response, o.entry_id, r.state = 'held', s.state, s.changed_by,
+           t.revision, h.coupons, k.digest, j.response, o.entry_id, r.expires_ms, s.state, s.changed_by,
            s.kept, CASE WHEN c.position = 1 THEN budget_state END
     FROM unnest(p_tenant, p_member, p_key_scope, p_key, p_order, p_settlement) WITH ORDINALITY
          AS c (tenant_id, member_id, key_scope, key, order_id, settlement_id, position)
@@ -206,7 +207,7 @@ CREATE FUNCTION rights.commit_batch(
     p_coupon_redeemed_by text[],
     -- settlements whose state changed
     p_state_tenant text[], p_state_member text[], p_state_settlement text[], p_state text[],
-    p_state_changed_by text[], p_state_kept text[],
+    p_state_changed_by text[], p_state_expires_ms bigint[], p_state_kept text[],
     -- events, a row per tenant
     p_event_tenant text[], p_events text[],
     -- budgets; alerts: [[basis points, amount], ...]
@@ -277,12 +278,15 @@ BEGIN
     END IF;
 
     IF cardinality(p_state) > 0 THEN
-        INSERT INTO rights.settlement_state (tenant_id, member_id, settlement_id, state, changed_by, kept)
-        SELECT s.tenant_id, s.member_id, s.settlement_id, s.state, s.changed_by, s.kept::jsonb
-        FROM unnest(p_state_tenant, p_state_member, p_state_settlement, p_state, p_state_changed_by, p_state_kept)
-             AS s (tenant_id, member_id, settlement_id, state, changed_by, kept)
+        INSERT INTO rights.settlement_state (
+            tenant_id, member_id, settlement_id, state, changed_by, expires_ms, kept)
+        SELECT s.tenant_id, s.member_id, s.settlement_id, s.state, s.changed_by, s.expires_ms, s.kept::jsonb
+        FROM unnest(p_state_tenant, p_state_member, p_state_settlement, p_state, p_state_changed_by,
+                    p_state_expires_ms, p_state_kept)
+             AS s (tenant_id, member_id, settlement_id, state, changed_by, expires_ms, kept)
         ON CONFLICT (tenant_id, member_id, settlement_id)
-        DO UPDATE SET state = excluded.state, changed_by = excluded.changed_by, kept = excluded.kept;
+        DO UPDATE SET state = excluded.state, changed_by = excluded.changed_by,
+                      expires_ms = excluded.expires_ms, kept = excluded.kept;
     END IF;
 
     INSERT INTO rights.outbox (tenant_id, recorded_ms, events)
