@@ -4,9 +4,14 @@ RIGHTS_TEST_DATABASE_URL names a server to use instead of an embedded one; its u
 create databases.
 """
 
+import os
+
+# gRPC would stop its threads around every fork, and crashes now and then where many channels are busy. Whoever forks
+# here (to start a PostgreSQL as another user) only goes on to execute something else.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import asyncio
 import itertools
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
