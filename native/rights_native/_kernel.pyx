@@ -12,7 +12,9 @@ Why it is written the way it is:
 (d) *Columns, not rows.* A predicate runs once over all lines, instruction by instruction: one
     dispatch per instruction instead of one per instruction and line, and loops that vectorize.
     Predicates have no jumps, so that every line takes the same path.
-(e) *Shared predicates run once.* Scopes are kept per predicate, and only when a campaign asks.
+(e) *Shared predicates run once*, when a campaign asks, and those that no line can meet never: the
+    values that a predicate demands of SKU, merchant, category or brand are in an index, so that a
+    cart pays for the campaigns that it touches (plan_index). Results are the same without it.
 (f) *Two arenas, reused.* What a request needs is carved out of two blocks that grow to the largest
     request seen: one for its facts, one for the search. A decision allocates nothing else but its
     result. So a Program is for one thread at a time; the GIL is kept throughout, which makes it so.
@@ -21,9 +23,10 @@ Why it is written the way it is:
 (h) *Amount first, shares later.* What a campaign takes off is min(discount, room in scope), whatever
     the allocation; the allocation is only computed for campaigns that are applied.
 (i) *Bounds are made when a BEST stage begins.* There the bases of its campaigns are known exactly,
-    so bounds are tight where branching happens, and a node only adds and subtracts. That a discount
-    on what is left of the cart shrinks with every unit taken before it is part of the bound: with
-    it, 900 campaigns before a percentage of the rest take 3,000 nodes, without it over 100,000.
+    so bounds are tight where branching happens, and a node only adds and subtracts. What later
+    campaigns can take off is bounded by straight lines in the amounts that they will see, so that a
+    discount counts for what it nets. Lines fit best around one combination, hence dives before
+    the search; where none fits, the search is split first (twin._Bound, _Split).
 (j) *Ids as a bit set.* Of two sets of ids, which sorted tuple is smaller shows in the lowest bit in
     which they differ, so that ties cost a few words.
 (k) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
@@ -36,6 +39,7 @@ from libc.string cimport memcpy, memset
 from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
 from rights.domain.plan import CART_VARS, LINE_VARS, Decision
 from rights_native.plan_check import check_facts, check_plan
+from rights_native.plan_index import INDEXED, implied
 
 cdef extern from *:
     """
@@ -58,6 +62,11 @@ cdef extern from *:
     static inline int rights_add(int64_t a, int64_t b, int64_t *r) { return __builtin_add_overflow(a, b, r); }
     static inline int rights_sub(int64_t a, int64_t b, int64_t *r) { return __builtin_sub_overflow(a, b, r); }
     static inline int rights_mul(int64_t a, int64_t b, int64_t *r) { return __builtin_mul_overflow(a, b, r); }
+    /* the sign of a/b - c/d; all non-negative, b and d positive */
+    static inline int rights_compare_ratios(int64_t a, int64_t b, int64_t c, int64_t d) {
+        __int128 left = (__int128)a * d, right = (__int128)c * b;
+        return left < right ? -1 : left > right;
+    }
     static inline int rights_lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
     """
     # quotient and remainder of a * b / d; all non-negative, d > 0, and the quotient fits
@@ -66,6 +75,7 @@ cdef extern from *:
     int rights_add(int64_t a, int64_t b, int64_t *r) noexcept nogil  # these three: whether it overflows
     int rights_sub(int64_t a, int64_t b, int64_t *r) noexcept nogil
     int rights_mul(int64_t a, int64_t b, int64_t *r) noexcept nogil
+    int rights_compare_ratios(int64_t a, int64_t b, int64_t c, int64_t d) noexcept nogil  # sign of a/b - c/d
     int rights_lowest_bit(uint64_t x) noexcept nogil  # x != 0
 
 cdef enum:
@@ -116,6 +126,11 @@ cdef enum Effect:
     FIXED_PRICE = 4
     MULTIPLIER = 5
 
+cdef enum Unit:
+    ACROSS_LINES = 1
+    PER_LINE = 2
+    PER_ITEM = 3
+
 cdef enum Rounding:
     HALF_UP = 1
     HALF_EVEN = 2
@@ -141,6 +156,14 @@ cdef enum Group:
 
 cdef int64_t MAX_AMOUNT = _MAX_AMOUNT
 
+cdef enum:  # see twin
+    SHIFT = 20
+    FEWEST_BITS = 12
+    STEEPEST = 4
+    BOUND_NODES = 10
+    MOST_PARTS = 64
+    DIVES = 2
+
 
 # --- Flat forms --------------------------------------------------------------------------------------
 
@@ -162,6 +185,12 @@ cdef struct Campaign:
     int32_t quota
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
+    int64_t max_quantity
+    int32_t unit
+    bint cheapest_first
+    bint on_price
+    bint pooled  # see twin._is_pooled
+    bint simple  # see twin._is_simple
     bint mandatory
     bint needs_coupon
 
@@ -175,6 +204,11 @@ cdef struct Instruction:
     int64_t arg
 
 cdef struct Span:
+    int32_t first
+    int32_t count
+
+cdef struct Key:  # a value of an indexed line variable, and the predicates that it can make true
+    int64_t value
     int32_t first
     int32_t count
 
@@ -192,47 +226,54 @@ cdef struct Candidate:
     int32_t groups  # first in the list of all candidates' groups
     int32_t group_count
     int32_t level  # which bound covers its turn; -1: none
+    int32_t home  # the group for which it counts in bounds; -1: none
     bint out_of_reach  # below its threshold even at list amounts
     bint first_of_stage
     bint in_best_stage
     bint required
     bint reserved
 
-cdef enum Kind:  # see twin._Bound
-    KIND_OTHER = 0
-    KIND_EARLY = 1
-    KIND_LATE = 2
-    KIND_NONE = 3
-
-cdef struct Rest:
-    int64_t total
-    int64_t early
-    int64_t late
-
 cdef struct Step:
-    Rest rest_before
+    int64_t rest_before
     int64_t amount
     bint applied
     bint other_way
 
 cdef struct Most:
     int64_t most  # upper bound of what the candidate takes off
-    int64_t later  # the largest bound among later members of its group
-    int32_t kind  # of a candidate without a group
-    int32_t rate_bps
+    int64_t net  # what of it counts as its own, scaled; 0: it is part of a line
+    int64_t later  # the largest net among later members of its home group
     int64_t discount  # natural discount, if its stage is the one that begins; -1: below threshold
 
-cdef struct GroupMost:
-    int64_t most  # the largest bound among members at or after the current turn
-    int32_t kind
-    int32_t rate_bps
+cdef struct Charge:  # what `go_forth` has last taken off a group's lines
+    int32_t predicate
+    int32_t stage
+    int64_t most
+    int64_t part
 
-cdef struct Level:
-    int64_t rate_bps  # of all that is LATE
-    int64_t late_count
+cdef struct Line:  # see twin._Bound
+    int64_t height
+    int64_t slope
+    int64_t most
+    int32_t candidate  # the first of its class
+    bint kept
+
+cdef struct Split:  # see twin._Split
+    int64_t loose  # -1: there is nothing to split
+    int32_t candidate
+    int32_t force
+
+cdef struct Point:
+    int64_t basis
+    int64_t discount
 
 cdef struct Remainder:
     int64_t rest
+    int32_t position
+
+cdef struct Priced:  # a line of the scope, by what its items cost
+    int64_t basis
+    int64_t quantity
     int32_t position
 
 cdef struct Arena:
@@ -270,18 +311,47 @@ cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
     return a if a < b else b
 
 
+cdef inline int64_t most_of_two(int64_t a, int64_t b) noexcept nogil:
+    return a if a > b else b
+
+
 cdef inline int64_t positive(int64_t a) noexcept nogil:
     return a if a > 0 else 0
 
 
 # --- Numbers -----------------------------------------------------------------------------------------
 
-cdef int by_remainder(const void* a, const void* b) noexcept nogil:
-    cdef const Remainder* left = <const Remainder*>a
-    cdef const Remainder* right = <const Remainder*>b
+cdef inline bint goes_before(const Remainder* left, const Remainder* right) noexcept nogil:
     if left.rest != right.rest:
-        return -1 if left.rest > right.rest else 1
-    return -1 if left.position < right.position else 1
+        return left.rest > right.rest
+    return left.position < right.position
+
+
+cdef void bring_forward(Remainder* remainders, int32_t count, int32_t wanted) noexcept nogil:
+    """Puts the `wanted` largest remainders before the others, in no order; they all differ (quickselect)."""
+    cdef int32_t low = 0, high = count - 1, i, j
+    cdef Remainder pivot, other
+    while low < high:
+        pivot = remainders[(low + high) >> 1]
+        i = low
+        j = high
+        while i <= j:
+            while goes_before(&remainders[i], &pivot):
+                i += 1
+            while goes_before(&pivot, &remainders[j]):
+                j -= 1
+            if i <= j:
+                other = remainders[i]
+                remainders[i] = remainders[j]
+                remainders[j] = other
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted > i:
+            low = i
+        else:
+            return
 
 
 cdef void largest_remainder(
@@ -303,7 +373,7 @@ cdef void largest_remainder(
             wanted[best] += 1
             remainders[best].rest = -1
     else:
-        qsort(remainders, count, sizeof(Remainder), by_remainder)
+        bring_forward(remainders, count, <int32_t>extra)
         for m in range(<int32_t>extra):
             wanted[remainders[m].position] += 1
 
@@ -355,6 +425,17 @@ cdef inline int64_t round_bps(int64_t base, int64_t rate_bps, int64_t rounding) 
     return whole + (rounding == HALF_UP or (rounding == HALF_EVEN and (whole & 1) == 1))
 
 
+cdef inline int64_t percent_of(const Campaign* campaign, int64_t base) noexcept nogil:
+    """See twin.percent_of."""
+    if campaign.on_price:
+        return base - round_bps(base, 10_000 - campaign.a, campaign.c)
+    return least(round_bps(base, campaign.a, campaign.c), base)
+
+
+cdef inline int64_t capped(const Campaign* campaign, int64_t discount) noexcept nogil:
+    return least(discount, campaign.b) if campaign.effect == PERCENT and campaign.b > 0 else discount
+
+
 cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int64_t* shortfall) noexcept nogil:
     """See twin.natural_discount."""
     cdef int64_t discount
@@ -373,30 +454,42 @@ cdef inline int64_t natural_discount(const Campaign* campaign, int64_t base, int
             discount = least(discount, campaign.c)
         return rights_mul_saturating(campaign.a, discount)
     if campaign.effect == PERCENT:
-        discount = round_bps(base, campaign.a, campaign.c)
-        if campaign.b > 0:
-            discount = least(discount, campaign.b)
-        return least(discount, base)
+        return capped(campaign, percent_of(campaign, base))
     return 0
 
 
-cdef inline int32_t rate_at_most(const Campaign* campaign) noexcept nogil:
-    """See twin._rate_at_most."""
-    cdef int64_t rate, rest
-    if campaign.effect == PERCENT:
-        return <int32_t>campaign.a
-    if campaign.effect == EVERY and campaign.a <= campaign.b:
-        rate = rights_muldiv(campaign.a, 10_000, campaign.b, &rest)
-        return <int32_t>rate + (rest > 0)
-    return 10_001
+cdef inline int64_t part_of(int64_t amount, int64_t items, int64_t quantity) noexcept nogil:
+    """See twin.part_of."""
+    cdef int64_t rest
+    return amount if items == quantity else rights_muldiv(amount, items, quantity, &rest)
 
 
-cdef inline void lessen(Rest* rest, int64_t amount, int32_t kind) noexcept nogil:
-    rest.total -= amount
-    if kind == KIND_EARLY:
-        rest.early -= amount
-    elif kind == KIND_LATE:
-        rest.late -= amount
+cdef int dearest_first(const void* a, const void* b) noexcept nogil:
+    cdef const Priced* left = <const Priced*>a
+    cdef const Priced* right = <const Priced*>b
+    cdef int order = rights_compare_ratios(right.basis, right.quantity, left.basis, left.quantity)
+    return order if order != 0 else (-1 if left.position < right.position else 1)
+
+
+cdef int cheapest_first(const void* a, const void* b) noexcept nogil:
+    cdef const Priced* left = <const Priced*>a
+    cdef const Priced* right = <const Priced*>b
+    cdef int order = rights_compare_ratios(left.basis, left.quantity, right.basis, right.quantity)
+    return order if order != 0 else (-1 if left.position < right.position else 1)
+
+
+cdef inline int64_t scaled_up(int64_t value, int64_t weight, int32_t shift) noexcept nogil:
+    """value * weight / 2^shift, rounded up."""
+    cdef int64_t rest, whole
+    if value >= 0:
+        whole = rights_muldiv(value, weight, <int64_t>1 << shift, &rest)
+        return whole + (rest > 0)
+    return -rights_muldiv(-value, weight, <int64_t>1 << shift, &rest)
+
+
+cdef inline int64_t ceiling(int64_t value, int64_t by) noexcept nogil:
+    """value / by rounded up; value is not negative."""
+    return (value + by - 1) // by
 
 
 cdef int compare_ids(const uint64_t* left, const uint64_t* right, int32_t words) noexcept nogil:
@@ -445,6 +538,10 @@ cdef class Program:
     cdef Span* sets
     cdef int64_t* set_values
     cdef int32_t stage_count, campaign_count, predicate_count, group_count, limit_count, asset_count
+    cdef Key* keys  # by indexed variable, sorted by value
+    cdef Span* keys_of  # per line variable
+    cdef int32_t* keyed  # predicates, as the keys list them
+    cdef uint8_t* indexed  # per predicate
     cdef int32_t max_depth
     cdef int32_t words  # of a bit set of ids
 
@@ -474,7 +571,7 @@ cdef class Program:
     cdef Arena search_arena
     cdef Candidate* candidates  # discounts, then multipliers
     cdef int32_t* candidate_groups  # as local groups
-    cdef int32_t discount_count, multiplier_count, candidate_count, free_count, level_count, local_group_count
+    cdef int32_t discount_count, multiplier_count, candidate_count, free_count, local_group_count
     cdef Step* steps
     cdef int64_t* shares
     cdef int64_t* amounts
@@ -482,9 +579,32 @@ cdef class Program:
     cdef int64_t* used
     cdef uint8_t* group
     cdef Most* most  # by level, then candidate
-    cdef GroupMost* of_group  # by level, then local group
-    cdef Level* levels
-    cdef Rest rest
+    cdef int64_t* of_group  # by level, then local group: the largest net at or after the current turn
+    cdef int64_t* price  # by level, then line
+    cdef int64_t rest  # of the bound, at the current turn; scaled
+    cdef int64_t one  # of scaled numbers
+    cdef int32_t shift
+    cdef Charge* charges  # per local group
+    cdef int64_t* group_cut
+    cdef int32_t* group_stamp
+    cdef int32_t stamp
+    cdef uint64_t* masks  # per candidate, its lines as a bit set
+    cdef int32_t mask_words
+    cdef int64_t* least  # by stage, then line: what is left at its end at least
+    cdef int64_t* price_at  # by how many stages are over, then line
+    cdef int64_t* weight
+    cdef int64_t* slopes
+    cdef int64_t* reference  # by stage, then line: the amounts of the best dive
+    cdef int64_t* expected  # the reference where it can still be
+    cdef Line* lines
+    cdef Point* points
+    cdef int32_t* active
+    cdef int32_t* barred  # per candidate: the part in which it may not be taken; 0: none
+    cdef uint8_t* forced
+    cdef int32_t active_count, forced_count, first, parts
+    cdef bint diving, splitting, has_reference, impossible
+    cdef Split split
+    cdef uint64_t* optional_ids
     cdef int64_t* expiries
     cdef int64_t* sorted_expiries
     cdef uint64_t* ids
@@ -501,10 +621,15 @@ cdef class Program:
     cdef int64_t* wanted
     cdef int32_t* open_lines
     cdef Remainder* remainders
+    cdef int64_t* basis_of  # these five: of the lines of one scope, while an effect is computed
+    cdef int64_t* items
+    cdef int64_t* wishes
+    cdef int64_t* spare
+    cdef Priced* priced
     cdef int64_t payable, room, turn_discount
     cdef int32_t expiry_count, highest_rank
     cdef int64_t nodes, node_limit, lowest_open
-    cdef bint cut, minimal, constrained, found, needs_multipliers
+    cdef bint cut_off, minimal, constrained, found, needs_multipliers
     cdef int64_t best_payable
     cdef int32_t best_expiry_count
 
@@ -529,6 +654,7 @@ cdef class Program:
         self._copy_campaigns(plan.campaigns)
         self._copy_predicates(plan.predicates)
         self._copy_sets(plan.sets)
+        self._make_index(plan)
 
     def __dealloc__(self):
         free(self.stages)
@@ -538,6 +664,10 @@ cdef class Program:
         free(self.groups)
         free(self.sets)
         free(self.set_values)
+        free(self.keys)
+        free(self.keys_of)
+        free(self.keyed)
+        free(self.indexed)
         free(self.scope_lines)
         free(self.facts_arena.block)
         free(self.search_arena.block)
@@ -562,6 +692,10 @@ cdef class Program:
             to.budget, to.quota = campaign.budget, campaign.quota
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
+            to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
+            to.cheapest_first, to.on_price = campaign.cheapest_first, campaign.on_price
+            to.pooled = to.unit == ACROSS_LINES and to.effect != FIXED_PRICE
+            to.simple = to.pooled and to.max_quantity == 0
             for group in campaign.groups:
                 self.groups[group_count] = group
                 group_count += 1
@@ -593,6 +727,30 @@ cdef class Program:
                 self.set_values[at] = value
                 at += 1
 
+    cdef _make_index(self, plan):
+        cdef int32_t at = 0, key = 0
+        cdef dict by_value = {variable: {} for variable in INDEXED}
+        self.indexed = <uint8_t*>self._allocate(self.predicate_count)
+        memset(self.indexed, 0, self.predicate_count)
+        for p, predicate in enumerate(plan.predicates):
+            way = implied(predicate, plan.sets)
+            if way is not None:
+                self.indexed[<int>p] = 1
+                for value in way[1]:
+                    by_value[way[0]].setdefault(value, []).append(p)
+        lists = [values for keys in by_value.values() for values in keys.values()]
+        self.keys = <Key*>self._allocate(len(lists) * sizeof(Key))
+        self.keyed = <int32_t*>self._allocate(sum(len(values) for values in lists) * sizeof(int32_t))
+        self.keys_of = <Span*>self._allocate(LINE_VAR_COUNT * sizeof(Span))
+        for variable in range(LINE_VAR_COUNT):
+            self.keys_of[<int>variable] = Span(key, len(by_value.get(variable, ())))
+            for value, found in sorted(by_value.get(variable, {}).items()):
+                self.keys[key] = Key(value, at, len(found))
+                key += 1
+                for p in found:
+                    self.keyed[at] = p
+                    at += 1
+
     # Facts
 
     cdef int _read_facts(self, facts) except -1:
@@ -600,7 +758,7 @@ cdef class Program:
         cdef list amounts = facts.amounts, floors = facts.floors, quantities = facts.quantities
         cdef list line_vars = facts.line_vars, cart_vars = facts.cart_vars, row
         cdef dict blocked = facts.blocked, coupons = facts.coupons
-        cdef int32_t lines = <int32_t>len(amounts), i, v, p
+        cdef int32_t lines = <int32_t>len(amounts), i, v
         cdef int64_t total = 0
         cdef size_t campaigns = self.campaign_count
         cdef bint fits = (
@@ -673,12 +831,39 @@ cdef class Program:
             if not 0 <= i < self.campaign_count:
                 check_facts(self.plan, facts)
             self.required[i] = 1
-        for p in range(self.predicate_count):
-            self.scope_of[p].first = -1
         self.scope_used = 0
+        self.look_up_predicates()
         return 0
 
     # Predicates
+
+    cdef void look_up_predicates(self) noexcept nogil:
+        """Marks as not evaluated what the cart can touch; the scope of everything else is empty."""
+        cdef int32_t p, v, i, k, low, high, middle
+        cdef const Key* keys
+        cdef const int64_t* values
+        for p in range(self.predicate_count):
+            self.scope_of[p].first = 0 if self.indexed[p] else -1
+            self.scope_of[p].count = 0
+        for v in range(LINE_VAR_COUNT):
+            if self.keys_of[v].count == 0:
+                continue
+            keys = self.keys + self.keys_of[v].first
+            values = self.line_vars + <size_t>v * self.line_count
+            for i in range(self.line_count):
+                if i > 0 and values[i] == values[i - 1]:
+                    continue
+                low = 0
+                high = self.keys_of[v].count
+                while low < high:
+                    middle = (low + high) >> 1
+                    if keys[middle].value < values[i]:
+                        low = middle + 1
+                    else:
+                        high = middle
+                if low < self.keys_of[v].count and keys[low].value == values[i]:
+                    for k in range(keys[low].count):
+                        self.scope_of[self.keyed[keys[low].first + k]].first = -1
 
     cdef int _find_scope(self, int32_t index) except -1:
         """Makes sure that a predicate's lines are known."""
@@ -876,23 +1061,42 @@ cdef class Program:
                 n += 1
                 group_count += campaign.group_count
                 share_count += self.scope_of[campaign.predicate].count
+        self.mask_words = <int32_t>((lines + 63) // 64)
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 28 + levels * sizeof(Level)
-            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 2)
-            + group_count * (2 * sizeof(int32_t) + 1 + sizeof(int64_t) + levels * sizeof(GroupMost))
+            16 * 49
+            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 3
+                   + sizeof(Line) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
+            + sizeof(Point)
+            + group_count * (3 * sizeof(int32_t) + 1 + (levels + 2) * sizeof(int64_t) + sizeof(Charge))
             + share_count * sizeof(int64_t)
-            + lines * ((self.stage_count + 4) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder))
-            + limits * sizeof(int64_t) + 3 * self.words * sizeof(uint64_t)
+            + lines * ((5 * levels + 13) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder) + sizeof(Priced))
+            + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
         )
         self.candidates = <Candidate*>carve(arena, n * sizeof(Candidate))
         self.candidate_groups = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.steps = <Step*>carve(arena, n * sizeof(Step))
         self.most = <Most*>carve(arena, n * levels * sizeof(Most))
-        self.of_group = <GroupMost*>carve(arena, group_count * levels * sizeof(GroupMost))
-        self.levels = <Level*>carve(arena, levels * sizeof(Level))
+        self.of_group = <int64_t*>carve(arena, group_count * levels * sizeof(int64_t))
+        self.price = <int64_t*>carve(arena, lines * levels * sizeof(int64_t))
+        self.charges = <Charge*>carve(arena, group_count * sizeof(Charge))
+        self.group_cut = <int64_t*>carve(arena, group_count * sizeof(int64_t))
+        self.group_stamp = <int32_t*>carve(arena, group_count * sizeof(int32_t))
+        self.masks = <uint64_t*>carve(arena, n * self.mask_words * sizeof(uint64_t))
+        self.least = <int64_t*>carve(arena, lines * (levels + 1) * sizeof(int64_t))
+        self.price_at = <int64_t*>carve(arena, lines * (levels + 1) * sizeof(int64_t))
+        self.weight = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.slopes = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.reference = <int64_t*>carve(arena, lines * levels * sizeof(int64_t))
+        self.expected = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.lines = <Line*>carve(arena, n * sizeof(Line))
+        self.points = <Point*>carve(arena, (4 * n + 1) * sizeof(Point))
+        self.active = <int32_t*>carve(arena, n * sizeof(int32_t))
+        self.barred = <int32_t*>carve(arena, n * sizeof(int32_t))
+        self.forced = <uint8_t*>carve(arena, n)
+        self.optional_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
         self.group = <uint8_t*>carve(arena, group_count)
         self.group_rank = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.group_expiry = <int64_t*>carve(arena, group_count * sizeof(int64_t))
@@ -909,6 +1113,11 @@ cdef class Program:
         self.wanted = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.open_lines = <int32_t*>carve(arena, lines * sizeof(int32_t))
         self.remainders = <Remainder*>carve(arena, lines * sizeof(Remainder))
+        self.basis_of = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.items = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.wishes = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.spare = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.priced = <Priced*>carve(arena, lines * sizeof(Priced))
         self.used = <int64_t*>carve(arena, limits * sizeof(int64_t))
         self.ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
         self.other_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
@@ -969,6 +1178,45 @@ cdef class Program:
                 candidate.level = level
         self.candidate_count = at
         self.multiplier_count = at - self.discount_count
+        self.find_homes()
+
+    cdef void find_homes(self) noexcept nogil:
+        """See twin._homes. Also the lines of each discount as a bit set, and how far amounts are scaled."""
+        cdef int32_t i, k, g
+        cdef int64_t total = 0
+        cdef Candidate* candidate
+        cdef uint64_t* mask
+        for g in range(self.local_group_count):
+            self.group_stamp[g] = 0
+        for i in range(self.discount_count):
+            candidate = &self.candidates[i]
+            for k in range(candidate.group_count):
+                self.group_stamp[self.candidate_groups[candidate.groups + k]] += 1
+        for i in range(self.discount_count):
+            candidate = &self.candidates[i]
+            candidate.home = -1
+            for k in range(candidate.group_count):
+                g = self.candidate_groups[candidate.groups + k]
+                if candidate.home < 0 or self.group_stamp[g] > self.group_stamp[candidate.home]:
+                    candidate.home = g
+            mask = self.masks + <size_t>i * self.mask_words
+            memset(mask, 0, self.mask_words * sizeof(uint64_t))
+            for k in range(candidate.count):
+                g = self.scope_lines[candidate.scope + k]
+                mask[g >> 6] |= <uint64_t>1 << (g & 63)
+        memset(self.group_stamp, 0, self.local_group_count * sizeof(int32_t))
+        self.stamp = 0
+        for i in range(self.line_count):
+            total += self.listed[i]
+        self.shift = 0
+        while (
+            self.shift < SHIFT
+            and total <= (((<int64_t>1 << 61) - 1) >> (self.shift + 1)) // (self.discount_count + 8)
+        ):
+            self.shift += 1
+        if self.shift < FEWEST_BITS:
+            self.shift = 0
+        self.one = <int64_t>1 << self.shift
 
     cdef void _mark_required(self) noexcept nogil:
         """Finds the candidates that share a group with a required campaign; `group` serves as scratch."""
@@ -997,7 +1245,7 @@ cdef class Program:
         memset(self.group, 0, self.local_group_count)
         memset(self.ids, 0, self.words * sizeof(uint64_t))
         self.expiry_count = 0
-        self.rest = Rest(0, 0, 0)
+        self.rest = 0
         self.payable = 0
         self.room = 0
         for i in range(self.line_count):
@@ -1036,9 +1284,113 @@ cdef class Program:
                 return True
         return False
 
-    cdef inline int64_t fixed_price_take(self, const Candidate* candidate, int32_t line, int64_t basis) noexcept nogil:
-        cdef int64_t price = rights_mul_saturating(candidate.plan.a, self.quantities[line])
-        return least(positive(basis - price), positive(self.amounts[line] - self.floors[line]))
+    # Effects that are not simple. `basis_of` holds the basis of each line in scope.
+
+    cdef void touch_items(self, const Candidate* candidate) noexcept nogil:
+        """See twin.items_touched."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t left = candidate.plan.max_quantity
+        cdef int32_t k, count = 0
+        for k in range(candidate.count):
+            self.items[k] = self.quantities[lines[k]] if left == 0 else 0
+        if left == 0:
+            return
+        for k in range(candidate.count):
+            if self.quantities[lines[k]] > 0:
+                self.priced[count] = Priced(self.basis_of[k], self.quantities[lines[k]], k)
+                count += 1
+        qsort(self.priced, count, sizeof(Priced), cheapest_first if candidate.plan.cheapest_first else dearest_first)
+        for k in range(count):
+            self.items[self.priced[k].position] = least(left, self.priced[k].quantity)
+            left -= self.items[self.priced[k].position]
+
+    cdef int64_t find_wishes(self, const Candidate* candidate) noexcept nogil:
+        """See twin.wishes. What it comes to; for what is pooled the discount, and there are only items."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t base, wish, small, larger, total = 0
+        cdef int32_t k
+        self.touch_items(candidate)
+        for k in range(candidate.count):
+            base = part_of(self.basis_of[k], self.items[k], self.quantities[lines[k]])
+            if campaign.pooled:
+                total += base
+                continue
+            if campaign.effect == FIXED_PRICE:
+                wish = positive(base - rights_mul_saturating(campaign.a, self.items[k]))
+            elif campaign.effect == THRESHOLD:
+                wish = campaign.a
+                if campaign.unit == PER_ITEM:
+                    wish = rights_mul_saturating(campaign.a, self.items[k])
+                wish = least(wish, base)
+            elif campaign.unit == PER_LINE:
+                wish = percent_of(campaign, base)
+            elif self.items[k] == 0:
+                wish = 0
+            else:
+                small = self.basis_of[k] // self.quantities[lines[k]]
+                larger = base - small * self.items[k]
+                wish = percent_of(campaign, small) * (self.items[k] - larger)
+                if larger > 0:
+                    wish += percent_of(campaign, small + 1) * larger
+            self.wishes[k] = wish
+            total += wish
+        if campaign.pooled:
+            return capped(campaign, percent_of(campaign, total))
+        wish = capped(campaign, total)
+        if wish < total:
+            share_out(
+                wish, self.wishes, self.wishes, candidate.count,
+                self.spare, self.open_lines, self.wanted, self.remainders,
+            )
+            memcpy(self.wishes, self.spare, candidate.count * sizeof(int64_t))
+        return wish
+
+    cdef int64_t fit_wishes(self, const Candidate* candidate) noexcept nogil:
+        """What of the wishes there is room for."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t room, total = 0, wish = self.find_wishes(candidate)
+        cdef int32_t k
+        for k in range(candidate.count):
+            room = positive(self.amounts[lines[k]] - self.floors[lines[k]])
+            if candidate.plan.pooled:
+                total += room if self.items[k] > 0 else 0
+            else:
+                self.wishes[k] = least(self.wishes[k], room)
+                total += self.wishes[k]
+        return least(wish, total)
+
+    cdef int64_t most_wished(self, const Candidate* candidate) noexcept nogil:
+        """See twin.most_wished."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t left = campaign.max_quantity, base = 0, total = 0, price, items
+        cdef int32_t k, count = 0
+        if left == 0:
+            return self.find_wishes(candidate)
+        for k in range(candidate.count):
+            if self.quantities[lines[k]] > 0:
+                price = ceiling(self.basis_of[k], self.quantities[lines[k]])
+                self.priced[count] = Priced(price, 1, k)
+                count += 1
+        qsort(self.priced, count, sizeof(Priced), dearest_first)
+        for k in range(count):
+            price = self.priced[k].basis
+            items = least(left, self.quantities[lines[self.priced[k].position]])
+            left -= items
+            base += price * items
+            if campaign.effect == FIXED_PRICE:
+                total += positive(price - campaign.a) * items
+            elif campaign.effect == THRESHOLD:
+                total += least(price, campaign.a) * items
+            elif campaign.unit == PER_ITEM:
+                total += percent_of(campaign, price) * items
+        if campaign.effect == PERCENT and campaign.unit == PER_LINE:
+            total = rights_muldiv(base, campaign.a, 10_000, &left) + candidate.count
+            total += left > 0
+        elif campaign.pooled:
+            total = percent_of(campaign, base)
+        return capped(campaign, total)
 
     cdef int turn(
         self, const Candidate* candidate, int64_t known_discount, int64_t* amount, int64_t* shortfall
@@ -1063,11 +1415,10 @@ cdef class Program:
             discount = natural_discount(campaign, total, shortfall)
         self.turn_discount = discount
         if shortfall[0] == 0:
-            if campaign.effect == FIXED_PRICE:
+            if not campaign.simple:
                 for k in range(candidate.count):
-                    amount[0] += self.fixed_price_take(
-                        candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
-                    )
+                    self.basis_of[k] = self.line_basis(base, entry, stepwise, lines[k])
+                amount[0] = self.fit_wishes(candidate)
             else:
                 left = 0
                 for k in range(candidate.count):
@@ -1093,18 +1444,25 @@ cdef class Program:
         cdef const int64_t* entry = self.entry(candidate.plan.stage)
         cdef bint stepwise = self.stages[candidate.plan.stage].select == SELECT_PRIORITY
         cdef int64_t* shares = self.shares + candidate.shares
+        cdef int64_t discount = self.turn_discount
         cdef int32_t k
-        if candidate.plan.effect == FIXED_PRICE:
+        if not candidate.plan.simple:
             for k in range(candidate.count):
-                shares[k] = self.fixed_price_take(
-                    candidate, lines[k], self.line_basis(base, entry, stepwise, lines[k])
-                )
-            return
+                self.basis_of[k] = self.line_basis(base, entry, stepwise, lines[k])
+            if not candidate.plan.pooled:
+                self.fit_wishes(candidate)
+                memcpy(shares, self.wishes, candidate.count * sizeof(int64_t))
+                return
+            discount = self.find_wishes(candidate)
         for k in range(candidate.count):
             self.weights[k] = self.amounts[lines[k]]
             self.room_of[k] = positive(self.amounts[lines[k]] - self.floors[lines[k]])
+            if not candidate.plan.simple:
+                self.weights[k] = part_of(self.weights[k], self.items[k], self.quantities[lines[k]])
+                if self.items[k] == 0:
+                    self.room_of[k] = 0
         share_out(
-            self.turn_discount, self.weights, self.room_of, candidate.count,
+            discount, self.weights, self.room_of, candidate.count,
             shares, self.open_lines, self.wanted, self.remainders,
         )
 
@@ -1152,69 +1510,427 @@ cdef class Program:
 
     cdef void make_bound(self, int32_t first) noexcept nogil:
         """See twin._Bound."""
-        cdef int32_t level = self.candidates[first].level, stage = self.candidates[first].plan.stage
+        cdef int32_t level = self.candidates[first].level, now = self.candidates[first].plan.stage
         cdef Most* most = self.most + <size_t>level * self.candidate_count
-        cdef GroupMost* of_group = self.of_group + <size_t>level * self.local_group_count
+        cdef int64_t* of_group = self.of_group + <size_t>level * self.local_group_count
         cdef Candidate* candidate
-        cdef int32_t i, g, first_seen = self.stage_count
+        cdef int32_t j, g
+        self.impossible = False
+        self.split.loose = -1
+        self.rest = 0
+        memset(of_group, 0, self.local_group_count * sizeof(int64_t))
+        memset(self.price + <size_t>level * self.line_count, 0, self.line_count * sizeof(int64_t))
+        self.active_count = 0
+        for j in range(first, self.discount_count):
+            candidate = &self.candidates[j]
+            most[j].net = 0
+            most[j].later = 0
+            if self.barred[j] or (self.constrained and candidate.reserved):
+                most[j].most = 0
+                most[j].discount = -1
+                continue
+            most[j].most = self.most_of(candidate, now, &most[j].discount)
+            if most[j].most > 0:
+                self.active[self.active_count] = j
+                self.active_count += 1
+        self.go_forth(now, most)
+        self.go_back(now, most, self.price + <size_t>level * self.line_count)
+        for j in range(self.discount_count - 1, first - 1, -1):
+            g = self.candidates[j].home
+            if g >= 0:
+                most[j].later = of_group[g]
+                of_group[g] = most_of_two(most[j].net, of_group[g])
+            else:
+                self.rest += most[j].net
         for g in range(self.local_group_count):
-            of_group[g] = GroupMost(0, KIND_NONE, 0)
-        for i in range(self.discount_count - 1, first - 1, -1):
-            candidate = &self.candidates[i]
-            most[i].most = self.most_of(candidate, stage, &most[i].discount)
-            most[i].rate_bps = 10_001
-            if most[i].most > 0 and candidate.count == self.line_count and self.basis_after(candidate) > stage:
-                most[i].rate_bps = rate_at_most(candidate.plan)
-                if most[i].rate_bps <= 10_000 and self.basis_after(candidate) < first_seen:
-                    first_seen = self.basis_after(candidate)
-            if candidate.group_count > 0:
-                g = self.candidate_groups[candidate.groups]
-                most[i].later = of_group[g].most
-                if most[i].most > of_group[g].most:
-                    of_group[g].most = most[i].most
-        if not self.sort_kinds(first, first_seen, most, of_group, &self.levels[level]):
-            self.sort_kinds(first, -1, most, of_group, &self.levels[level])
-        self.rest = Rest(0, 0, 0)
-        for i in range(first, self.discount_count):
-            if self.candidates[i].group_count == 0:
-                lessen(&self.rest, -most[i].most, most[i].kind)
-        for g in range(self.local_group_count):
-            lessen(&self.rest, -of_group[g].most, of_group[g].kind)
+            self.rest += of_group[g]
 
-    cdef bint sort_kinds(
-        self, int32_t first, int32_t first_seen, Most* most, GroupMost* of_group, Level* level
+    cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
+        """See twin._Bound._go_forth."""
+        cdef int32_t a, k, i, g, bound, stage = now
+        cdef int64_t free_amount, share, before, part, largest
+        cdef int64_t* left = self.least + <size_t>now * self.line_count
+        cdef Candidate* candidate
+        cdef Charge* charge
+        cdef const int32_t* lines
+        cdef bint again
+        memcpy(left, self.amounts, self.line_count * sizeof(int64_t))
+        if self.shift == 0:
+            return  # there are no lines
+        for g in range(self.local_group_count):
+            self.charges[g].predicate = -1
+        for a in range(self.active_count):
+            candidate = &self.candidates[self.active[a]]
+            while stage < candidate.plan.stage:
+                memcpy(left + self.line_count, left, self.line_count * sizeof(int64_t))
+                left += self.line_count
+                stage += 1
+            lines = self.scope_lines + candidate.scope
+            free_amount = 0
+            bound = 0
+            for k in range(candidate.count):
+                if self.floors[lines[k]] == 0:
+                    free_amount += left[lines[k]]
+                else:
+                    bound += 1
+            if not candidate.plan.simple:
+                free_amount = 0
+            largest = most[self.active[a]].most
+            part = self.one
+            if largest < free_amount:
+                part = ceiling(largest << self.shift, free_amount)
+            again = False
+            charge = NULL
+            if candidate.home >= 0:
+                charge = &self.charges[candidate.home]
+                again = charge.predicate == candidate.plan.predicate and charge.stage == stage
+            for k in range(candidate.count):
+                i = lines[k]
+                share = largest
+                if part < self.one:
+                    share = least(largest, ((self.amounts[i] * part) >> self.shift) + 2 + bound)
+                if again:
+                    before = charge.most
+                    if charge.part < self.one:
+                        before = least(before, ((self.amounts[i] * charge.part) >> self.shift) + 2 + bound)
+                    share = positive(share - before)
+                left[i] = most_of_two(left[i] - share, least(self.amounts[i], self.floors[i]))
+            if charge != NULL:
+                charge.predicate = candidate.plan.predicate
+                charge.stage = stage
+                charge.most = largest
+                charge.part = part
+        while stage < self.stage_count:
+            memcpy(left + self.line_count, left, self.line_count * sizeof(int64_t))
+            left += self.line_count
+            stage += 1
+
+    cdef int64_t weigh(self, const Candidate* candidate, int64_t* slack) noexcept nogil:
+        """See twin._Bound._weigh."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* left = self.least + <size_t>candidate.plan.stage * self.line_count
+        cdef int64_t high = self.weight[lines[0]], low = high, top, bottom, middle, over, weight
+        cdef int32_t k, i, round, bound = 0
+        slack[0] = 0
+        for k in range(1, candidate.count):
+            weight = self.weight[lines[k]]
+            high = most_of_two(high, weight)
+            low = least(low, weight)
+        if high <= 0:
+            return 0
+        if high == low or not candidate.plan.simple:
+            return high
+        bottom = low
+        top = high
+        for round in range(6):
+            middle = (bottom + top) >> 1
+            over = 0
+            for k in range(candidate.count):
+                i = lines[k]
+                weight = self.weight[i] - middle
+                if weight > 0:
+                    over += self.amounts[i] * weight
+                elif self.floors[i] == 0:
+                    over += left[i] * weight
+            if over <= 0:
+                top = middle
+            else:
+                bottom = middle
+        if top == high:
+            return high
+        for k in range(candidate.count):
+            i = lines[k]
+            bound += self.floors[i] > 0
+            weight = self.weight[i] - top
+            slack[0] += weight if weight > 0 else -weight
+        slack[0] *= 1 + bound
+        return positive(top)
+
+    cdef void go_back(self, int32_t now, Most* most, int64_t* price) noexcept nogil:
+        """See twin._Bound._go_back."""
+        cdef int32_t stage, a, j, k, last = self.active_count, begin, seen
+        cdef int64_t weight, slack, heaviest
+        cdef int64_t* at
+        cdef Candidate* candidate
+        cdef const int32_t* lines
+        memset(self.price_at, 0, (self.stage_count + 1) * <size_t>self.line_count * sizeof(int64_t))
+        for k in range(self.line_count):
+            self.weight[k] = self.one
+        for stage in range(self.stage_count - 1, now - 1, -1):
+            if stage + 1 < self.stage_count:
+                at = self.price_at + <size_t>(stage + 1) * self.line_count
+                for k in range(self.line_count):
+                    self.weight[k] -= at[k]
+            begin = last
+            while begin > 0 and self.candidates[self.active[begin - 1]].plan.stage == stage:
+                begin -= 1
+            self.stamp += 1
+            for a in range(begin, last):
+                j = self.active[a]
+                candidate = &self.candidates[j]
+                seen = self.basis_after(candidate)
+                if seen <= now or self.shift == 0 or (candidate.home >= 0 and self.spread(candidate.home, begin, last)):
+                    lines = self.scope_lines + candidate.scope
+                    weight = self.weigh(candidate, &slack)
+                    heaviest = self.weight[lines[0]]
+                    for k in range(1, candidate.count):
+                        heaviest = most_of_two(heaviest, self.weight[lines[k]])
+                    most[j].net = least(most[j].most * weight + slack, most[j].most * positive(heaviest))
+                elif candidate.home < 0 or self.group_stamp[candidate.home] != self.stamp:
+                    if candidate.home >= 0:
+                        self.group_stamp[candidate.home] = self.stamp
+                    self.add_lines(a, last, seen, most, price)
+            last = begin
+
+    cdef bint spread(self, int32_t home, int32_t begin, int32_t end) noexcept nogil:
+        """Whether active candidates of other stages share this home."""
+        cdef int32_t a
+        for a in range(self.active_count):
+            if (a < begin or a >= end) and self.candidates[self.active[a]].home == home:
+                return True
+        return False
+
+    cdef int64_t cut(self, int32_t j, int32_t seen, const Most* most) noexcept nogil:
+        """See twin._Bound._cut."""
+        cdef int32_t a, w, g
+        cdef const uint64_t* mine = self.masks + <size_t>j * self.mask_words
+        cdef const uint64_t* other
+        cdef uint64_t common
+        cdef int64_t total = 0, amount
+        cdef Candidate* candidate
+        memset(self.group_cut, 0, self.local_group_count * sizeof(int64_t))
+        for a in range(self.active_count):
+            candidate = &self.candidates[self.active[a]]
+            if candidate.plan.stage >= seen:
+                break
+            other = self.masks + <size_t>self.active[a] * self.mask_words
+            common = 0
+            for w in range(self.mask_words):
+                common |= mine[w] & other[w]
+            if common == 0:
+                continue
+            amount = most[self.active[a]].most
+            g = candidate.home
+            if g < 0:
+                total += amount
+            elif amount > self.group_cut[g]:
+                total += amount - self.group_cut[g]
+                self.group_cut[g] = amount
+        return total
+
+    cdef void add_point(self, int32_t* count, int64_t basis, int64_t discount) noexcept nogil:
+        self.points[count[0]] = Point(basis, discount)
+        count[0] += 1
+
+    cdef void find_points(
+        self, const Campaign* campaign, int64_t most, int64_t low, int64_t high, int32_t* count
     ) noexcept nogil:
-        """Finds what is LATE and EARLY; whether the rates add up to no more than the whole. -1: all is OTHER."""
-        cdef int32_t i, g, kind
-        level[0] = Level(0, 0)
-        for g in range(self.local_group_count):
-            of_group[g].kind = KIND_NONE
-            of_group[g].rate_bps = 0
-        for i in range(first, self.discount_count):
-            kind = KIND_OTHER
-            if first_seen >= 0 and most[i].most > 0:
-                if most[i].rate_bps <= 10_000:
-                    kind = KIND_LATE
-                elif self.candidates[i].plan.stage < first_seen < self.stage_count:
-                    kind = KIND_EARLY
-            if self.candidates[i].group_count == 0:
-                most[i].kind = kind
-                if kind == KIND_LATE:
-                    level.rate_bps += most[i].rate_bps
-                    level.late_count += 1
-            elif most[i].most > 0:
-                g = self.candidate_groups[self.candidates[i].groups]
-                if of_group[g].kind == KIND_NONE:
-                    of_group[g].kind = kind
-                elif of_group[g].kind != kind:
-                    of_group[g].kind = KIND_OTHER
-                if kind == KIND_LATE and most[i].rate_bps > of_group[g].rate_bps:
-                    of_group[g].rate_bps = most[i].rate_bps
-        for g in range(self.local_group_count):
-            if of_group[g].kind == KIND_LATE:
-                level.rate_bps += of_group[g].rate_bps
-                level.late_count += 1
-        return level.rate_bps <= 10_000
+        """See twin._Bound._points_of."""
+        cdef int64_t start = most_of_two(campaign.threshold, low)
+        cdef int64_t basis, shortfall, slack, kink, rest, scaled = most << self.shift
+        cdef int32_t k
+        if not campaign.simple:
+            self.add_point(count, low, scaled)
+            return
+        if campaign.effect == PERCENT:
+            slack = self.one // 2
+            if campaign.c == UP or campaign.c == DOWN:
+                slack = self.one if (campaign.c == UP) != campaign.on_price else 0
+            kink = start - 1
+            if campaign.a > 0:
+                kink = rights_muldiv(scaled - slack, 10_000, campaign.a << self.shift, &rest)
+            for k in range(4):
+                basis = start if k == 0 else (kink if k == 1 else (kink + 1 if k == 2 else high))
+                if start <= basis <= high:
+                    rest = 0
+                    shortfall = rights_muldiv(basis, campaign.a << self.shift, 10_000, &rest)
+                    self.add_point(count, basis, least(shortfall + (rest > 0) + slack, scaled))
+            return
+        for k in range(1 if campaign.effect == THRESHOLD else 3):
+            basis = start
+            if k == 1:
+                basis = campaign.b * (start // campaign.b + 1)
+            elif k == 2:
+                basis = high // campaign.b
+                if campaign.c > 0:
+                    basis = least(basis, campaign.c)
+                basis *= campaign.b
+            if start <= basis <= high:
+                self.add_point(count, basis, least(natural_discount(campaign, basis, &shortfall), most) << self.shift)
+
+    cdef void add_lines(self, int32_t a, int32_t end, int32_t seen, const Most* most, int64_t* price) noexcept nogil:
+        """See twin._Bound._add_lines. The unit is the candidate at `a` and those after it of the same home."""
+        cdef int32_t home = self.candidates[self.active[a]].home
+        cdef int32_t count = 0, c, d, k, i, j, b
+        cdef int64_t* left = self.least + <size_t>(seen - 1) * self.line_count
+        cdef int64_t* at = self.price_at + <size_t>seen * self.line_count
+        cdef int64_t value, base, floor, height, largest, loose
+        cdef Candidate* candidate
+        cdef const int32_t* lines
+        cdef bint free_to_split = True, known
+        for k in range(self.line_count):
+            value = left[k]
+            if self.has_reference:
+                value = self.reference[<size_t>(seen - 1) * self.line_count + k]
+            self.expected[k] = least(most_of_two(value, left[k]), self.amounts[k])
+        for b in range(a, end):
+            candidate = &self.candidates[self.active[b]]
+            if b == a or (home >= 0 and candidate.home == home):
+                if candidate.plan.mandatory or (self.constrained and candidate.required):
+                    free_to_split = False
+        for b in range(a, end):
+            candidate = &self.candidates[self.active[b]]
+            if b > a and (home < 0 or candidate.home != home):
+                continue
+            known = False
+            for c in range(count):
+                if self.candidates[self.lines[c].candidate].plan.predicate == candidate.plan.predicate:
+                    known = True
+            if not known:
+                if not self.find_line(b, end, home, left, most, price, free_to_split, &self.lines[count]):
+                    return
+                count += 1
+        c = 0
+        for d in range(1, count):
+            if self.lines[d].height > self.lines[c].height:
+                c = d
+        memset(self.slopes, 0, self.line_count * sizeof(int64_t))
+        floor = self.lines[c].height
+        candidate = &self.candidates[self.lines[c].candidate]
+        lines = self.scope_lines + candidate.scope
+        for k in range(candidate.count):
+            i = lines[k]
+            self.slopes[i] = self.lines[c].slope
+            floor -= self.lines[c].slope * (self.expected[i] - left[i])
+        known = False
+        for d in range(count):
+            self.lines[d].kept = d == c or self.lines[d].most > floor
+            if self.lines[d].kept and d != c:
+                known = True
+                candidate = &self.candidates[self.lines[d].candidate]
+                lines = self.scope_lines + candidate.scope
+                for k in range(candidate.count):
+                    self.slopes[lines[k]] = most_of_two(self.slopes[lines[k]], self.lines[d].slope)
+        base = 0
+        for k in range(self.line_count):
+            base += self.slopes[k] * (self.expected[k] - left[k])
+        height = INT64_MIN
+        largest = INT64_MIN
+        for d in range(count):
+            largest = most_of_two(largest, self.lines[d].most)
+            if self.lines[d].kept:
+                value = self.lines[d].height + base
+                candidate = &self.candidates[self.lines[d].candidate]
+                lines = self.scope_lines + candidate.scope
+                for k in range(candidate.count):
+                    value -= self.lines[d].slope * (self.expected[lines[k]] - left[lines[k]])
+                height = most_of_two(height, value)
+        loose = least(height, largest) - self.lines[c].height
+        if loose > 0 and known and free_to_split and loose > self.split.loose:
+            self.split = Split(loose, self.lines[c].candidate, -1)
+        if height >= largest:
+            self.rest += largest
+            return
+        for k in range(self.line_count):
+            price[k] += self.slopes[k]
+            at[k] += self.slopes[k]
+            height += self.slopes[k] * (self.amounts[k] - self.expected[k])
+        self.rest += height
+
+    cdef bint find_line(
+        self, int32_t a, int32_t end, int32_t home, const int64_t* left, const Most* most, const int64_t* price,
+        bint free_to_split, Line* line,
+    ) noexcept nogil:
+        """See twin._Bound._find_line. False: what is forced cannot be."""
+        cdef int32_t first = self.active[a], b, j, k, i, must = -1, over = -1, count = 1
+        cdef Candidate* candidate = &self.candidates[first]
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t high = 0, at = 0, low = 0, room = self.one, under = 0, low_before = 0, threshold = 0
+        cdef int64_t slack, weight, steepest, slope, needed, height, largest = 0, left_basis = 0, left_discount
+        weight = self.weigh(candidate, &slack)
+        for k in range(candidate.count):
+            i = lines[k]
+            high += self.amounts[i]
+            at += self.expected[i]
+            low += left[i]
+            room = least(room, self.one - price[i])
+        for b in range(a, end):
+            j = self.active[b]
+            if (
+                j == first or (home >= 0 and self.candidates[j].home == home
+                               and self.candidates[j].plan.predicate == candidate.plan.predicate)
+            ) and (self.candidates[j].plan.effect == EVERY or low < self.candidates[j].plan.threshold <= high):
+                low = most_of_two(low, high - self.cut(first, self.basis_after(candidate), most))
+                break
+        low = least(at, low)
+        steepest = 0
+        if weight > 0:
+            steepest = least(STEEPEST * self.one, rights_muldiv(positive(room), self.one, weight, &slope))
+        for b in range(a, end):
+            j = self.active[b]
+            if (
+                j == first or (home >= 0 and self.candidates[j].home == home
+                               and self.candidates[j].plan.predicate == candidate.plan.predicate)
+            ):
+                largest = most_of_two(largest, most[j].most)
+                if must < 0 and self.forced[j]:
+                    must = j
+        if must >= 0:
+            threshold = self.candidates[must].plan.threshold
+            if high < threshold:
+                self.impossible = True
+                return False
+            low_before = low
+            low = most_of_two(low, threshold)
+            under = positive(low - at)
+            at = most_of_two(at, low)
+        self.points[0] = Point(low, 0)
+        for b in range(a, end):
+            j = self.active[b]
+            if (
+                j == first or (home >= 0 and self.candidates[j].home == home
+                               and self.candidates[j].plan.predicate == candidate.plan.predicate)
+            ):
+                self.find_points(self.candidates[j].plan, most[j].most, low, high, &count)
+                if (
+                    (self.candidates[j].plan.effect == THRESHOLD or self.candidates[j].plan.effect == PERCENT)
+                    and at < self.candidates[j].plan.threshold <= high
+                    and (over < 0 or most[j].most > most[over].most)
+                ):
+                    over = j
+        left_discount = -1
+        for k in range(count):
+            if self.points[k].basis <= at and (
+                self.points[k].discount > left_discount
+                or (self.points[k].discount == left_discount and self.points[k].basis > left_basis)
+            ):
+                left_discount = self.points[k].discount
+                left_basis = self.points[k].basis
+        needed = 0
+        for k in range(count):
+            if self.points[k].basis > at and self.points[k].discount > left_discount:
+                needed = most_of_two(
+                    needed, ceiling(self.points[k].discount - left_discount, self.points[k].basis - left_basis)
+                )
+        slope = least(needed, steepest)
+        height = INT64_MIN
+        for k in range(count):
+            height = most_of_two(height, self.points[k].discount - slope * (self.points[k].basis - at))
+        if under > 0:
+            slope = most_of_two(
+                slope,
+                least(steepest, 2 * (most[must].most << self.shift) // most_of_two(1, threshold - low_before)),
+            )
+            height -= slope * under
+        elif must < 0 and free_to_split and over >= 0 and height > left_discount:
+            needed = rights_muldiv(height - left_discount, weight, self.one, &room)
+            if needed > self.split.loose:
+                self.split = Split(needed, over, over)
+        line.candidate = first
+        line.height = scaled_up(height, weight, self.shift) + slack
+        line.slope = scaled_up(slope, weight, self.shift)
+        line.most = largest * weight + slack
+        return True
 
     cdef inline int32_t basis_after(self, const Candidate* candidate) noexcept nogil:
         """See twin._Branch.basis_after."""
@@ -1247,47 +1963,45 @@ cdef class Program:
         if shortfall > 0:
             discount[0] = -1
             return 0
-        if campaign.effect == FIXED_PRICE:
-            bound = 0
-            for k in range(candidate.count):
-                bound += self.fixed_price_take(candidate, lines[k], base[lines[k]])
-        else:
+        if campaign.simple:
             bound = least(bound, discount[0])
+        else:
+            for k in range(candidate.count):
+                self.basis_of[k] = base[lines[k]]
+            if self.basis_after(candidate) <= now and stage.select != SELECT_PRIORITY:
+                bound = self.fit_wishes(candidate)
+            else:
+                bound = least(bound, self.most_wished(candidate))
         if campaign.budget >= 0:
             bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
         return positive(bound)
 
-    cdef inline Rest rest_after(self, int32_t i, bint applied) noexcept nogil:
+    cdef inline int64_t rest_after(self, int32_t i, bint applied) noexcept nogil:
+        """What the rest falls to at a turn; if it is applied, its shares are known."""
         cdef Candidate* candidate = &self.candidates[i]
         cdef Most* most = self.most + <size_t>candidate.level * self.candidate_count + i
-        cdef GroupMost* of_group
+        cdef const int64_t* of_group = self.of_group + <size_t>candidate.level * self.local_group_count
+        cdef const int64_t* price = self.price + <size_t>candidate.level * self.line_count
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* shares = self.shares + candidate.shares
         cdef int32_t k, g
-        cdef Rest rest = self.rest
-        if candidate.group_count == 0:
-            lessen(&rest, most.most, most.kind)
-            return rest
-        of_group = self.of_group + <size_t>candidate.level * self.local_group_count
-        g = self.candidate_groups[candidate.groups]
-        if self.group[g] == GROUP_FREE:
-            lessen(&rest, of_group[g].most - (0 if applied else most.later), of_group[g].kind)
+        cdef int64_t rest = self.rest
+        if candidate.home < 0:
+            rest -= most.net
+        elif self.group[candidate.home] == GROUP_FREE:
+            rest -= of_group[candidate.home] - (0 if applied else most.later)
         if applied:
-            for k in range(1, candidate.group_count):
+            for k in range(candidate.group_count):
                 g = self.candidate_groups[candidate.groups + k]
-                lessen(&rest, of_group[g].most, of_group[g].kind)
+                if g != candidate.home:
+                    rest -= of_group[g]
+            for k in range(candidate.count):
+                rest -= shares[k] * price[lines[k]]
         return rest
 
-    cdef inline int64_t at_most(self, const Level* level, Rest rest, int64_t payable) noexcept nogil:
-        """See twin._Bound.at_most."""
-        cdef int64_t part, left
-        if rest.late == 0:
-            return rest.total
-        part = rights_muldiv(positive(payable - rest.early), level.rate_bps, 10_000, &left)
-        return rest.total - positive(rest.late - (part + (left > 0) + level.late_count))
-
     cdef inline bint taking_looks_better(self, int32_t i, int64_t amount) noexcept nogil:
-        cdef Level* level = &self.levels[self.candidates[i].level]
-        cdef int64_t if_taken = self.at_most(level, self.rest_after(i, True), self.payable - amount)
-        cdef int64_t if_left = self.at_most(level, self.rest_after(i, False), self.payable)
+        cdef int64_t if_taken = self.rest_after(i, True) >> self.shift
+        cdef int64_t if_left = self.rest_after(i, False) >> self.shift
         return amount + least(self.room - amount, if_taken) >= least(self.room, if_left)
 
     cdef inline void pass_bound(self, int32_t i, bint applied) noexcept nogil:
@@ -1296,27 +2010,45 @@ cdef class Program:
         if candidate.level < 0:
             return
         self.rest = self.rest_after(i, applied)
-        if candidate.group_count > 0:
-            self.of_group[
-                <size_t>candidate.level * self.local_group_count + self.candidate_groups[candidate.groups]
-            ].most = self.most[<size_t>candidate.level * self.candidate_count + i].later
+        if candidate.home >= 0:
+            self.of_group[<size_t>candidate.level * self.local_group_count + candidate.home] = (
+                self.most[<size_t>candidate.level * self.candidate_count + i].later
+            )
 
-    cdef inline int64_t lower_bound(self, int32_t i) noexcept nogil:
-        cdef Level* level = &self.levels[self.candidates[i].level]
-        return self.payable - least(self.room, self.at_most(level, self.rest, self.payable))
+    cdef inline int64_t lower_bound(self) noexcept nogil:
+        return self.payable - least(self.room, self.rest >> self.shift)
 
     cdef bint hopeless(self, int32_t i) noexcept nogil:
         cdef int64_t bound
         if not self.found:
             return False
-        bound = self.lower_bound(i)
+        bound = self.lower_bound()
         if bound != self.best_payable:
             return bound > self.best_payable
         if self.expiry_count > self.best_expiry_count:
             return True
-        if bound == self.payable - self.rest.total:
-            return self.tight_tie_lost(i)
-        return self.loose_tie_lost(i)
+        return self.tie_is_lost(i)
+
+    cdef bint broken(self, int32_t i) noexcept nogil:
+        """See twin._Search._broken."""
+        cdef int32_t j, k, stage = self.candidates[i].plan.stage
+        cdef Candidate* candidate
+        cdef const int64_t* base
+        cdef int64_t total
+        if self.forced_count == 0:
+            return False
+        for j in range(i, self.discount_count):
+            if self.forced[j]:
+                candidate = &self.candidates[j]
+                if self.excluded(candidate):
+                    return True
+                if self.basis_after(candidate) > stage:
+                    total = 0
+                    for k in range(candidate.count):
+                        total += self.amounts[self.scope_lines[candidate.scope + k]]
+                    if total < candidate.plan.threshold:
+                        return True
+        return False
 
     cdef bint tie_lost(self, int32_t count, const uint64_t* ids) noexcept nogil:
         """Whether `count` sorted expiries and these ids are not better than the best."""
@@ -1335,32 +2067,38 @@ cdef class Program:
             insert_sorted(self.sorted_expiries, k, self.expiries[k])
         return self.expiry_count
 
-    cdef bint tight_tie_lost(self, int32_t i) noexcept nogil:
-        """See twin._Search._tight_score."""
+    cdef bint tie_is_lost(self, int32_t i) noexcept nogil:
+        """See twin._Search._tie_score."""
         cdef Candidate* candidate
-        cdef Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
-        cdef GroupMost* of_group = self.of_group + <size_t>self.candidates[i].level * self.local_group_count
-        cdef int32_t j, g, rank, count = self.sort_expiries()
-        cdef int64_t expiry
+        cdef const Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
+        cdef const int64_t* of_group = self.of_group + <size_t>self.candidates[i].level * self.local_group_count
+        cdef int32_t j, g, w, rank, count = self.sort_expiries(), highest = -1
+        cdef int64_t expiry, largest, spare = self.rest - ((self.payable - self.best_payable) << self.shift)
+        cdef uint64_t word
         memcpy(self.other_ids, self.ids, self.words * sizeof(uint64_t))
+        memset(self.optional_ids, 0, self.words * sizeof(uint64_t))
         for g in range(self.local_group_count):
             self.group_rank[g] = -1
         for j in range(i, self.discount_count):
-            if most[j].most == 0:
-                continue
             candidate = &self.candidates[j]
+            g = candidate.home
+            if most[j].most == 0 or (g >= 0 and self.group[g] != GROUP_FREE):
+                continue
             rank = candidate.plan.rank
+            largest = most[j].net if g < 0 else of_group[g]
+            if largest <= spare:
+                if not candidate.plan.needs_coupon:
+                    self.optional_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
+                continue
+            if most[j].net < largest - spare:
+                continue
             expiry = candidate.expiry if candidate.plan.needs_coupon else INT64_MIN
-            if candidate.group_count == 0:
+            if g < 0:
                 self.other_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
                 if candidate.plan.needs_coupon:
                     insert_sorted(self.sorted_expiries, count, expiry)
                     count += 1
-                continue
-            g = self.candidate_groups[candidate.groups]
-            if self.group[g] != GROUP_FREE or most[j].most != of_group[g].most:
-                continue
-            if self.group_rank[g] < 0:
+            elif self.group_rank[g] < 0:
                 self.group_rank[g] = rank
                 self.group_expiry[g] = expiry
             else:
@@ -1374,59 +2112,149 @@ cdef class Program:
                 if self.group_expiry[g] != INT64_MIN:
                     insert_sorted(self.sorted_expiries, count, self.group_expiry[g])
                     count += 1
-        return self.tie_lost(count, self.other_ids)
-
-    cdef bint loose_tie_lost(self, int32_t i) noexcept nogil:
-        """See twin._Search._loose_score."""
-        cdef Most* most = self.most + <size_t>self.candidates[i].level * self.candidate_count
-        cdef int32_t j, rank, w, highest = -1
-        cdef uint64_t word
-        memcpy(self.other_ids, self.ids, self.words * sizeof(uint64_t))
         for w in range(self.words - 1, -1, -1):
-            if self.ids[w] != 0:
+            if highest < 0 and self.other_ids[w] != 0:
                 highest = w * 64
-                word = self.ids[w] >> 1
+                word = self.other_ids[w] >> 1
                 while word != 0:
                     highest += 1
                     word >>= 1
-                break
-        for j in range(i, self.discount_count):
-            rank = self.candidates[j].plan.rank
-            if most[j].most > 0 and not self.candidates[j].plan.needs_coupon and rank < highest:
-                self.other_ids[rank >> 6] |= <uint64_t>1 << (rank & 63)
-        return self.tie_lost(self.sort_expiries(), self.other_ids)
+                self.other_ids[w] |= self.optional_ids[w] & ((<uint64_t>1 << (highest & 63)) - 1)
+            elif highest >= 0:
+                self.other_ids[w] |= self.optional_ids[w]
+        return self.tie_lost(count, self.other_ids)
 
     # The search
 
     cdef void search(self, int64_t node_budget, bint constrained) noexcept nogil:
         """See twin._Search."""
-        cdef int32_t at = 0
+        cdef int32_t i, k
         self.constrained = constrained
-        self.node_limit = node_budget if node_budget > self.free_count else self.free_count
+        self.node_limit = self.free_count
+        for i in range(self.discount_count):
+            if self.candidates[i].first_of_stage and self.candidates[i].in_best_stage:
+                self.node_limit += BOUND_NODES
+        self.node_limit = most_of_two(node_budget, self.node_limit)
         self.nodes = 0
+        self.parts = 0
+        self.forced_count = 0
+        self.first = 0
         self.minimal = False
+        self.splitting = False
+        self.has_reference = False
         self.found = False
-        self.cut = False
+        self.cut_off = False
+        for i in range(self.discount_count):
+            self.barred[i] = 0
+            self.forced[i] = 0
         self.clear_branch()
+        self.dive()
+        while self.first < self.discount_count and not self.candidates[self.first].in_best_stage:
+            self.first += 1
+        if self.descend_to(0, self.first) == self.first:
+            if self.first == self.discount_count:
+                self.arrive()
+            else:
+                self.enter_stage(self.first)
+                self.splitting = True
+                self.solve_part()
+                self.splitting = False
+        self.first = 0
+        if not self.found and self.cut_off:
+            self.minimal = True
+            self.clear_branch()
+            if self.descend_to(0, self.discount_count) == self.discount_count:
+                self.arrive()
+
+    cdef void dive(self) noexcept nogil:
+        """See twin._Search._dive."""
+        cdef int32_t round, i, at
+        cdef bint better
+        self.diving = True
+        for round in range(DIVES):
+            at = self.descend_to(0, self.discount_count)
+            if at == self.discount_count and self.arrive():
+                self.pass_stages(
+                    self.candidates[at - 1].plan.stage if at > 0 else 0, self.stage_count
+                )
+                memcpy(self.reference, self.after_stage,
+                       <size_t>self.stage_count * self.line_count * sizeof(int64_t))
+                self.has_reference = True
+            self.clear_branch()
+            if at < self.discount_count:
+                break
+        self.diving = False
+
+    cdef void solve_part(self) noexcept nogil:
+        """See twin._Search._solve_part."""
+        cdef int32_t at, j, home, part
+        cdef int64_t bound
+        cdef Split split
+        cdef Candidate* chosen
+        cdef Candidate* candidate
+        cdef bint alike, second
+        self.make_bound(self.first)
+        if self.impossible or self.hopeless(self.first):
+            return
+        if self.nodes >= self.node_limit:
+            bound = self.lower_bound()
+            if not self.cut_off or bound < self.lowest_open:
+                self.lowest_open = bound
+            self.cut_off = True
+            return
+        self.parts += 1
+        self.nodes += BOUND_NODES
+        if self.split.loose >= 0 and self.parts < MOST_PARTS:
+            split = self.split
+            part = self.parts
+            chosen = &self.candidates[split.candidate]
+            for second in range(2):
+                # First only what was chosen, of its home in its stage; then all but it.
+                for j in range(self.first, self.discount_count):
+                    candidate = &self.candidates[j]
+                    if (
+                        self.barred[j] or candidate.plan.stage != chosen.plan.stage
+                        or not (j == split.candidate or (chosen.home >= 0 and candidate.home == chosen.home))
+                    ):
+                        continue
+                    if split.force >= 0:
+                        alike = j == split.force
+                    else:
+                        alike = candidate.plan.predicate == chosen.plan.predicate
+                    if alike == second:
+                        self.barred[j] = part
+                if split.force >= 0 and not second:
+                    self.forced[split.force] = 1
+                    self.forced_count += 1
+                self.solve_part()
+                if split.force >= 0 and not second:
+                    self.forced[split.force] = 0
+                    self.forced_count -= 1
+                for j in range(self.first, self.discount_count):
+                    if self.barred[j] == part:
+                        self.barred[j] = 0
+            return
+        at = self.first
         while at >= 0:
-            at = self.descend(at)
+            at = self.descend_to(at, self.discount_count)
             if at == self.discount_count:
                 self.arrive()
             at = self.backtrack(at)
-        if not self.found and self.cut:
-            self.minimal = True
-            if self.descend(0) == self.discount_count:
-                self.arrive()
 
-    cdef int32_t descend(self, int32_t i) noexcept nogil:
-        """Goes through turns from i on; how far it came: the number of candidates, or where the branch ends."""
+    cdef inline void enter_stage(self, int32_t i) noexcept nogil:
+        self.pass_stages(self.candidates[i - 1].plan.stage if i > 0 else 0, self.candidates[i].plan.stage)
+
+    cdef int32_t descend_to(self, int32_t i, int32_t end) noexcept nogil:
+        """Goes through turns from i on; how far it came: to the end, or where the branch ends."""
         cdef Candidate* candidate
-        while i < self.discount_count:
+        while i < end:
             candidate = &self.candidates[i]
-            if candidate.first_of_stage:
-                self.pass_stages(self.candidates[i - 1].plan.stage if i > 0 else 0, candidate.plan.stage)
+            if candidate.first_of_stage and not (self.splitting and i == self.first):
+                self.enter_stage(i)
                 if candidate.in_best_stage:
                     self.make_bound(i)
+                    if not self.diving and not self.minimal:
+                        self.nodes += BOUND_NODES
             if not self.take_turn(i, candidate):
                 break
             i += 1
@@ -1434,37 +2262,41 @@ cdef class Program:
 
     cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
         cdef bint required = self.constrained and candidate.required
-        cdef bint must = required or candidate.plan.mandatory or not candidate.in_best_stage
+        cdef bint must = (
+            required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        )
         cdef int64_t amount, shortfall, bound, known_discount = -1
         cdef const Most* most
         cdef int reason
         if candidate.in_best_stage:
-            if self.hopeless(i):
+            if not self.diving and (self.hopeless(i) or self.broken(i)):
                 return False
-            if not self.minimal:
+            if not self.minimal and not self.diving:
                 if self.nodes >= self.node_limit:
-                    bound = self.lower_bound(i)
-                    if not self.cut or bound < self.lowest_open:
+                    bound = self.lower_bound()
+                    if not self.cut_off or bound < self.lowest_open:
                         self.lowest_open = bound
-                    self.cut = True
+                    self.cut_off = True
                     return False
                 self.nodes += 1
             most = self.most + <size_t>candidate.level * self.candidate_count + i
             if not must and (
-                self.minimal or most.most == 0 or (self.constrained and candidate.reserved)
-                or self.excluded(candidate)
+                self.minimal or most.most == 0 or self.barred[i]
+                or (self.constrained and candidate.reserved) or self.excluded(candidate)
             ):
                 self.step(i, False, 0, False)
                 return True
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if required or (candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)):
+            if required or self.forced[i] or (
+                candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
+            ):
                 return False
             self.step(i, False, 0, False)
             return True
+        self.find_shares(candidate)
         if must or self.taking_looks_better(i, amount):
-            self.find_shares(candidate)
             self.step(i, True, amount, not must)
         else:
             self.step(i, False, 0, True)
@@ -1492,19 +2324,17 @@ cdef class Program:
         """Undoes turns before i up to the last with another way to go, and goes it; where to go on, or -1."""
         cdef Candidate* candidate
         cdef Most* most
-        cdef int32_t g
         cdef int64_t amount, shortfall
-        while i > 0:
+        while i > self.first:
             i -= 1
             candidate = &self.candidates[i]
             if self.steps[i].applied:
                 self.undo(candidate, self.steps[i].amount)
             self.rest = self.steps[i].rest_before
-            if candidate.level >= 0 and candidate.group_count > 0:
+            if candidate.level >= 0 and candidate.home >= 0:
                 most = self.most + <size_t>candidate.level * self.candidate_count + i
-                g = self.candidate_groups[candidate.groups]
-                self.of_group[<size_t>candidate.level * self.local_group_count + g].most = (
-                    most.most if most.most > most.later else most.later
+                self.of_group[<size_t>candidate.level * self.local_group_count + candidate.home] = (
+                    most_of_two(most.net, most.later)
                 )
             if self.steps[i].other_way:
                 if self.steps[i].applied:
@@ -1517,16 +2347,17 @@ cdef class Program:
                 return i + 1
         return -1
 
-    cdef void arrive(self) noexcept nogil:
+    cdef bint arrive(self) noexcept nogil:
+        """Keeps the combination if it is the best so far; whether it is."""
         cdef int32_t i, count
         if self.found:
             if self.payable > self.best_payable:
-                return
+                return False
             count = self.sort_expiries()
             if self.payable == self.best_payable and self.tie_lost(count, self.ids):
-                return
+                return False
         if self.constrained and self.needs_multipliers and not self.multipliers_met():
-            return
+            return False
         count = self.sort_expiries()
         self.found = True
         self.best_payable = self.payable
@@ -1535,6 +2366,7 @@ cdef class Program:
         memcpy(self.best_ids, self.ids, self.words * sizeof(uint64_t))
         for i in range(self.discount_count):
             self.taken[i] = self.steps[i].applied
+        return True
 
     # Multipliers
 
@@ -1626,7 +2458,7 @@ cdef class Program:
                 nodes = self.nodes
                 if self.found:
                     return self._settle(explain, nodes)
-                if self.cut:
+                if self.cut_off:
                     proven = False
                     for i in range(self.line_count):
                         gap += self.listed[i]
@@ -1689,10 +2521,10 @@ cdef class Program:
                 if self.screened[i] != 0:
                     not_applied.append((i, self.screened[i], 0))
             not_applied.sort()
-        if self.cut:
+        if self.cut_off:
             gap = positive(self.best_payable - self.lowest_open)
         amounts = [self.amounts[k] for k in range(self.line_count)]
-        return Decision(True, applied, amounts, multipliers, not_applied, not self.cut, gap, nodes)
+        return Decision(True, applied, amounts, multipliers, not_applied, not self.cut_off, gap, nodes)
 
 
 def allocate(total, list weights, list capacities):

@@ -18,6 +18,7 @@ from rights.domain.plan import (
     Predicate,
     Select,
     StagePlan,
+    Unit,
 )
 
 MIN_INT64 = -(2**63)
@@ -126,11 +127,28 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
         _demand(1 <= campaign.c <= 5, f"{path}.c: {campaign.c} is not a rounding")
     elif campaign.effect == Effect.MULTIPLIER:
         _demand(0 <= campaign.b < plan.asset_count, f"{path}.b: {campaign.b} is not an asset")
+    _check_shape(campaign, path)
     for group in campaign.groups:
         _demand(0 <= group < plan.group_count, f"{path}.groups: {group} is not a group")
     _demand(len(set(campaign.groups)) == len(campaign.groups), f"{path}.groups: a group occurs twice")
     _demand(-1 <= campaign.budget < plan.limit_count, f"{path}.budget: {campaign.budget} is not a limit")
     _demand(-1 <= campaign.quota < plan.limit_count, f"{path}.quota: {campaign.quota} is not a limit")
+
+
+def _check_shape(campaign: CampaignPlan, path: str) -> None:
+    _demand(campaign.unit in tuple(Unit), f"{path}.unit: {campaign.unit} is unknown")
+    _demand(
+        campaign.unit == Unit.ACROSS_LINES or campaign.effect in (Effect.THRESHOLD, Effect.PERCENT),
+        f"{path}.unit: only thresholds and percentages have one",
+    )
+    quantity = campaign.max_quantity
+    _demand(0 <= quantity <= MAX_AMOUNT, f"{path}.max_quantity: {quantity} is out of range")
+    by_item = campaign.effect in (Effect.PERCENT, Effect.FIXED_PRICE) or campaign.unit == Unit.PER_ITEM
+    _demand(quantity == 0 or by_item, f"{path}.max_quantity: the effect has no items")
+    _demand(
+        not campaign.on_price or campaign.effect == Effect.PERCENT,
+        f"{path}.on_price: only percentages are rounded",
+    )
 
 
 __all__ = ["MAX_INT64", "MIN_INT64", "check_facts", "check_plan"]

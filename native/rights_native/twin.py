@@ -16,6 +16,7 @@ Search order and bounds are the same in the compiled kernel, so that also `nodes
 """
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from rights.domain.limits import BPS
 from rights.domain.plan import (
@@ -30,6 +31,7 @@ from rights.domain.plan import (
     Predicate,
     Reason,
     Select,
+    Unit,
 )
 from rights_native.plan_check import MAX_INT64, MIN_INT64, check_facts, check_plan
 
@@ -183,7 +185,7 @@ def _in_int64(value: int) -> _Slot:
 def natural_discount(campaign: CampaignPlan, base: int) -> tuple[int, int]:
     """(discount, shortfall) on a basis of `base`, before it meets floors and budgets.
 
-    For a FIXED_PRICE only the shortfall counts, since its discount is found per line.
+    Only the shortfall counts for what is not taken off the whole scope at once (see `_is_pooled`).
     """
     if base < campaign.threshold:
         return 0, campaign.threshold - base
@@ -197,11 +199,109 @@ def natural_discount(campaign: CampaignPlan, base: int) -> tuple[int, int]:
             repeats = min(repeats, campaign.c)
         return campaign.a * repeats, 0
     if campaign.effect == Effect.PERCENT:
-        discount = round_bps(base, campaign.a, campaign.c)
-        if campaign.b > 0:
-            discount = min(discount, campaign.b)
-        return min(discount, base), 0
+        return _capped(campaign, percent_of(campaign, base)), 0
     return 0, 0
+
+
+def percent_of(campaign: CampaignPlan, base: int) -> int:
+    """A percentage of one base, rounded on the discount or on the price that it leaves; never above the base."""
+    if campaign.on_price:
+        return base - round_bps(base, BPS - campaign.a, campaign.c)
+    return min(round_bps(base, campaign.a, campaign.c), base)
+
+
+def _capped(campaign: CampaignPlan, discount: int) -> int:
+    return min(discount, campaign.b) if campaign.effect == Effect.PERCENT and campaign.b > 0 else discount
+
+
+def _is_pooled(campaign: CampaignPlan) -> bool:
+    """One discount for all that is touched, then allocated: what a line cannot take moves to the others."""
+    return campaign.unit == Unit.ACROSS_LINES and campaign.effect != Effect.FIXED_PRICE
+
+
+def _is_simple(campaign: CampaignPlan) -> bool:
+    """Pooled, and of all items: the discount is a function of the basis of the whole scope."""
+    return _is_pooled(campaign) and campaign.max_quantity == 0
+
+
+def items_touched(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> list[int]:
+    """Per line, how many of its items the effect touches.
+
+    Lines in order of the basis of one item, the dearest or the cheapest first, ties to the lower
+    index, until `max_quantity` items are found.
+    """
+    if campaign.max_quantity == 0:
+        return list(quantities)
+    touched = [0] * len(basis)
+    sign = 1 if campaign.cheapest_first else -1
+    priced = [(sign * Fraction(b, q), k) for k, (b, q) in enumerate(zip(basis, quantities, strict=True)) if q]
+    left = campaign.max_quantity
+    for _, k in sorted(priced):
+        touched[k] = min(left, quantities[k])
+        left -= touched[k]
+    return touched
+
+
+def part_of(amount: int, items: int, quantity: int) -> int:
+    """What the first `items` of the `quantity` items of a line make up of its amount.
+
+    So the k-th item is worth floor(amount * k / quantity) - floor(amount * (k - 1) / quantity): the
+    items differ by one at most, and are the amount together.
+    """
+    return amount if items == quantity else amount * items // quantity
+
+
+def wishes(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> list[int]:
+    """Per line, the discount of an effect that is not pooled, before it meets floors and budgets."""
+    items = items_touched(campaign, basis, quantities)
+    bases = [part_of(b, k, q) for b, k, q in zip(basis, items, quantities, strict=True)]
+    if campaign.effect == Effect.FIXED_PRICE:
+        return [max(0, base - campaign.a * k) for base, k in zip(bases, items, strict=True)]
+    if campaign.effect == Effect.THRESHOLD:
+        times = items if campaign.unit == Unit.PER_ITEM else [1] * len(items)
+        return [min(base, campaign.a * k) for base, k in zip(bases, times, strict=True)]
+    if campaign.unit == Unit.PER_LINE:
+        off = [percent_of(campaign, base) for base in bases]
+    else:
+        off = [_percent_by_item(campaign, *row) for row in zip(basis, bases, items, quantities, strict=True)]
+    total = sum(off)
+    return off if _capped(campaign, total) == total else allocate(campaign.b, off, off)
+
+
+def _percent_by_item(campaign: CampaignPlan, basis: int, base: int, items: int, quantity: int) -> int:
+    """The percentage of each item touched, rounded one by one; `base` is what they make up."""
+    if items == 0:
+        return 0
+    small = basis // quantity
+    larger = base - small * items  # so many items are worth one more
+    return larger * percent_of(campaign, small + 1) + (items - larger) * percent_of(campaign, small)
+
+
+def most_wished(campaign: CampaignPlan, basis: list[int], quantities: list[int]) -> int:
+    """What the effect takes off at most on this basis or any smaller one.
+
+    Which items are touched changes with the basis. So all items of a line are taken for as dear as
+    its dearest, and the dearest are touched: that only falls with the basis.
+    """
+    if campaign.max_quantity == 0:
+        return _capped(campaign, sum(wishes(campaign, basis, quantities)))
+    unit_prices = [-(-b // q) if q else 0 for b, q in zip(basis, quantities, strict=True)]
+    left, base, total = campaign.max_quantity, 0, 0
+    for price, quantity in sorted(zip(unit_prices, quantities, strict=True), reverse=True):
+        items = min(left, quantity)
+        left -= items
+        base += price * items
+        if campaign.effect == Effect.FIXED_PRICE:
+            total += max(0, price - campaign.a) * items
+        elif campaign.effect == Effect.THRESHOLD:
+            total += min(price, campaign.a) * items
+        elif campaign.unit == Unit.PER_ITEM:
+            total += percent_of(campaign, price) * items
+    if campaign.effect == Effect.PERCENT and campaign.unit == Unit.PER_LINE:
+        total = -(-base * campaign.a // BPS) + len(basis)
+    elif _is_pooled(campaign):
+        total = percent_of(campaign, base)
+    return _capped(campaign, total)
 
 
 @dataclass(slots=True)
@@ -323,20 +423,29 @@ class _Branch:
         return _Turn(amount, shares, 0, 0)
 
     def _shares(self, candidate: _Candidate) -> tuple[list[int], int]:
-        campaign, scope = candidate.plan, candidate.scope
         basis = self.basis(candidate)
-        discount, shortfall = natural_discount(campaign, sum(basis))
-        if shortfall > 0:
-            return [], shortfall
-        if campaign.effect == Effect.FIXED_PRICE:
-            return [
-                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
-            ], 0
-        return allocate(discount, [self.amounts[i] for i in scope], self.room(scope)), 0
+        _, shortfall = natural_discount(candidate.plan, sum(basis))
+        return ([], shortfall) if shortfall > 0 else (self._shares_on(candidate, basis), 0)
 
-    def _wanted(self, candidate: _Candidate, basis: list[int]) -> list[int]:
-        price, quantities = candidate.plan.a, self.facts.quantities
-        return [max(0, b - price * quantities[i]) for b, i in zip(basis, candidate.scope, strict=True)]
+    def _shares_on(self, candidate: _Candidate, basis: list[int]) -> list[int]:
+        """Shares on a basis that reaches the threshold.
+
+        A pooled discount is allocated by the current amounts of the items touched, on their lines only.
+        """
+        campaign, scope = candidate.plan, candidate.scope
+        room, quantities = self.room(scope), [self.facts.quantities[i] for i in scope]
+        if not _is_pooled(campaign):
+            return [min(w, r) for w, r in zip(wishes(campaign, basis, quantities), room, strict=True)]
+        if campaign.max_quantity == 0:
+            discount, _ = natural_discount(campaign, sum(basis))
+            return allocate(discount, [self.amounts[i] for i in scope], room)
+        items = items_touched(campaign, basis, quantities)
+        base = sum(part_of(b, k, q) for b, k, q in zip(basis, items, quantities, strict=True))
+        amounts = [
+            part_of(self.amounts[i], k, self.facts.quantities[i]) for i, k in zip(scope, items, strict=True)
+        ]
+        room = [r if k > 0 else 0 for r, k in zip(room, items, strict=True)]
+        return allocate(_capped(campaign, percent_of(campaign, base)), amounts, room)
 
     def most(self, candidate: _Candidate, now: int) -> int:
         """An upper bound of what the candidate can take off, seen from the start of stage `now`."""
@@ -349,15 +458,20 @@ class _Branch:
         discount, shortfall = natural_discount(campaign, sum(basis))
         if shortfall > 0:
             return 0
-        if campaign.effect == Effect.FIXED_PRICE:
-            bound = sum(
-                min(w, r) for w, r in zip(self._wanted(candidate, basis), self.room(scope), strict=True)
-            )
-        else:
+        if _is_simple(campaign):
             bound = min(discount, sum(self.room(scope)))
+        elif self.basis_after(candidate) <= now and self._is_fixed(candidate):
+            bound = sum(self._shares_on(candidate, basis))
+        else:
+            quantities = [self.facts.quantities[i] for i in scope]
+            bound = min(most_wished(campaign, basis, quantities), sum(self.room(scope)))
         if campaign.budget >= 0:
             bound = min(bound, self.facts.remaining[campaign.budget] - self.used[campaign.budget])
         return max(0, bound)
+
+    def _is_fixed(self, candidate: _Candidate) -> bool:
+        """Whether the basis stays the same through the stage."""
+        return self.plan.stages[candidate.plan.stage].select != Select.PRIORITY
 
     def apply(self, candidate: _Candidate, shares: list[int]) -> None:
         self._book(candidate, shares, +1)
@@ -388,103 +502,351 @@ class _Branch:
 # --- The best combination ----------------------------------------------------------------------------
 
 
-OTHER, EARLY, LATE = 0, 1, 2
+SHIFT = 20  # fractional bits of bounds, where amounts leave room for them ...
+FEWEST_BITS = 12  # ... and at least so many; else there are none
+STEEPEST = 4  # of a line: this many minor units for one
+BOUND_NODES = 10  # what making a bound takes, in nodes
+MOST_PARTS = 64  # into which a search is split
+DIVES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Rest:
-    """Upper bounds of what turns to come can take off: of all, and of the EARLY and the LATE among them."""
+class _Line:
+    """A straight line above the discount of candidates of one scope, of which at most one applies.
 
-    total: int
-    early: int
-    late: int
+    height: the discount where the basis is as expected. most: what it never exceeds. All are scaled.
+    """
 
-    def less(self, amount: int, kind: int) -> "_Rest":
-        early = self.early - (amount if kind == EARLY else 0)
-        return _Rest(self.total - amount, early, self.late - (amount if kind == LATE else 0))
+    members: list[int]
+    scope: list[int]
+    height: int
+    slope: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A question whose two answers are bounded better apart: is one of `chosen` used, or of `others`?
+
+    force: the candidate that must be taken in the first part, -1: none must.
+    loose: what the bound gives away while the question is open, scaled.
+    """
+
+    loose: int
+    chosen: list[int]
+    others: list[int]
+    force: int
 
 
 class _Bound:
     """Upper bounds of what the turns still to come can take off, as known when a BEST stage began.
 
-    A candidate counts for its first group only, a group for the largest of its members still to come.
+    Where the basis of a candidate is known, so is what it takes at `most`. Of the others, the late
+    ones, every unit taken off before their basis is known takes something away. So their discount is
+    bounded by a line: a height at the basis that is expected, and a slope. All that is to come is then
 
-    A discount on what is left of the whole cart is worth less the more is taken before: such a
-    candidate is LATE if it takes at most a part (`rate_bps`) of what is left at some later stage.
-    What must come before the first such stage is EARLY. If the LATE parts are not more than the
-    whole, every unit not taken early wins back at most itself, so that what LATE candidates take
-    can be bounded as if all that is EARLY had been taken.
+        the lines, at the amounts of now  +  what is taken before them, times (1 - the slopes over it)
+
+    at most. `price` is the sum of slopes per line of the cart: what a unit left on it is worth later.
+    `net` is `most` without what it costs later. Stages are gone through backwards, since what a late
+    discount nets depends on those after it. Any line above the discount makes a valid bound; how
+    close it comes is a matter of choosing the height where the best combination is likely to be
+    (`reference`, from a dive), and slopes that leave room for each other: they sum to 1 at most.
+
+    A candidate counts for its home group only, a group for the largest of its members still to come.
+    Numbers are scaled by 2^shift. All of this is once per stage; a turn then only adds and subtracts.
     """
 
-    def __init__(self, branch: _Branch, candidates: list[_Candidate], first: int) -> None:
-        now = candidates[first].plan.stage
-        self.most = [0] * len(candidates)
-        self.later_in_group = [0] * len(candidates)  # the largest bound among later members of its group
-        self.of_group: dict[int, int] = {}  # the largest bound among members at or after the current turn
-        self.kind = [OTHER] * len(candidates)
-        self.group_kind: dict[int, int] = {}
-        self.rate_bps = 0
-        self.late_count = 0
-        for i in reversed(range(first, len(candidates))):
-            self.most[i] = branch.most(candidates[i], now)
-            groups = candidates[i].plan.groups
-            if groups:
-                self.later_in_group[i] = self.of_group.get(groups[0], 0)
-                self.of_group[groups[0]] = max(self.most[i], self.later_in_group[i])
-        active = [i for i in range(first, len(candidates)) if self.most[i] > 0]
-        self._sort_kinds(branch, candidates, active, now)
-        self.rest = _Rest(0, 0, 0)
-        for i in active:
-            if not candidates[i].plan.groups:
-                self.rest = self.rest.less(-self.most[i], self.kind[i])
-        for group, most in self.of_group.items():
-            self.rest = self.rest.less(-most, self.group_kind.get(group, OTHER))
+    def __init__(self, search: "_Search", first: int) -> None:
+        self.branch = branch = search.branch
+        self.search = search
+        self.candidates = search.candidates
+        self.homes = search.homes
+        self.shift = search.shift
+        self.one = 1 << search.shift
+        self.now = self.candidates[first].plan.stage
+        count, line_count = len(self.candidates), len(branch.amounts)
+        self.most = [0] * count
+        self.net = [0] * count
+        self.later_in_group = [0] * count  # the largest net among later members of its home group
+        self.of_group: dict[int, int] = {}  # the largest net among members at or after the current turn
+        self.price = [0] * line_count
+        self.price_at = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]  # by stages over
+        self.weight = [self.one] * line_count
+        self.split: _Split | None = None
+        self.impossible = False  # what is forced cannot be
+        self.rest = 0
+        for j in range(first, count):
+            if not (search.barred[j] or self.candidates[j].reserved):
+                self.most[j] = branch.most(self.candidates[j], self.now)
+        self.active = [j for j in range(first, count) if self.most[j] > 0]
+        self.least = self._go_forth()
+        self._go_back()
+        for j in reversed(range(first, count)):
+            home = self.homes[j]
+            if home >= 0:
+                self.later_in_group[j] = self.of_group.get(home, 0)
+                self.of_group[home] = max(self.net[j], self.later_in_group[j])
+            else:
+                self.rest += self.net[j]
+        self.rest += sum(self.of_group.values())
 
-    def _sort_kinds(self, branch: _Branch, candidates: list[_Candidate], active: list[int], now: int) -> None:
-        seen_at, rates = {}, {}
-        for i in active:
-            stage = branch.basis_after(candidates[i])
-            rate = _rate_at_most(candidates[i].plan)
-            if stage > now and rate <= BPS and len(candidates[i].scope) == len(branch.amounts):
-                seen_at[i], rates[i] = stage, rate
-        if not seen_at:
+    def _go_forth(self) -> list[list[int]]:
+        """Per stage, what is left of each line at its end at least, whatever is taken.
+
+        A share is in proportion to amounts, unless other lines of the scope are at their floors: those
+        without a floor never are before all is taken. Rounding adds one per round, and a round ends with
+        a line that is full.
+        """
+        floors, amounts = self.branch.facts.floors, self.branch.amounts
+        charged: dict[int, tuple[int, int, int, int]] = {}  # per home: predicate, stage, most, part
+        ends: list[list[int]] = [[] for _ in range(self.now)]
+        left = list(amounts)
+        for j in self.active if self.shift > 0 else []:
+            plan, scope = self.candidates[j].plan, self.candidates[j].scope
+            while len(ends) < plan.stage:
+                ends.append(list(left))
+            free = sum(left[i] for i in scope if floors[i] == 0) if _is_simple(plan) else 0
+            floored = sum(floors[i] > 0 for i in scope)
+            part = self.one if self.most[j] >= free else -(-(self.most[j] << self.shift) // free)
+            earlier = charged.get(self.homes[j])
+            for i in scope:
+                share = self._share_at_most(self.most[j], part, amounts[i], floored)
+                if earlier is not None and earlier[:2] == (plan.predicate, plan.stage):
+                    # Of a group one applies: the larger share counts.
+                    share = max(0, share - self._share_at_most(*earlier[2:], amounts[i], floored))
+                left[i] = max(left[i] - share, min(amounts[i], floors[i]))
+            if self.homes[j] >= 0:
+                charged[self.homes[j]] = (plan.predicate, plan.stage, self.most[j], part)
+        while len(ends) <= len(self.branch.plan.stages):
+            ends.append(list(left))
+        return ends
+
+    def _share_at_most(self, most: int, part: int, amount: int, floored: int) -> int:
+        """The share of a line in `most`, which is at most `part` of the lines without a floor."""
+        return most if part >= self.one else min(most, (amount * part >> self.shift) + 2 + floored)
+
+    def _weigh(self, j: int) -> tuple[int, int]:
+        """What a unit that candidate j takes off nets at most, and how much rounding can add.
+
+        Shares are in proportion to amounts (see `_go_forth`), so it is the largest weighted average
+        over the scope: the least number such that what lines above it can add is outweighed by the rest.
+        """
+        scope = self.candidates[j].scope
+        weights = [self.weight[i] for i in scope]
+        low, high = min(weights), max(weights)
+        if high <= 0:
+            return 0, 0
+        if low == high or not _is_simple(self.candidates[j].plan):
+            return high, 0
+        floors, amounts = self.branch.facts.floors, self.branch.amounts
+        left = self.least[self.candidates[j].plan.stage]
+        bottom, top = low, high
+        for _ in range(6):
+            middle = (bottom + top) // 2
+            over = 0
+            for i, weight in zip(scope, weights, strict=True):
+                if weight > middle:
+                    over += amounts[i] * (weight - middle)
+                elif floors[i] == 0:
+                    over += left[i] * (weight - middle)
+            bottom, top = (bottom, middle) if over <= 0 else (middle, top)
+        if top == high:
+            return high, 0
+        rounds = 1 + sum(floors[i] > 0 for i in scope)
+        return max(0, top), rounds * sum(abs(weight - top) for weight in weights)
+
+    def _go_back(self) -> None:
+        stages = len(self.branch.plan.stages)
+        stages_of: dict[int, set[int]] = {}
+        for j in self.active:
+            stages_of.setdefault(self.homes[j], set()).add(self.candidates[j].plan.stage)
+        for stage in reversed(range(self.now, stages)):
+            if stage + 1 < stages:
+                self.weight = [w - p for w, p in zip(self.weight, self.price_at[stage + 1], strict=True)]
+            units: dict[int, list[int]] = {}  # of late candidates: those of one home, or one alone
+            for j in self.active:
+                if self.candidates[j].plan.stage != stage:
+                    continue
+                known = self.branch.basis_after(self.candidates[j]) <= self.now
+                home = self.homes[j]
+                if known or self.shift == 0 or (home >= 0 and len(stages_of[home]) > 1):
+                    weight, slack = self._weigh(j)
+                    heaviest = max(0, *(self.weight[i] for i in self.candidates[j].scope))
+                    self.net[j] = min(self.most[j] * weight + slack, self.most[j] * heaviest)
+                else:
+                    units.setdefault(home if home >= 0 else -1 - j, []).append(j)
+            for members in units.values():
+                self._add_lines(members)
+
+    def _add_lines(self, members: list[int]) -> None:
+        """Adds one bound for late candidates of one stage, of which at most one applies.
+
+        Each scope among them has its line. One that is always above another stands for both. Of those
+        that cross, the steepest slope over each line of the cart counts, with the height at which that
+        is above all of them.
+        """
+        amounts, seen = self.branch.amounts, self.branch.basis_after(self.candidates[members[0]])
+        left = self.least[seen - 1]
+        reference = self.search.reference[seen - 1] if self.search.reference else left
+        expected = [min(max(r, o), a) for r, o, a in zip(reference, left, amounts, strict=True)]
+        may_split = not any(self.candidates[j].plan.mandatory or self.candidates[j].required for j in members)
+        classes: dict[int, list[int]] = {}
+        for j in members:
+            classes.setdefault(self.candidates[j].plan.predicate, []).append(j)
+        lines: list[_Line] = []
+        for alike in classes.values():
+            line = self._find_line(members, alike, expected, left, may_split)
+            if line is None:
+                self.impossible = True
+                return
+            lines.append(line)
+
+        def fall(line: _Line) -> int:
+            """From where the basis is expected to where it ends at least."""
+            return line.slope * sum(expected[i] - left[i] for i in line.scope)
+
+        best = max(lines, key=lambda line: line.height)
+        kept = [line for line in lines if line is best or line.most > best.height - fall(best)]
+        slopes = [0] * len(amounts)
+        for line in kept:
+            for i in line.scope:
+                slopes[i] = max(slopes[i], line.slope)
+        base = sum(slope * (e - o) for slope, e, o in zip(slopes, expected, left, strict=True))
+        height = max(line.height + base - fall(line) for line in kept)
+        most = max(line.most for line in lines)
+        loose = min(height, most) - best.height
+        if len(kept) > 1 and may_split:
+            others = [j for j in members if j not in best.members]
+            self._offer_split(_Split(loose, best.members, others, -1))
+        if height >= most:
+            self.rest += most
             return
-        first_seen = min(seen_at.values())
-        group_rates: dict[int, int] = {}
-        for i in active:
-            kind = LATE if i in rates else EARLY if candidates[i].plan.stage < first_seen else OTHER
-            groups = candidates[i].plan.groups
-            if not groups:
-                self.kind[i] = kind
-                if kind == LATE:
-                    self.rate_bps += rates[i]
-                    self.late_count += 1
+        for i, slope in enumerate(slopes):
+            self.price[i] += slope
+            self.price_at[seen][i] += slope
+            height += slope * (amounts[i] - expected[i])
+        self.rest += height
+
+    def _find_line(
+        self, members: list[int], alike: list[int], expected: list[int], left: list[int], may_split: bool
+    ) -> _Line | None:
+        """The line of the members with one scope; None if one of them is forced and cannot be taken.
+
+        The slope is that from the expected basis to where the discount next rises most steeply, as
+        far as the other slopes over the scope leave room.
+        """
+        amounts, plan_of = self.branch.amounts, [c.plan for c in self.candidates]
+        scope = self.candidates[alike[0]].scope
+        weight, slack = self._weigh(alike[0])
+        high, at = sum(amounts[i] for i in scope), sum(expected[i] for i in scope)
+        low = sum(left[i] for i in scope)
+        if any(plan_of[j].effect == Effect.EVERY or low < plan_of[j].threshold <= high for j in alike):
+            low = max(low, high - self._cut(alike[0]))
+        low = min(at, low)
+        room = max(0, min(self.one - self.price[i] for i in scope))
+        steepest = min(STEEPEST * self.one, room * self.one // weight) if weight > 0 else 0
+        must = next((j for j in alike if self.search.forced[j]), -1)
+        under, usual_low = 0, low
+        if must >= 0:  # then the basis reaches its threshold
+            if high < plan_of[must].threshold:
+                return None
+            low = max(low, plan_of[must].threshold)
+            under = max(0, low - at)
+            at = max(at, low)
+        points = [(low, 0)]
+        for j in alike:
+            points += self._points(plan_of[j], self.most[j], low, high)
+        left_discount, left_basis = max((discount, basis) for basis, discount in points if basis <= at)
+        rises = [
+            -(-(discount - left_discount) // (basis - left_basis))
+            for basis, discount in points
+            if basis > at and discount > left_discount
+        ]
+        slope = min(max(rises, default=0), steepest)
+        height = max(discount - slope * (basis - at) for basis, discount in points)
+        if under > 0:
+            reach = 2 * (self.most[must] << self.shift) // max(1, plan_of[must].threshold - usual_low)
+            slope = max(slope, min(steepest, reach))
+            height -= slope * under
+        elif must < 0 and may_split and height > left_discount:
+            over = [
+                j
+                for j in alike
+                if plan_of[j].effect in (Effect.THRESHOLD, Effect.PERCENT)
+                and at < plan_of[j].threshold <= high
+            ]
+            if over:
+                force = max(over, key=lambda j: self.most[j])
+                loose = (height - left_discount) * weight // self.one
+                self._offer_split(_Split(loose, [force], [j for j in members if j != force], force))
+        return _Line(
+            alike,
+            scope,
+            -(-height * weight // self.one) + slack,
+            -(-slope * weight // self.one),
+            max(self.most[j] for j in alike) * weight + slack,
+        )
+
+    def _offer_split(self, split: _Split) -> None:
+        if split.loose > (0 if split.force < 0 else -1) and (
+            self.split is None or split.loose > self.split.loose
+        ):
+            self.split = split
+
+    def _cut(self, j: int) -> int:
+        """What can be taken off the scope of a late candidate at most before its basis is known."""
+        seen, scope = self.branch.basis_after(self.candidates[j]), set(self.candidates[j].scope)
+        total = 0
+        of_group: dict[int, int] = {}
+        for k in self.active:
+            if self.candidates[k].plan.stage >= seen or scope.isdisjoint(self.candidates[k].scope):
                 continue
-            self.group_kind[groups[0]] = kind if self.group_kind.get(groups[0], kind) == kind else OTHER
-            group_rates[groups[0]] = max(group_rates.get(groups[0], 0), rates.get(i, 0))
-        for group, kind in self.group_kind.items():
-            if kind == LATE:
-                self.rate_bps += group_rates[group]
-                self.late_count += 1
-        if self.rate_bps > BPS:
-            self.kind = [OTHER] * len(candidates)
-            self.group_kind = {}
-            self.rate_bps = 0
+            if self.homes[k] >= 0:
+                of_group[self.homes[k]] = max(of_group.get(self.homes[k], 0), self.most[k])
+            else:
+                total += self.most[k]
+        return total + sum(of_group.values())
 
-    def at_most(self, rest: _Rest, payable: int) -> int:
-        """What the turns still to come can take off a payable."""
-        left = max(0, payable - rest.early)
-        late = (left * self.rate_bps + BPS - 1) // BPS + self.late_count
-        return rest.total - max(0, rest.late - late)
+    def _points(self, plan: CampaignPlan, most: int, low: int, high: int) -> list[tuple[int, int]]:
+        """Points (basis, scaled discount) from low to high: a line above them is above the discount."""
+        start = max(plan.threshold, low)
+        if not _is_simple(plan):
+            return [(low, most << self.shift)]
+        if plan.effect == Effect.PERCENT:
+            always = DOWN if plan.on_price else UP  # what never takes less than the exact discount
+            never = UP if plan.on_price else DOWN
+            slack = {always: self.one, never: 0}.get(plan.c, self.one // 2)
+            bases = [start, high]
+            if plan.a > 0:  # where it meets the most
+                kink = ((most << self.shift) - slack) * BPS // (plan.a << self.shift)
+                bases += [kink, kink + 1]
+            exact = [(b, -(-b * (plan.a << self.shift) // BPS) + slack) for b in bases if start <= b <= high]
+            return [(basis, min(discount, most << self.shift)) for basis, discount in exact]
+        bases = [start]
+        if plan.effect == Effect.EVERY:
+            full = high // plan.b
+            bases += [plan.b * (start // plan.b + 1), plan.b * (min(full, plan.c) if plan.c > 0 else full)]
+        return [
+            (b, min(natural_discount(plan, b)[0], most) << self.shift) for b in bases if start <= b <= high
+        ]
 
 
-def _rate_at_most(campaign: CampaignPlan) -> int:
-    """Basis points of its basis that the campaign never exceeds by a unit or more; above BPS: none found."""
-    if campaign.effect == Effect.PERCENT:
-        return campaign.a
-    if campaign.effect == Effect.EVERY and campaign.a <= campaign.b:
-        return -(-campaign.a * BPS // campaign.b)
-    return BPS + 1
+def _homes(candidates: list[_Candidate]) -> list[int]:
+    """Per candidate the group for which it counts in bounds: its largest; -1 without one."""
+    size: dict[int, int] = {}
+    for candidate in candidates:
+        for g in candidate.plan.groups:
+            size[g] = size.get(g, 0) + 1
+    return [max(c.plan.groups, key=lambda g: size[g], default=-1) for c in candidates]
+
+
+def _shift(total: int, candidates: int) -> int:
+    """Fractional bits of bounds: so many that sums over all candidates fit an int64."""
+    shift = 0
+    while shift < SHIFT and total <= ((2**61 - 1) >> (shift + 1)) // (candidates + 8):
+        shift += 1
+    return shift if shift >= FEWEST_BITS else 0
 
 
 @dataclass(slots=True)
@@ -492,7 +854,7 @@ class _Step:
     """What the search did at a candidate's turn, so that it can be undone."""
 
     bound: _Bound | None
-    rest_before: _Rest
+    rest_before: int
     shares: list[int] = field(default_factory=list)
     applied: bool = False
     other_way: bool = False  # leaving it, if it was taken, or taking it, if left, is still to be tried
@@ -501,10 +863,16 @@ class _Step:
 class _Search:
     """Depth first over the candidates' turns; exact branch and bound.
 
+    First come dives: descents without a way back, for a good combination to begin with, and for where
+    the bounds are to be tight. Then the search is split while its bound leaves a question open that it
+    can be split by (`_Split`): a late threshold that is reached or not, one of a group or the others.
+    Each part is searched on its own; most are given up by their bound alone.
+
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
-    cannot win the tie. `node_budget` counts turns in BEST stages; one descent is always paid for.
-    When the budget is used up, what is still unexplored counts in `lowest_open`.
+    cannot win the tie. `node_budget` counts turns in BEST stages and, as ten of them, every bound that is
+    made; not dives. One descent is always paid for. When it is used up, what is still unexplored counts in
+    `lowest_open`.
 
     If the budget ends before any combination was found (first descents can fail where campaigns are
     mandatory or required), one more descent takes only what must be taken.
@@ -516,12 +884,22 @@ class _Search:
         self.plan = plan
         self.facts = facts
         self.candidates = candidates
+        self.homes = _homes(candidates)
+        self.shift = _shift(sum(facts.amounts), len(candidates))
         self.branch = _Branch(plan, facts)
         self.steps: list[_Step] = []
         self.bound: _Bound | None = None
-        self.rest = _Rest(0, 0, 0)  # of self.bound, at the current turn
-        self.node_limit = max(node_budget, sum(c.in_best_stage for c in candidates))
+        self.rest = 0  # of self.bound, at the current turn
+        self.barred = [False] * len(candidates)  # may not be taken in this part of the search
+        self.forced = [False] * len(candidates)  # must be
+        self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
+        self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
+        self.parts = 0
+        free = [c.plan.stage for c in candidates if c.in_best_stage]
+        self.node_limit = max(node_budget, len(free) + BOUND_NODES * len(set(free)))
         self.nodes = 0
+        self.diving = False
+        self.splitting = False
         self.minimal = False
         self.best: _Score | None = None
         self.taken: list[bool] = []  # per candidate, in the best combination
@@ -530,19 +908,67 @@ class _Search:
         self.multipliers: list[_Candidate] = []
 
     def run(self) -> None:
+        self._dive()
+        if self._descend(self.first):  # up to there is no choice
+            if self.first == len(self.candidates):
+                self._arrive()
+            else:
+                self._pass_stages(self.first)
+                self.splitting = True
+                self._solve_part()
+                self.splitting = False
+        self._undo_all()
+        if self.best is None and self.lowest_open is not None:
+            self.minimal = True
+            if self._descend(len(self.candidates)):
+                self._arrive()
+
+    def _dive(self) -> None:
+        self.diving = True
+        for _ in range(DIVES):
+            arrived = self._descend(len(self.candidates))
+            if arrived and self._arrive():
+                last = self.candidates[-1].plan.stage if self.candidates else 0
+                self.branch.pass_stages(last, len(self.plan.stages))
+                self.reference = [list(amounts) for amounts in self.branch.after_stage]
+            self._undo_all()
+            if not arrived:
+                break
+        self.diving = False
+
+    def _solve_part(self) -> None:
+        """Searches below the turns that leave no choice, with what is barred and forced."""
+        self.bound = _Bound(self, self.first)
+        self.rest = self.bound.rest
+        if self.bound.impossible or self._hopeless(self.first):
+            return
+        if self.nodes >= self.node_limit:
+            self._leave_open()
+            return
+        self.parts += 1
+        self.nodes += BOUND_NODES
+        split = self.bound.split
+        if split is not None and self.parts < MOST_PARTS:
+            for barred, force in ((split.others, split.force), (split.chosen, -1)):
+                self._set_part(barred, force, True)
+                self._solve_part()
+                self._set_part(barred, force, False)
+            return
         while True:
-            if self._descend():
+            if self._descend(len(self.candidates)):
                 self._arrive()
             if not self._backtrack():
                 break
-        if self.best is None and self.lowest_open is not None:
-            self.minimal = True
-            if self._descend():
-                self._arrive()
 
-    def _descend(self) -> bool:
-        """Goes through turns until all are taken (True) or the branch ends early (False)."""
-        while len(self.steps) < len(self.candidates):
+    def _set_part(self, barred: list[int], force: int, on: bool) -> None:
+        for j in barred:
+            self.barred[j] = on
+        if force >= 0:
+            self.forced[force] = on
+
+    def _descend(self, end: int) -> bool:
+        """Goes through turns until `end` (True) or until the branch ends early (False)."""
+        while len(self.steps) < end:
             self._enter_stage(len(self.steps))
             if not self._take_turn(len(self.steps)):
                 return False
@@ -550,34 +976,40 @@ class _Search:
 
     def _enter_stage(self, i: int) -> None:
         candidate = self.candidates[i]
+        first_of_stage = i == 0 or self.candidates[i - 1].plan.stage != candidate.plan.stage
+        if first_of_stage and not (self.splitting and i == self.first):
+            self._pass_stages(i)
+            if candidate.in_best_stage:
+                self.bound = _Bound(self, i)
+                self.rest = self.bound.rest
+                if not self.diving and not self.minimal:
+                    self.nodes += BOUND_NODES
+
+    def _pass_stages(self, i: int) -> None:
         before = self.candidates[i - 1].plan.stage if i > 0 else 0
-        self.branch.pass_stages(before, candidate.plan.stage)
-        if (i == 0 or before != candidate.plan.stage) and candidate.in_best_stage:
-            self.bound = _Bound(self.branch, self.candidates, i)
-            self.rest = self.bound.rest
+        self.branch.pass_stages(before, self.candidates[i].plan.stage)
 
     def _take_turn(self, i: int) -> bool:
         candidate = self.candidates[i]
         if candidate.in_best_stage:
-            if self._hopeless(i):
+            if not self.diving and (self._hopeless(i) or self._broken(i)):
                 return False
-            if self.nodes >= self.node_limit and not self.minimal:
-                bound = self._lower_bound()
-                self.lowest_open = bound if self.lowest_open is None else min(self.lowest_open, bound)
-                return False
-            if not self.minimal:
+            if not self.minimal and not self.diving:
+                if self.nodes >= self.node_limit:
+                    self._leave_open()
+                    return False
                 self.nodes += 1
         turn = self.branch.turn(candidate)
         if turn.reason != 0:
-            if candidate.required or self._mandatory_displaced(candidate, turn):
+            if candidate.required or self.forced[i] or self._mandatory_displaced(candidate, turn):
                 return False
             self._step(i, [], applied=False)
             return True
-        must = candidate.required or candidate.plan.mandatory or not candidate.in_best_stage
-        if not must and (self.minimal or candidate.reserved):
+        must = candidate.required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        if not must and (self.minimal or candidate.reserved or self.barred[i]):
             self._step(i, [], applied=False)
             return True
-        take = must or self._taking_looks_better(i, turn.amount)
+        take = must or self._taking_looks_better(i, turn)
         self._step(i, turn.shares if take else [], applied=take)
         self.steps[-1].other_way = not must
         return True
@@ -589,77 +1021,97 @@ class _Search:
         by_fixed = any(self.branch.group[g] == FIXED for g in candidate.plan.groups)
         return turn.reason == Reason.EXCLUDED and turn.amount > 0 and not by_fixed
 
+    def _broken(self, i: int) -> bool:
+        """Something that is forced can no longer be taken."""
+        now = self.candidates[i].plan.stage
+        for j in range(i, len(self.candidates)):
+            candidate = self.candidates[j]
+            if self.forced[j]:
+                if any(self.branch.group[g] != FREE for g in candidate.plan.groups):
+                    return True
+                late = self.branch.basis_after(candidate) > now
+                if late and sum(self.branch.amounts[k] for k in candidate.scope) < candidate.plan.threshold:
+                    return True
+        return False
+
     def _step(self, i: int, shares: list[int], applied: bool) -> None:
         """Records the turn and moves the bound past it."""
         candidate = self.candidates[i]
         self.steps.append(_Step(self.bound, self.rest, shares, applied))
         if self.bound is not None:
-            self._pass_bound(self.bound, i, applied)
+            self.rest = self._rest_after(self.bound, i, shares if applied else None)
+            if self.homes[i] >= 0:
+                self.bound.of_group[self.homes[i]] = self.bound.later_in_group[i]
         if applied:
             self.branch.apply(candidate, shares)
 
-    def _taking_looks_better(self, i: int, amount: int) -> bool:
+    def _taking_looks_better(self, i: int, turn: _Turn) -> bool:
         assert self.bound is not None
-        payable, room = self.branch.payable(), self._room()
-        rest_if_taken = self.bound.at_most(self._rest_after(self.bound, i, applied=True), payable - amount)
-        rest_if_left = self.bound.at_most(self._rest_after(self.bound, i, applied=False), payable)
-        return amount + min(room - amount, rest_if_taken) >= min(room, rest_if_left)
+        room = self._room()
+        if_taken = self._rest_after(self.bound, i, turn.shares) >> self.shift
+        if_left = self._rest_after(self.bound, i, None) >> self.shift
+        return turn.amount + min(room - turn.amount, if_taken) >= min(room, if_left)
 
-    def _rest_after(self, bound: _Bound, i: int, applied: bool) -> _Rest:
-        groups = self.candidates[i].plan.groups
-        if not groups:
-            return self.rest.less(bound.most[i], bound.kind[i])
-        rest = self.rest
-        if self.branch.group[groups[0]] == FREE:
-            fall = bound.of_group[groups[0]] - (0 if applied else bound.later_in_group[i])
-            rest = rest.less(fall, bound.group_kind.get(groups[0], OTHER))
-        for g in groups[1:] if applied else ():
-            rest = rest.less(bound.of_group.get(g, 0), bound.group_kind.get(g, OTHER))
+    def _rest_after(self, bound: _Bound, i: int, shares: list[int] | None) -> int:
+        """What the rest falls to at turn i, if these shares are taken, or if it is left."""
+        home, rest = self.homes[i], self.rest
+        if home < 0:
+            rest -= bound.net[i]
+        elif self.branch.group[home] == FREE:
+            rest -= bound.of_group[home] - (bound.later_in_group[i] if shares is None else 0)
+        if shares is not None:
+            rest -= sum(bound.of_group.get(g, 0) for g in self.candidates[i].plan.groups if g != home)
+            rest -= sum(s * bound.price[k] for k, s in zip(self.candidates[i].scope, shares, strict=True))
         return rest
-
-    def _pass_bound(self, bound: _Bound, i: int, applied: bool) -> None:
-        self.rest = self._rest_after(bound, i, applied)
-        groups = self.candidates[i].plan.groups
-        if groups:
-            bound.of_group[groups[0]] = bound.later_in_group[i]
 
     def _backtrack(self) -> bool:
         """Undoes turns up to the last with another way to go, and goes it. False: there is none."""
-        while self.steps:
-            step = self.steps.pop()
-            i = len(self.steps)
-            candidate = self.candidates[i]
-            if step.applied:
-                self.branch.undo(candidate, step.shares)
-            self.bound, self.rest = step.bound, step.rest_before
-            if self.bound is not None and candidate.plan.groups:
-                self.bound.of_group[candidate.plan.groups[0]] = max(
-                    self.bound.most[i], self.bound.later_in_group[i]
-                )
+        while len(self.steps) > self.first:
+            step, i = self._undo()
+            if self.bound is not None and self.homes[i] >= 0:
+                self.bound.of_group[self.homes[i]] = max(self.bound.net[i], self.bound.later_in_group[i])
             if step.other_way:
                 take = not step.applied
-                self._step(i, self.branch.turn(candidate).shares if take else [], applied=take)
+                turn = self.branch.turn(self.candidates[i])
+                self._step(i, turn.shares if take else [], applied=take)
                 return True
         return False
 
-    def _arrive(self) -> None:
+    def _undo(self) -> tuple[_Step, int]:
+        step = self.steps.pop()
+        i = len(self.steps)
+        if step.applied:
+            self.branch.undo(self.candidates[i], step.shares)
+        self.bound, self.rest = step.bound, step.rest_before
+        return step, i
+
+    def _undo_all(self) -> None:
+        while self.steps:
+            self._undo()
+        self.bound, self.rest = None, 0
+
+    def _arrive(self) -> bool:
+        """Keeps the combination if it is the best so far; whether it is."""
         score = self.branch.score()
         if self.best is not None and self.best <= score:
-            return
+            return False
         if self.required_multipliers:
             chosen, _ = _choose_multipliers(self.branch, self.multipliers)
             if any(c.index not in chosen for c in self.required_multipliers):
-                return
+                return False
         self.best = score
         self.taken = [step.applied for step in self.steps]
+        return True
 
     # Bounds
 
+    def _leave_open(self) -> None:
+        bound = self._lower_bound()
+        self.lowest_open = bound if self.lowest_open is None else min(self.lowest_open, bound)
+
     def _lower_bound(self) -> int:
         """No way to go on from here makes less payable than this."""
-        assert self.bound is not None
-        payable = self.branch.payable()
-        return payable - min(self._room(), self.bound.at_most(self.rest, payable))
+        return self.branch.payable() - min(self._room(), self.rest >> self.shift)
 
     def _room(self) -> int:
         return sum(self.branch.room(list(range(len(self.facts.amounts)))))
@@ -670,55 +1122,41 @@ class _Search:
         bound = self._lower_bound()
         if bound != self.best.payable:
             return bound > self.best.payable
-        if bound == self.branch.payable() - self.rest.total:
-            return self._tight_score(i) >= self.best
-        return self._loose_score(i) >= self.best
+        return self._tie_score(i) >= self.best
 
-    def _tight_score(self, i: int) -> _Score:
-        """A score not above any that ties from here, where only taking the most of everything ties.
+    def _tie_score(self, i: int) -> _Score:
+        """A score not above any that ties from here.
 
-        Then every candidate without a group that can take something must, and of every group one
-        of those that can take the most. Where a group offers several, each part of the score
-        assumes the one that suits it.
+        What nets more than the bound has to spare must be taken; of a group, one of those that come
+        that close to its largest. Where a group offers several, each part of the score assumes the
+        one that suits it. Anything else may be taken or not: a lower id than the highest one taken
+        makes the ids smaller, any other makes them larger.
         """
         assert self.best is not None
         assert self.bound is not None
-        expiries, ranks = list(self.branch.expiries), list(self.branch.id_ranks)
-        members: dict[int, list[_Candidate]] = {}
+        bound, branch = self.bound, self.branch
+        spare = self.rest - ((branch.payable() - self.best.payable) << self.shift)
+        expiries, ranks = list(branch.expiries), list(branch.id_ranks)
+        needed: dict[int, list[_Candidate]] = {}
+        optional: list[int] = []
         for j in range(i, len(self.candidates)):
-            candidate, groups = self.candidates[j], self.candidates[j].plan.groups
-            if self.bound.most[j] == 0:
+            candidate, home = self.candidates[j], self.homes[j]
+            if bound.most[j] == 0 or (home >= 0 and branch.group[home] != FREE):
                 continue
-            if not groups:
-                ranks.append(candidate.plan.id_rank)
-                if candidate.expiry is not None:
-                    expiries.append(candidate.expiry)
-            elif (
-                self.branch.group[groups[0]] == FREE and self.bound.most[j] == self.bound.of_group[groups[0]]
-            ):
-                members.setdefault(groups[0], []).append(candidate)
-        for group in members.values():
+            largest = bound.net[j] if home < 0 else bound.of_group[home]
+            if largest <= spare:
+                if candidate.expiry is None:
+                    optional.append(candidate.plan.id_rank)
+            elif bound.net[j] >= largest - spare:
+                needed.setdefault(home if home >= 0 else -1 - j, []).append(candidate)
+        for group in needed.values():
             ranks.append(min(c.plan.id_rank for c in group))
             asked = [c.expiry for c in group if c.expiry is not None]
             if len(asked) == len(group):
                 expiries.append(min(asked))
-        return _Score(self.best.payable, len(expiries), tuple(sorted(expiries)), tuple(sorted(ranks)))
-
-    def _loose_score(self, i: int) -> _Score:
-        """A score not above any that ties from here, whatever is taken.
-
-        A lower id than the highest one taken makes the ids smaller, any other makes them larger.
-        """
-        assert self.best is not None
-        assert self.bound is not None
-        ranks = list(self.branch.id_ranks)
         highest = max(ranks, default=-1)
-        for j in range(i, len(self.candidates)):
-            candidate = self.candidates[j]
-            if self.bound.most[j] > 0 and candidate.expiry is None and candidate.plan.id_rank < highest:
-                ranks.append(candidate.plan.id_rank)
-        expiries = tuple(sorted(self.branch.expiries))
-        return _Score(self.best.payable, len(expiries), expiries, tuple(sorted(ranks)))
+        ranks += [rank for rank in optional if rank < highest]
+        return _Score(self.best.payable, len(expiries), tuple(sorted(expiries)), tuple(sorted(ranks)))
 
 
 # --- Points multipliers ------------------------------------------------------------------------------

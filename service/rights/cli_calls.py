@@ -238,6 +238,7 @@ _RIGHT = frozenset(
         "List",
         "Payable",
         "Version",
+        "Balance",
         "Behind",
         "Lag",
     }

@@ -14,6 +14,7 @@ from rights.domain.plan import (
     Reason,
     Select,
     StagePlan,
+    Unit,
 )
 
 ALWAYS = Predicate(((Op.CONST, 1),), False)
@@ -120,6 +121,7 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
                 needs_coupon=rng.random() < 0.3,
                 budget=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.4 else -1,
                 quota=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
+                **(random_shape(rng, effect) if rng.random() < 0.5 else {}),
             )
         )
     plan = KernelPlan(stages, tuple(campaigns), tuple(predicates), (), group_count, limit_count, asset_count)
@@ -168,7 +170,20 @@ def _random_effect(rng: random.Random, unit: int) -> tuple[Effect, int, int, int
     return effect, rng.choice([1, 5, 5, 10, 50, 500]) * unit, 0, 0
 
 
-def random_chain(seed: int) -> tuple[KernelPlan, Facts]:
+def random_shape(rng: random.Random, effect: Effect) -> dict[str, object]:
+    """How an effect is applied: by item, line or all lines; how many items, which first; rounded on what."""
+    shape: dict[str, object] = {}
+    if effect in (Effect.THRESHOLD, Effect.PERCENT):
+        shape["unit"] = rng.choice([Unit.ACROSS_LINES, Unit.ACROSS_LINES, Unit.PER_LINE, Unit.PER_ITEM])
+    if effect in (Effect.PERCENT, Effect.FIXED_PRICE) or shape.get("unit") == Unit.PER_ITEM:
+        shape["max_quantity"] = rng.choice([0, 0, 1, 2, 3, 5])
+        shape["cheapest_first"] = rng.random() < 0.5
+    if effect == Effect.PERCENT:
+        shape["on_price"] = rng.random() < 0.4
+    return shape
+
+
+def random_chain(seed: int, max_campaigns: int = 8) -> tuple[KernelPlan, Facts]:
     """Discounts in a row, each on what is left, with room to spare: what is taken early costs later."""
     rng = random.Random(seed)
     amounts = [rng.randint(20, 400) for _ in range(rng.randint(1, 3))]
@@ -181,7 +196,7 @@ def random_chain(seed: int) -> tuple[KernelPlan, Facts]:
         for i in range(4)
     )
     predicates = (ALWAYS, on_lines(0), on_lines(len(amounts) - 1))
-    count = rng.randint(3, 8)
+    count = rng.randint(3, max_campaigns)
     ranks = rng.sample(range(count), count)
     campaigns = []
     for i, stage in enumerate(sorted(rng.choice([0, 0, 1, 1, 2, 3]) for _ in range(count))):
@@ -205,7 +220,81 @@ def random_chain(seed: int) -> tuple[KernelPlan, Facts]:
                 threshold=rng.choice([0, 0, rng.randint(1, 500)]),
                 groups=tuple(rng.sample(range(3), rng.choice([0, 0, 1, 1, 2]))),
                 mandatory=rng.random() < 0.05,
+                **(random_shape(rng, effect) if rng.random() < 0.2 else {}),
             )
         )
     plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=3)
-    return plan, facts_of(plan, amounts)
+    return plan, facts_of(plan, amounts, quantities=[rng.randint(1, 4) for _ in amounts])
+
+
+def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[KernelPlan, Facts]:
+    """A sales day in small: item, shop and platform in parallel, membership, red packets.
+
+    Thresholds lie near what the lines hold, so that leaving a discount can reach one; caps, floors and
+    budgets are nearly met; coupons expire at different times.
+    """
+    rng = random.Random(seed)
+    line_count = rng.randint(2, max_lines)
+    amounts = [rng.randint(30, 900) for _ in range(line_count)]
+    stages = (
+        StagePlan(Basis.LIST, -1, rng.choice([Select.BEST, Select.BEST, Select.PRIORITY])),
+        StagePlan(Basis.AFTER_STAGE, 0, Select.BEST),
+        StagePlan(Basis.AFTER_STAGE, 0, rng.choice([Select.BEST, Select.BEST, Select.BEST, Select.ALL])),
+        StagePlan(Basis.RUNNING, -1, Select.BEST),
+        StagePlan(Basis.RUNNING, -1, Select.BEST),
+    )
+    scopes = [tuple(range(line_count))]
+    scopes += [tuple(sorted(rng.sample(range(line_count), rng.randint(1, line_count)))) for _ in range(4)]
+    count = rng.randint(3, max_campaigns)
+    in_stage = sorted(rng.choice([0, 0, 0, 1, 1, 2, 2, 3, 4, 4]) for _ in range(count))
+    ranks = rng.sample(range(count), count)
+    campaigns = []
+    for i, stage in enumerate(in_stage):
+        scope = rng.randrange(len(scopes))
+        held = sum(amounts[k] for k in scopes[scope])
+        threshold = rng.choice([0, 0, max(0, held - rng.randint(0, held // 3)), held])
+        effect = rng.choice([Effect.THRESHOLD, Effect.PERCENT, Effect.EVERY])
+        if stage == 0:
+            effect = rng.choice([Effect.THRESHOLD, Effect.PERCENT, Effect.PERCENT, Effect.FIXED_PRICE])
+        elif stage == 3:
+            effect = Effect.PERCENT
+        a, b, c = max(1, held * rng.randint(2, 25) // 100), 0, 0
+        if effect == Effect.PERCENT:
+            a, b, c = rng.randint(100, 3_000), rng.choice([0, 0, max(1, held // 12)]), rng.randint(1, 5)
+        elif effect == Effect.EVERY:
+            b = max(2, held // rng.randint(1, 6))
+            a, c, threshold = max(1, b * rng.randint(3, 30) // 100), rng.choice([0, 0, 1, 2]), 0
+        elif effect == Effect.FIXED_PRICE:
+            a = rng.randint(20, 500)
+        campaigns.append(
+            campaign(
+                ranks[i],
+                stage,
+                predicate=scope,
+                effect=effect,
+                a=a,
+                b=b,
+                c=c,
+                threshold=threshold,
+                groups=tuple(rng.sample(range(4), rng.choice([0, 0, 1, 1, 2]))),
+                needs_coupon=rng.random() < 0.3,
+                budget=rng.randrange(2) if rng.random() < 0.25 else -1,
+                quota=2 if rng.random() < 0.1 else -1,
+                **(random_shape(rng, effect) if rng.random() < 0.35 else {}),
+            )
+        )
+    predicates = tuple(on_lines(*lines) for lines in scopes)
+    plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=4, limits=3)
+    total = sum(amounts)
+    return plan, facts_of(
+        plan,
+        amounts,
+        floors=[amount * rng.randint(50, 98) // 100 if rng.random() < 0.25 else 0 for amount in amounts],
+        quantities=[rng.choice([1, 1, 2, 3, 7]) for _ in amounts],
+        remaining=[
+            rng.randint(1, total // 4),
+            rng.choice([10**9, rng.randint(1, total // 8)]),
+            rng.randint(0, 2),
+        ],
+        coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in range(count) if rng.random() < 0.9},
+    )

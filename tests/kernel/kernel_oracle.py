@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import product
 from math import floor
 
-from rights.domain.plan import Basis, CampaignPlan, Decision, Effect, Facts, KernelPlan, Reason, Select
+from rights.domain.plan import Basis, CampaignPlan, Decision, Effect, Facts, KernelPlan, Reason, Select, Unit
 from rights_native import twin
 
 _ROUNDINGS = {1: ROUND_HALF_UP, 2: ROUND_HALF_EVEN, 3: ROUND_HALF_DOWN, 4: ROUND_CEILING, 5: ROUND_DOWN}
@@ -67,20 +67,76 @@ def screen(plan: KernelPlan, facts: Facts, index: int, scope: list[int]) -> int:
     return next((int(reason) for reason in Reason if checks.get(reason)), 0)
 
 
-def wish(c: CampaignPlan, basis: dict[int, int]) -> tuple[int, int]:
-    """(discount, shortfall)"""
+def shortfall_of(c: CampaignPlan, total: int) -> int:
+    return max(
+        c.threshold - total, c.b - total if c.effect == Effect.EVERY and total >= c.threshold else 0, 0
+    )
+
+
+def percent(c: CampaignPlan, amount: int) -> int:
+    """Off one amount."""
+    rate = 10_000 - c.a if c.on_price else c.a
+    part = int((Decimal(amount) * rate / 10_000).quantize(Decimal(1), rounding=_ROUNDINGS[c.c]))
+    return amount - part if c.on_price else min(part, amount)
+
+
+def touched(c: CampaignPlan, basis: dict[int, int], quantities: list[int]) -> dict[int, list[int]]:
+    """Per line, what each of its items that the effect touches is worth, one by one."""
+    worth = {
+        line: [
+            (k + 1) * amount // quantities[line] - k * amount // quantities[line]
+            for k in range(quantities[line])
+        ]
+        for line, amount in basis.items()
+    }
+    if not c.max_quantity:
+        return worth
+    items = [
+        (Fraction(basis[line], quantities[line]), line, value) for line in worth for value in worth[line]
+    ]
+    items.sort(key=lambda item: (item[0] if c.cheapest_first else -item[0], item[1]))
+    chosen: dict[int, list[int]] = {line: [] for line in basis}
+    for _, line, value in items[: c.max_quantity]:
+        chosen[line].append(value)
+    return chosen
+
+
+def shares_of(
+    c: CampaignPlan,
+    basis: dict[int, int],
+    amounts: dict[int, int],
+    room: dict[int, int],
+    quantities: list[int],
+) -> dict[int, int]:
+    """What each line gives to an effect whose threshold is reached."""
     total = sum(basis.values())
-    if total < c.threshold:
-        return 0, c.threshold - total
-    if c.effect == Effect.EVERY:
-        times = total // c.b
-        if times == 0:
-            return 0, c.b - total
-        return c.a * (min(times, c.c) if c.c else times), 0
-    if c.effect == Effect.PERCENT:
-        off = int((Decimal(total) * c.a / 10_000).quantize(Decimal(1), rounding=_ROUNDINGS[c.c]))
-        return min([off, total] + ([c.b] if c.b else [])), 0
-    return c.a, 0
+    items = touched(c, basis, quantities)
+    sums = {line: sum(values) for line, values in items.items()}
+    if c.effect == Effect.FIXED_PRICE:
+        off = {line: max(0, sums[line] - c.a * len(items[line])) for line in basis}
+    elif c.unit == Unit.PER_LINE:
+        off = {k: percent(c, sums[k]) if c.effect == Effect.PERCENT else min(c.a, sums[k]) for k in basis}
+    elif c.unit == Unit.PER_ITEM:
+        one = (
+            (lambda value: percent(c, value))
+            if c.effect == Effect.PERCENT
+            else (lambda value: min(c.a, value))
+        )
+        off = {line: sum(map(one, items[line])) for line in basis}
+    else:
+        discount = c.a
+        if c.effect == Effect.EVERY:
+            discount *= min(total // c.b, c.c) if c.c else total // c.b
+        elif c.effect == Effect.PERCENT:
+            discount = percent(c, sum(sums.values()))
+            discount = min(discount, c.b) if c.b else discount
+        if c.max_quantity:
+            amounts = {k: amounts[k] * len(items[k]) // quantities[k] for k in basis}
+            room = {k: room[k] if items[k] else 0 for k in basis}
+        return allocate(discount, amounts, room)
+    if c.effect == Effect.PERCENT and c.b and sum(off.values()) > c.b:
+        off = allocate(c.b, off, off)
+    return {line: min(off[line], room[line]) for line in basis}
 
 
 def simulate(
@@ -105,13 +161,11 @@ def simulate(
             if stage.select == Select.PRIORITY:
                 basis = {line: max(0, basis[line] - (entry[line] - amounts[line])) for line in basis}
             room = {line: max(0, amounts[line] - facts.floors[line]) for line in basis}
-            discount, shortfall = wish(c, basis)
-            if shortfall:
-                shares = dict.fromkeys(basis, 0)
-            elif c.effect == Effect.FIXED_PRICE:
-                shares = {k: min(room[k], max(0, basis[k] - c.a * facts.quantities[k])) for k in basis}
-            else:
-                shares = allocate(discount, {k: amounts[k] for k in basis}, room)
+            shortfall = shortfall_of(c, sum(basis.values()))
+            shares = dict.fromkeys(basis, 0)
+            if not shortfall:
+                current = {k: amounts[k] for k in basis}
+                shares = shares_of(c, basis, current, room, facts.quantities)
             amount = sum(shares.values())
             budget_left = facts.remaining[c.budget] - used[c.budget] if c.budget >= 0 else amount
             blockers = {owner[g] for g in c.groups if g in owner}

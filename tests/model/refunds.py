@@ -220,6 +220,7 @@ def difference(before: dict[Any, int], after: dict[Any, int]) -> dict[Any, int]:
     return {key: lost for key in keys if (lost := before.get(key, 0) - after.get(key, 0))}
 
 
-def per_line(lines: dict[int, Payers]) -> dict[int, int]:
-    """The sums per line."""
-    return {i: sum(paid.values()) for i, paid in lines.items()}
+def lost(before: dict[int, Payers], after: dict[int, Payers]) -> dict[int, Payers]:
+    """Per line, who no longer pays how much; lines on which nothing changes are left out."""
+    lines = {i: difference(before.get(i, {}), after.get(i, {})) for i in sorted({*before, *after})}
+    return {i: paid for i, paid in lines.items() if paid}

@@ -14,7 +14,7 @@ from .dates import NEVER, coupon_expires, coupon_starts, put
 from .ordering import Promise, Shared, price
 from .refunds import Kept, Sale
 from .rules import Rules
-from .spending import Refused, put_payers
+from .spending import LOTS, Refused, put_lines, put_payers, total
 from .wallet import Coupon, Hold, Lot, Member, Pending
 
 Limit = tuple[str, str]
@@ -274,7 +274,8 @@ class Model:
         member, asset = self.members[request.member.member_id], self.rules.assets[request.asset]
         expires = self.rules.lot_expiry(asset.id, at)
         if request.HasField("expire_time"):
-            expires = request.expire_time.ToMilliseconds()
+            given = request.expire_time.ToMilliseconds()
+            expires = max(given, expires) if self.rules.rolls(asset.id) else given
         lot = Lot(asset.id, expires, request.origin or asset.issuer, request.amount)
         repaid = member.receive(lot, at)
         self._moved(member, {asset.id}, at)
@@ -447,12 +448,14 @@ class Model:
         for redemption, had, has in zip(
             sale.receipt.redemptions, before.redemptions, after.redemptions, strict=True
         ):
-            lost = refunds.difference(refunds.per_line(had), refunds.per_line(has))
+            lost = refunds.lost(had, has)
             if not lost:
                 continue
-            told = refund.redemptions.add(asset=redemption.asset, value_minor=sum(lost.values()))
-            for i, part in sorted(lost.items()):
-                told.allocations.add(line_index=i, amount_minor=part)
+            told = refund.redemptions.add(asset=redemption.asset, value_minor=refunds.amount(lost))
+            put_lines(told, lost)
+            if all(list(paid) == [LOTS] for paid in lost.values()):
+                for allocation in told.allocations:
+                    allocation.ClearField("funding")
             paid = refunds.difference(refunds.who_pays(redemption, had), refunds.who_pays(redemption, has))
             put_payers(told.funding, paid)
             for was, now in zip(
@@ -565,22 +568,14 @@ def _told(sale: Sale, before: Kept, after: Kept, entry_id: str, at: int) -> sett
     for adjustment, had, has in zip(
         sale.receipt.adjustments, before.adjustments, after.adjustments, strict=True
     ):
-        lost = refunds.difference(refunds.per_line(had), refunds.per_line(has))
-        paid = refunds.difference(_payers(had), _payers(has))
-        if lost or paid:
-            told = refund.adjustments.add(campaign_id=adjustment.campaign_id, amount_minor=sum(lost.values()))
-            for i, part in sorted(lost.items()):
-                told.allocations.add(line_index=i, amount_minor=part)
-            put_payers(told.funding, paid)
+        lost = refunds.lost(had, has)
+        if lost:
+            told = refund.adjustments.add(
+                campaign_id=adjustment.campaign_id, amount_minor=refunds.amount(lost)
+            )
+            put_lines(told, lost)
+            put_payers(told.funding, total(lost.values()))
     return refund
-
-
-def _payers(lines: dict[int, refunds.Payers]) -> refunds.Payers:
-    paid: refunds.Payers = {}
-    for line in lines.values():
-        for party, part in line.items():
-            paid[party] = paid.get(party, 0) + part
-    return paid
 
 
 def _put_clawback(

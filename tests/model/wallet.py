@@ -119,11 +119,16 @@ class Member:
             change(self.counters, counter, sign * uses)
 
     def roll(self, asset: str, expires: int, at: int) -> None:
-        """The asset has moved: all its lots that are not expired go on to a new expiry."""
+        """The asset has moved: all its lots that are not expired go on to a later expiry, those held, too."""
         for lot in self.sorted_lots():
-            if lot.asset == asset and lot.expires > at:
+            if lot.asset == asset and at < lot.expires < expires:
                 self.take(lot)
                 change(self.lots, (asset, expires, lot.origin), lot.amount)
+        for hold in self.holds.values():
+            hold.lots = [
+                lot._replace(expires=expires) if lot.asset == asset and at < lot.expires < expires else lot
+                for lot in hold.lots
+            ]
 
     def release(self, hold: Hold, at: int) -> None:
         """A reservation ends without being settled."""

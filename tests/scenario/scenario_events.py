@@ -8,6 +8,8 @@ from typing import Any
 import grpc.aio
 from scenario_service import Caller
 
+from rights.v1 import event_pb2
+
 
 class Consumer:
     """Reads streams of events, one after the other. `events`: all it was given, those given again too."""
@@ -79,5 +81,4 @@ class Consumer:
 
 def kinds(events: list[Any]) -> list[str]:
     """Of each event its kind, short."""
-    enum = type(events[0]).DESCRIPTOR.fields_by_name["kind"].enum_type if events else None
-    return [enum.values_by_number[event.kind].name.removeprefix("EVENT_KIND_").lower() for event in events]
+    return [event_pb2.EventKind.Name(event.kind).removeprefix("EVENT_KIND_").lower() for event in events]

@@ -1,5 +1,6 @@
 """The rulebook of the soak: a few of everything, with limits small enough to be reached."""
 
+import random
 from datetime import UTC, datetime
 
 from rights.v1 import rulebook_pb2
@@ -36,6 +37,30 @@ PAUSABLE = ("new-member", "shop-300-50", "packet")
 def zone() -> str:
     """A zone in which it is about noon: no day ends while the soak runs."""
     return f"Etc/GMT{datetime.now(UTC).hour - 11:+d}"
+
+
+def varied(book: rulebook_pb2.Rulebook, chance: random.Random) -> rulebook_pb2.Rulebook:
+    """The same rulebook with other policies: what a seed is for, besides the order of things."""
+    for campaign in book.campaigns:
+        if chance.random() < 0.5 and campaign.WhichOneof("effect") != "points_multiplier":
+            campaign.refund_policy = READJUDICATE
+        campaign.keep_used_on_refund = chance.random() < 0.3
+    for grant in book.grants:
+        grant.keep_on_refund = chance.random() < 0.3
+    for template in book.coupon_templates:
+        template.on_refund = chance.choice((0, 1, 2))
+    bases = rulebook_pb2.Stage
+    for stage in book.stages[1:]:
+        stage.basis = chance.choice((bases.BASIS_LIST, bases.BASIS_AFTER_STAGE, bases.BASIS_RUNNING))
+        stage.after_stage_id = "item" if stage.basis == bases.BASIS_AFTER_STAGE else ""
+    for stage in book.stages[3:]:
+        stage.select = chance.choice((bases.SELECT_BEST, bases.SELECT_PRIORITY, bases.SELECT_ALL))
+    for asset in book.assets:
+        if asset.HasField("earn"):
+            asset.earn.basis = chance.choice((0, 1, 2, 3))
+            if chance.random() < 0.3:
+                asset.earn.availability.on_delivery = True
+    return book
 
 
 def rulebook(operations: int, members: int, time_zone: str) -> rulebook_pb2.Rulebook:

@@ -62,6 +62,8 @@ class Draws:
             selection.coupon_ids.extend(chance.sample(ids, min(len(ids), chance.choice((1, 1, 2)))))
         elif kind < 0.27:
             selection.required_campaign_ids.extend(chance.sample(REQUIRED, chance.choice((1, 1, 2))))
+        elif kind < 0.35 and member.coupons:
+            selection.forbidden_coupon_ids.append(chance.choice(sorted(member.coupons)))
         if chance.random() < 0.06:
             selection.forbidden_campaign_ids.extend(chance.sample(REQUIRED, 2))
 

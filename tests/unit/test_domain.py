@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,7 @@ from rights.domain import funding, ledger, refunding, settling
 from rights.domain.book import Book, Share
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Effects, Line, Lot, Order, Priced, Refund, Sale, Spend, State
+from rights.domain.plan import Unit
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.domain.windows import Window, to_ms
@@ -76,6 +78,48 @@ def test_funding_sums_to_what_it_funds(shares: list[tuple[int, int]], amounts: l
     else:
         assert [sum(line.values()) for line in payers] == amounts
         assert funding.total(payers) == paid
+
+
+def test_the_shape_of_an_effect_is_in_the_plan() -> None:
+    platform = [pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=10_000)]
+    effects: list[dict[str, Any]] = [
+        {"threshold_discount": pb.ThresholdDiscount(discount_minor=5)},
+        {
+            "threshold_discount": pb.ThresholdDiscount(
+                discount_minor=5,
+                unit=pb.EFFECT_UNIT_PER_ITEM,
+                max_quantity=2,
+                pick=pb.ITEM_PICK_CHEAPEST_FIRST,
+            )
+        },
+        {
+            "percent_discount": pb.PercentDiscount(
+                rate_bps=5, unit=pb.EFFECT_UNIT_PER_LINE, rounding_target=pb.ROUNDING_TARGET_ON_PRICE
+            )
+        },
+        {"fixed_price": pb.FixedPrice(price_minor=5, max_quantity=3, pick=pb.ITEM_PICK_DEAREST_FIRST)},
+    ]
+    shaped = Book(
+        1,
+        pb.Rulebook(
+            name="shapes",
+            currency="CNY",
+            time_zone="UTC",
+            stages=[pb.Stage(id="shop", basis=pb.Stage.BASIS_LIST)],
+            campaigns=[
+                pb.Campaign(id=f"c{i}", stage_id="shop", funding=platform, **effect)
+                for i, effect in enumerate(effects)
+            ],
+        ),
+        _kernel,
+    )
+    found = [(c.unit, c.max_quantity, c.cheapest_first, c.on_price) for c in shaped.plan.campaigns]
+    assert found == [
+        (Unit.ACROSS_LINES, 0, False, False),
+        (Unit.PER_ITEM, 2, True, False),
+        (Unit.PER_LINE, 0, False, True),
+        (Unit.ACROSS_LINES, 3, False, False),
+    ]
 
 
 def book(kernel: object) -> Book:

@@ -319,6 +319,18 @@ MISTAKES = [
     # what validation finds
     ("currency: CNY", "currency: «RMB", "currency", "'RMB' is not an ISO 4217 currency"),
     ("rate_bps: 2000", "rate_bps: «20000", "campaigns[0].percent_discount.rate_bps", "allowed are 1..10000"),
+    (
+        "rounding: half_up",
+        "unit: «per_cart",
+        "campaigns[0].percent_discount.unit",
+        "across_lines, per_line, per_item",
+    ),
+    (
+        "rounding: half_up",
+        "pick: «cheapest_first",
+        "campaigns[0].percent_discount.pick",
+        "only allowed with max_quantity",
+    ),
     ("share_bps: 4000", "share_bps: 3000", "campaigns[0].funding", "the shares sum to 9000"),
     ("budget_id: b\n", "budget_id: «c\n", "campaigns[0].budget_id", "'c' is not a budget of this rulebook"),
     (

@@ -146,6 +146,8 @@ RANGES = [
     ("campaigns[2].every_discount.max_repeats", 0, 1_000_000),
     ("campaigns[3].fixed_price.price_minor", 0, 10**12),
     ("campaigns[3].fixed_price.threshold_minor", 0, MAX_AMOUNT),
+    ("campaigns[0].percent_discount.max_quantity", 0, 10**9),
+    ("campaigns[3].fixed_price.max_quantity", 0, 10**9),
     ("campaigns[4].points_multiplier.multiplier_bps", 1, 1_000_000),
     ("coupon_templates[0].valid_seconds", 0, 315_360_000),
     ("assets[0].expire_days", 0, 36_500),
@@ -241,6 +243,21 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("campaigns[0].stage_id", "points", "", "'points' is not a stage of this rulebook"),
     ("campaigns[3].fixed_price", None, "campaigns[3]", "has no effect; one of threshold_discount, every_d"),
     ("campaigns[0].percent_discount.rounding", 6, "", "6 is not known; allowed are ROUNDING_HALF_UP"),
+    ("campaigns[0].percent_discount.unit", 4, "", "4 is not known; allowed are EFFECT_UNIT_ACROSS_LINES"),
+    ("campaigns[1].threshold_discount.unit", 4, "", "4 is not known; allowed are EFFECT_UNIT_ACROSS_LINES"),
+    (
+        "campaigns[0].percent_discount.rounding_target",
+        3,
+        "",
+        "3 is not known; allowed are ROUNDING_TARGET_ON",
+    ),
+    ("campaigns[0].percent_discount.pick", 1, "", "is only allowed with max_quantity"),
+    (
+        "campaigns[1].threshold_discount.max_quantity",
+        2,
+        "",
+        "2 is only allowed with unit EFFECT_UNIT_PER_ITEM",
+    ),
     (
         "campaigns[0].coupon_template_id",
         "t9",
@@ -444,6 +461,27 @@ def test_a_broken_rule_is_one_mistake_at_its_field(path: str, value: object, whe
     change(rulebook, path, value)
     at_field = [message for found_at, message in found(rulebook) if found_at == (where or path)]
     assert any(part in message for message in at_field), found(rulebook)
+
+
+def test_the_shape_of_an_effect() -> None:
+    rulebook = sound()
+    few = {"max_quantity": 2, "pick": pb.ITEM_PICK_CHEAPEST_FIRST}
+    change(
+        rulebook, "campaigns[0].percent_discount", {"rate_bps": 2_000, "unit": pb.EFFECT_UNIT_PER_LINE, **few}
+    )
+    change(
+        rulebook,
+        "campaigns[1].threshold_discount",
+        {"discount_minor": 100, "unit": pb.EFFECT_UNIT_PER_ITEM, **few},
+    )
+    change(rulebook, "campaigns[3].fixed_price", {"price_minor": 100, **few})
+    assert validate(rulebook) == []
+    change(rulebook, "campaigns[1].threshold_discount.unit", pb.EFFECT_UNIT_PER_LINE)
+    change(rulebook, "campaigns[3].fixed_price.pick", 3)
+    assert [path for path, _ in found(rulebook)] == [
+        "campaigns[1].threshold_discount.max_quantity",
+        "campaigns[3].fixed_price.pick",
+    ]
 
 
 def test_a_mistake_does_not_cause_others() -> None:

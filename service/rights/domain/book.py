@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
 from rights.domain import expiry, windows
@@ -21,6 +21,7 @@ from rights.domain.plan import (
     Reason,
     Select,
     StagePlan,
+    Unit,
 )
 from rights.v1 import rulebook_pb2
 
@@ -372,6 +373,7 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            **_shape(campaign),
         )
 
     def _effect(self, campaign: rulebook_pb2.Campaign) -> tuple[Effect, int, int, int, int]:
@@ -408,6 +410,27 @@ class Book:
             )
             for t in rulebook.coupon_templates
         }
+
+
+class _Shape(TypedDict):
+    """The part of a campaign's plan that says how its effect is applied."""
+
+    unit: Unit
+    max_quantity: int
+    cheapest_first: bool
+    on_price: bool
+
+
+def _shape(campaign: rulebook_pb2.Campaign) -> _Shape:
+    """What an effect does not have is at its default."""
+    threshold, percent, fixed = campaign.threshold_discount, campaign.percent_discount, campaign.fixed_price
+    cheapest = rulebook_pb2.ITEM_PICK_CHEAPEST_FIRST
+    return _Shape(
+        unit=Unit(threshold.unit or percent.unit or Unit.ACROSS_LINES),
+        max_quantity=threshold.max_quantity or percent.max_quantity or fixed.max_quantity,
+        cheapest_first=cheapest in (threshold.pick, percent.pick, fixed.pick),
+        on_price=percent.rounding_target == rulebook_pb2.ROUNDING_TARGET_ON_PRICE,
+    )
 
 
 class _Indices(dict[str, int]):

@@ -97,6 +97,14 @@ class Effect(IntEnum):
     MULTIPLIER = 5  # a = multiplier in bps, b = asset index
 
 
+class Unit(IntEnum):
+    """What an effect is computed on at a time; the values of the proto's EffectUnit."""
+
+    ACROSS_LINES = 1
+    PER_LINE = 2
+    PER_ITEM = 3
+
+
 class Reason(IntEnum):
     """Why a campaign did not apply, by precedence; the proto's NotAppliedReason has ten times these values."""
 
@@ -133,7 +141,11 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """A campaign; see Effect for a, b, c. Absent indices are -1; `groups` are exclusion group indices."""
+    """A campaign; see Effect for a, b, c. Absent indices are -1; `groups` are exclusion group indices.
+
+    An effect touches all items of its scope, or `max_quantity` of them: the dearest, or the cheapest
+    first. A percentage is rounded on the discount or `on_price`.
+    """
 
     id: str
     id_rank: int  # position of the id among all ids of the plan, in string order
@@ -149,6 +161,10 @@ class CampaignPlan:
     needs_coupon: bool
     budget: int  # limit index
     quota: int  # limit index
+    unit: Unit = Unit.ACROSS_LINES  # THRESHOLD and PERCENT only
+    max_quantity: int = 0  # 0: no limit; not for EVERY, nor for THRESHOLD across lines or per line
+    cheapest_first: bool = False
+    on_price: bool = False  # PERCENT only
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +244,5 @@ __all__ = [
     "Reason",
     "Select",
     "StagePlan",
+    "Unit",
 ]

@@ -24,6 +24,25 @@ class Rounding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROUNDING_HALF_DOWN: _ClassVar[Rounding]
     ROUNDING_UP: _ClassVar[Rounding]
     ROUNDING_DOWN: _ClassVar[Rounding]
+
+class EffectUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EFFECT_UNIT_UNSPECIFIED: _ClassVar[EffectUnit]
+    EFFECT_UNIT_ACROSS_LINES: _ClassVar[EffectUnit]
+    EFFECT_UNIT_PER_LINE: _ClassVar[EffectUnit]
+    EFFECT_UNIT_PER_ITEM: _ClassVar[EffectUnit]
+
+class ItemPick(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ITEM_PICK_UNSPECIFIED: _ClassVar[ItemPick]
+    ITEM_PICK_DEAREST_FIRST: _ClassVar[ItemPick]
+    ITEM_PICK_CHEAPEST_FIRST: _ClassVar[ItemPick]
+
+class RoundingTarget(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROUNDING_TARGET_UNSPECIFIED: _ClassVar[RoundingTarget]
+    ROUNDING_TARGET_ON_DISCOUNT: _ClassVar[RoundingTarget]
+    ROUNDING_TARGET_ON_PRICE: _ClassVar[RoundingTarget]
 REFUND_POLICY_UNSPECIFIED: RefundPolicy
 REFUND_POLICY_KEEP: RefundPolicy
 REFUND_POLICY_READJUDICATE: RefundPolicy
@@ -33,6 +52,16 @@ ROUNDING_HALF_EVEN: Rounding
 ROUNDING_HALF_DOWN: Rounding
 ROUNDING_UP: Rounding
 ROUNDING_DOWN: Rounding
+EFFECT_UNIT_UNSPECIFIED: EffectUnit
+EFFECT_UNIT_ACROSS_LINES: EffectUnit
+EFFECT_UNIT_PER_LINE: EffectUnit
+EFFECT_UNIT_PER_ITEM: EffectUnit
+ITEM_PICK_UNSPECIFIED: ItemPick
+ITEM_PICK_DEAREST_FIRST: ItemPick
+ITEM_PICK_CHEAPEST_FIRST: ItemPick
+ROUNDING_TARGET_UNSPECIFIED: RoundingTarget
+ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
+ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
     __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants")
@@ -137,12 +166,18 @@ class Campaign(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ...) -> None: ...
 
 class ThresholdDiscount(_message.Message):
-    __slots__ = ("threshold_minor", "discount_minor")
+    __slots__ = ("threshold_minor", "discount_minor", "unit", "max_quantity", "pick")
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PICK_FIELD_NUMBER: _ClassVar[int]
     threshold_minor: int
     discount_minor: int
-    def __init__(self, threshold_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ...) -> None: ...
+    unit: EffectUnit
+    max_quantity: int
+    pick: ItemPick
+    def __init__(self, threshold_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ...) -> None: ...
 
 class EveryDiscount(_message.Message):
     __slots__ = ("every_minor", "discount_minor", "max_repeats")
@@ -155,24 +190,36 @@ class EveryDiscount(_message.Message):
     def __init__(self, every_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., max_repeats: _Optional[int] = ...) -> None: ...
 
 class PercentDiscount(_message.Message):
-    __slots__ = ("rate_bps", "cap_minor", "threshold_minor", "rounding")
+    __slots__ = ("rate_bps", "cap_minor", "threshold_minor", "rounding", "unit", "max_quantity", "pick", "rounding_target")
     RATE_BPS_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
     ROUNDING_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PICK_FIELD_NUMBER: _ClassVar[int]
+    ROUNDING_TARGET_FIELD_NUMBER: _ClassVar[int]
     rate_bps: int
     cap_minor: int
     threshold_minor: int
     rounding: Rounding
-    def __init__(self, rate_bps: _Optional[int] = ..., cap_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., rounding: _Optional[_Union[Rounding, str]] = ...) -> None: ...
+    unit: EffectUnit
+    max_quantity: int
+    pick: ItemPick
+    rounding_target: RoundingTarget
+    def __init__(self, rate_bps: _Optional[int] = ..., cap_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., rounding: _Optional[_Union[Rounding, str]] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ..., rounding_target: _Optional[_Union[RoundingTarget, str]] = ...) -> None: ...
 
 class FixedPrice(_message.Message):
-    __slots__ = ("price_minor", "threshold_minor")
+    __slots__ = ("price_minor", "threshold_minor", "max_quantity", "pick")
     PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    PICK_FIELD_NUMBER: _ClassVar[int]
     price_minor: int
     threshold_minor: int
-    def __init__(self, price_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ...) -> None: ...
+    max_quantity: int
+    pick: ItemPick
+    def __init__(self, price_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ...) -> None: ...
 
 class PointsMultiplier(_message.Message):
     __slots__ = ("asset", "multiplier_bps")

@@ -16,6 +16,7 @@ MAX_CAMPAIGNS = 10_000
 MAX_GROUPS_PER_CAMPAIGN = 8
 MAX_PRIORITY = 1_000_000
 MAX_REPEATS = 1_000_000
+MAX_ITEMS = 1_000_000_000
 
 
 class CampaignChecks(Checks):
@@ -113,6 +114,23 @@ class CampaignChecks(Checks):
     def _check_threshold(self, path: str, effect: pb.ThresholdDiscount) -> None:
         self._check_range(f"{path}.threshold_minor", effect.threshold_minor, 0, MAX_AMOUNT)
         self._check_range(f"{path}.discount_minor", effect.discount_minor, 1, MAX_AMOUNT)
+        self._check_enum(f"{path}.unit", effect.unit, pb.EffectUnit)
+        if effect.max_quantity and effect.unit != pb.EFFECT_UNIT_PER_ITEM:
+            self._note(
+                f"{path}.max_quantity",
+                f"{effect.max_quantity} is only allowed with unit EFFECT_UNIT_PER_ITEM",
+            )
+        self._check_items(path, effect)
+
+    def _check_items(
+        self, path: str, effect: pb.ThresholdDiscount | pb.PercentDiscount | pb.FixedPrice
+    ) -> None:
+        """How many items an effect touches, and which first."""
+        self._check_range(f"{path}.max_quantity", effect.max_quantity, 0, MAX_ITEMS)
+        if effect.pick and not effect.max_quantity:
+            self._note(f"{path}.pick", "is only allowed with max_quantity; without it all items are touched")
+        else:
+            self._check_enum(f"{path}.pick", effect.pick, pb.ItemPick)
 
     def _check_every(self, path: str, effect: pb.EveryDiscount) -> None:
         every, discount = effect.every_minor, effect.discount_minor
@@ -130,10 +148,14 @@ class CampaignChecks(Checks):
         self._check_range(f"{path}.cap_minor", effect.cap_minor, 0, MAX_AMOUNT)
         self._check_range(f"{path}.threshold_minor", effect.threshold_minor, 0, MAX_AMOUNT)
         self._check_enum(f"{path}.rounding", effect.rounding, pb.Rounding)
+        self._check_enum(f"{path}.unit", effect.unit, pb.EffectUnit)
+        self._check_enum(f"{path}.rounding_target", effect.rounding_target, pb.RoundingTarget)
+        self._check_items(path, effect)
 
     def _check_fixed_price(self, path: str, effect: pb.FixedPrice) -> None:
         self._check_range(f"{path}.price_minor", effect.price_minor, 0, MAX_UNIT_PRICE_MINOR)
         self._check_range(f"{path}.threshold_minor", effect.threshold_minor, 0, MAX_AMOUNT)
+        self._check_items(path, effect)
 
     def _check_multiplier(self, path: str, effect: pb.PointsMultiplier) -> None:
         asset, asset_path = effect.asset, f"{path}.asset"
