@@ -1,6 +1,6 @@
 """A rulebook version made ready to settle with: indices, conditions compiled, kernel program built."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
@@ -59,7 +59,10 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What settling needs of a campaign beyond the kernel's plan. `period` is -1 without a member limit."""
+    """What settling needs of a campaign beyond the kernel's plan. `period` is -1 without a member limit.
+
+    only_payer: who pays all of it whatever the line, "" if that depends. is_limited: it has a budget, quota or limit.
+    """
 
     index: int
     id: str
@@ -71,6 +74,8 @@ class Campaign:
     period: int
     readjudicate: bool
     keep_used: bool
+    only_payer: str
+    is_limited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,7 +481,15 @@ def _campaign(index: int, campaign: rulebook_pb2.Campaign) -> Campaign:
         period=campaign.member_limit.period if limited else -1,
         readjudicate=campaign.refund_policy == rulebook_pb2.REFUND_POLICY_READJUDICATE,
         keep_used=campaign.keep_used_on_refund,
+        only_payer=_only_payer(campaign.funding),
+        is_limited=bool(campaign.budget_id or campaign.quota_id or limited),
     )
+
+
+def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
+    if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
+        return "platform"
+    return ""
 
 
 def _budget(budget: rulebook_pb2.Budget) -> Limit:

@@ -13,6 +13,7 @@ from rights.domain.model import (
     Explanation,
     InvalidField,
     Order,
+    Payers,
     Priced,
     Rejection,
     RejectionReason,
@@ -217,7 +218,11 @@ def _adjustment(
     index: int, allocations: list[tuple[int, int]], coupons: dict[int, Coupon], book: Book, order: Order
 ) -> Adjustment:
     campaign = book.campaigns[index]
-    paid_by, payers = funding.split(campaign.shares, allocations, order.lines, book.allocate)
+    payers: list[Payers] | None = None
+    if campaign.only_payer:  # nearly every discount of a platform
+        paid_by = {campaign.only_payer: sum([amount for _, amount in allocations])}
+    else:
+        paid_by, payers = funding.split(campaign.shares, allocations, order.lines, book.allocate)
     return Adjustment(
         campaign_id=campaign.id,
         stage_id=campaign.stage_id,

@@ -231,6 +231,8 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
 
 def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, now_ms: int) -> None:
     campaign = book.by_id[campaign_id]
+    if not campaign.is_limited:
+        return
     plan = book.plan.campaigns[campaign.index]
     for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):
         if limit_index >= 0 and units:

@@ -26,6 +26,8 @@ def redeem(
     """
     left = list(discounted)
     redemptions: list[Redemption] = []
+    if not spends:
+        return redemptions, left
     once = {spend.asset for spend in spends}
     positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
     for i in positions:

@@ -90,7 +90,7 @@ class Wallet:
 
     def next_due_ms(self) -> int:
         """When the next lot expires, hold lapses or pending lot becomes available; NEVER_MS: never."""
-        due = min((lot.expires_ms for lot in self.lots), default=NEVER_MS)
+        due = min([lot.expires_ms for lot in self.lots], default=NEVER_MS)
         for hold in self.holds.values():
             due = min(due, hold.expires_ms)
         for pending in self.pending:

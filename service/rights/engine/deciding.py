@@ -19,6 +19,7 @@ from rights.engine.errors import Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
+_SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
 _RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
 
 # What a command is answered: the response's bytes, or why there is none.
@@ -172,7 +173,7 @@ class Deciding:
         changed = self._states.get((command.envelope.tenant, command.settlement_id or ""))
         if changed is not None:
             return changed.state
-        return found.state or State("settled", "")
+        return found.state or _SETTLED
 
     def _record(self, entry: Entry) -> None:
         """Notes an entry, and what it makes of its settlement and of the claim of its order."""

@@ -9,8 +9,8 @@ ALTER TABLE rights.member
     ADD COLUMN pending jsonb NOT NULL DEFAULT '[]', -- [[asset, amount, origin, settlement, available_ms | null, policy, count], ...]
     ADD COLUMN debts   jsonb NOT NULL DEFAULT '{}', -- {"asset|origin": units > 0}
     ADD COLUMN due_ms  bigint,                      -- null: nothing becomes due
-    ADD CONSTRAINT pending_positive CHECK (NOT pending @? '$[*][1] ? (@ <= 0)'),
-    ADD CONSTRAINT debts_positive CHECK (NOT debts @? '$.* ? (@ <= 0)');
+    ADD CONSTRAINT pending_positive CHECK (pending = '[]' OR NOT pending @? '$[*][1] ? (@ <= 0)'),
+    ADD CONSTRAINT debts_positive CHECK (debts = '{}' OR NOT debts @? '$.* ? (@ <= 0)');
 CREATE INDEX member_due ON rights.member (due_ms) WHERE due_ms IS NOT NULL;
 UPDATE rights.member m SET due_ms = (SELECT min((l.value ->> 2)::bigint) FROM jsonb_array_elements(m.lots) l)
 WHERE m.lots <> '[]';
