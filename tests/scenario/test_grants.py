@@ -1,12 +1,13 @@
 """What a settlement gives for later: when, how often, and what becomes of it when goods come back."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from scenario_books import book, off, points
-from scenario_service import Shop, line, refusal
+from scenario_service import Shop, in_seconds, line, refusal
 
 from rights import audit
 from rights.v1 import member_pb2
@@ -188,4 +189,22 @@ async def test_a_gift_repays_what_is_owed(shop: Shop) -> None:
     assert given(await shop.buy("alice")) == ["points-at-100"]
     balance = await shop.balance("alice")
     assert (balance.available, balance.debt) == (0, 0)
+    await in_order(shop)
+
+
+async def test_a_coupon_whose_time_ran_out_before_confirm_is_not_given(shop: Shop) -> None:
+    """Its template ends while the member pays: the order is settled all the same, and the quota is free again."""
+    short = {"id": "short", "valid_until": in_seconds(2)}
+    late = {"id": "late", "coupon_template_id": "short", "quota_id": "q", "member_limit": {"max_uses": 1}}
+    await shop.open(
+        book(templates=(short,), assets=(points(earn=None),), grants=(late, POINTS_AT_100), quotas={"q": 1})
+    )
+    await shop.member("alice")
+    held_order = await shop.reserve("alice")
+    assert given(held_order.receipt) == ["late", "points-at-100"]
+    await asyncio.sleep(2.1)
+    receipt = (await shop.confirm(held_order.reservation_id)).receipt
+    assert given(receipt) == ["points-at-100"]
+    assert (await shop.used())["q"] == 0
+    assert not (await shop.wallet("alice")).counters
     await in_order(shop)

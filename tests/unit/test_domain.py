@@ -9,10 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rights.domain import funding, ledger, refunding, settling
+from rights.domain import crediting, funding, ledger, refunding, settling
 from rights.domain.book import Book, Share
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Effects, Line, Lot, Order, Priced, Refund, Sale, Spend, State
+from rights.domain.model import (
+    Confirmed,
+    Effects,
+    Line,
+    Lot,
+    Order,
+    Priced,
+    Refund,
+    Reserved,
+    Sale,
+    Spend,
+    State,
+)
 from rights.domain.plan import Unit
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -309,3 +321,53 @@ def test_counters_of_past_periods_leave_the_wallet() -> None:
     wallet = Wallet("t", "m", 0, [], [], counters, {})
     wallet.forget_counters("2026-11-22")
     assert wallet.counters == {"a|": 1, "b|2026-11-22": 1, "c|2026-11": 1}
+
+
+def test_a_confirmation_tells_the_lots_as_they_were_carried_on_while_held() -> None:
+    """Else a refund would give them back with an expiry that has long been left behind."""
+    rolling = pb.Asset(
+        id="points",
+        issuer="platform",
+        expiry=pb.Expiry(months_after_last_movement=12),
+        redeem=pb.Redeem(
+            units=1,
+            value_minor=1,
+            max_share_bps=10_000,
+            funding=[pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=10_000)],
+        ),
+    )
+    rules = pb.Rulebook(
+        name="rolling",
+        currency="CNY",
+        time_zone="Asia/Shanghai",
+        stages=[pb.Stage(id="s", basis=pb.Stage.BASIS_LIST)],
+        assets=[rolling],
+    )
+    at, used = Book(1, rules, _kernel), Used({})
+    old = at.lot_expiry(at.assets["points"].expiry, NOON)
+    wallet = Wallet("t", "m", 0, [], [Lot("points", old, "platform", 50)], {}, {})
+    order = Order(
+        "m",
+        "CNY",
+        [Line("s", 100, 1, "", "", "", 0)],
+        None,
+        [],
+        [],
+        [Spend("points", 50)],
+        "",
+        "",
+        explain=False,
+    )
+    held, _ = settling.reserve(order, "o", 10**9, wallet, at, used, frozenset(), "e1", NOON, 10)
+    assert isinstance(held, Reserved)
+    later = NOON + 3 * DAY_MS
+    crediting.credit(at.assets["points"], 1, NEVER_MS, "platform", wallet, at, later)
+    new = at.lot_expiry(at.assets["points"].expiry, later)
+    p = held.priced
+    sale = Sale(
+        *("e1", "o", 1, "CNY", order, 0, [], p.line_payable, [], p.redemptions, [], [], [], True),
+    )
+    confirmed, _ = settling.confirm(sale, State("held", "e1"), wallet, at, used, "e2", later)
+    assert isinstance(confirmed, Confirmed)
+    assert new > old
+    assert confirmed.lots == [Lot("points", new, "platform", 50)]

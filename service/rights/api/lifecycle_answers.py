@@ -55,6 +55,11 @@ def confirmed(outcome: Confirmed | Rejection, entry_id: str, now_ms: int, promis
         receipt = response.receipt
         receipt.CopyFrom(promised)
         receipt.settle_time.FromMilliseconds(now_ms)
+        spent = iter(outcome.lots)  # those that expire after their last movement may have been carried on
+        for redemption in receipt.redemptions:
+            for lot in redemption.lots:
+                lot.Clear()
+                answers.fill_lot(lot, next(spent))
         receipt.ClearField("earnings")
         receipt.ClearField("grants")
         answers.fill_given(receipt, outcome.earnings, outcome.gifts)

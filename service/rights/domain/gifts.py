@@ -59,14 +59,21 @@ def _gives(
 
 def _gift(rule: GrantRule, book: Book, wallet: Wallet, now_ms: int) -> Gift | None:
     if rule.template_id:
-        template = book.templates[rule.template_id]
-        starts_ms = template.starts_ms(now_ms, book.zone)
-        expired_at_once = template.expires_ms(starts_ms, book.zone) <= starts_ms
-        return None if expired_at_once else Gift(rule.id, rule.template_id, None)
+        gift = Gift(rule.id, rule.template_id, None)
+        return None if is_too_late(gift, book, now_ms) else gift
     asset = book.assets[rule.asset]
     if wallet.total(asset.id) + rule.units > MAX_AMOUNT:
         return None
     return Gift(rule.id, "", Lot(asset.id, book.lot_expiry(asset.expiry, now_ms), asset.issuer, rule.units))
+
+
+def is_too_late(gift: Gift, book: Book, now_ms: int) -> bool:
+    """Whether it is a coupon that would be expired when it starts."""
+    if not gift.template_id:
+        return False
+    template = book.templates[gift.template_id]
+    starts_ms = template.starts_ms(now_ms, book.zone)
+    return template.expires_ms(starts_ms, book.zone) <= starts_ms
 
 
 def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gift:

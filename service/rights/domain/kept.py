@@ -2,7 +2,8 @@
 
 Everything is a function of the quantities kept, not of how they came to be kept. A refund is the difference
 between two such states, so any sequence of refunds that returns everything adds up to the whole settlement: per
-line, per adjustment, per party and per lot.
+line, per adjustment, per party and per lot. (Before that, where discounts are priced again and one comes back in part,
+points, gifts and budgets that were given back are not taken a second time.)
 
 How a line is divided over its items: a line's list amount is made of parts: what was paid, and what each party
 paid of each adjustment and redemption. The parts of k of its Q items are found by halving: of all Q items are

@@ -350,8 +350,11 @@ class Reserved:
 
 @dataclass(slots=True)
 class Confirmed:
-    """A reservation that is settled now: its earnings and gifts with their final lots, ids and times."""
+    """A reservation that is settled now: the lots spent, in the order of the redemptions, as they are by now; its
+    earnings and gifts with their final lots, ids and times.
+    """
 
+    lots: list[Lot]
     earnings: list[Earning]
     gifts: list[Gift]
 

@@ -51,6 +51,7 @@ def price(
             f"{order.currency!r}: the rulebook in force (version {book.version}) settles {book.currency}",
             reason="CURRENCY_NOT_SETTLED",
         )
+    spending.check(order.spends, book)
     asked, standing = order, book.standing(now_ms, paused)
     if order.pin is not None:
         order, standing = _as_quoted(order, book, standing)

@@ -136,11 +136,12 @@ def confirm(
             ledger.book_usage(wallet, used, effects, settled, None)
     earnings = [_earned_now(earning, book, now_ms) for earning in sale.earnings]
     _give(earnings, wallet, effects, book, sale.settlement_id, now_ms)
-    handed_out = _hand_out(sale.gifts, wallet, effects, book, entry_id, now_ms)
+    promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
+    handed_out = _hand_out(promised, wallet, effects, book, entry_id, now_ms)
     spent = {lot.asset for lot in hold.lots}
     ledger.moved(wallet, effects, book, spent | _given_assets(earnings, handed_out), now_ms)
     effects.settlement = (sale.settlement_id, State("settled", entry_id))
-    return Confirmed(earnings, handed_out), effects
+    return Confirmed(hold.lots, earnings, handed_out), effects
 
 
 def cancel(
@@ -273,6 +274,37 @@ def _earned_now(earning: Earning, book: Book, now_ms: int) -> Earning:
         available_ms(asset.earn, now_ms),
         earning.counters,
     )
+
+
+def _still_worth_giving(
+    promised: list[Gift],
+    hold: Hold,
+    wallet: Wallet,
+    used: Used,
+    effects: Effects,
+    book: Book,
+    now_ms: int,
+) -> list[Gift]:
+    """The gifts of a reservation without coupons that would be expired when they start, had they been given now.
+
+    Their template's time has run out since; what they held of their quota and member limit is given back.
+    """
+    kept = []
+    for gift in promised:
+        if not gifts.is_too_late(gift, book, now_ms):
+            kept.append(gift)
+            continue
+        rule = book.grant_by_id[gift.grant_id]
+        released = [Usage("quota", book.limits[rule.quota].id, -1)] if rule.quota >= 0 else []
+        counter = f"grant/{rule.id}|"
+        released += [
+            usage._replace(amount=-1)
+            for usage in hold.usages
+            if usage.kind == "counter" and usage.id.startswith(counter)
+        ]
+        for usage in released:
+            ledger.book_usage(wallet, used, effects, usage, None)
+    return kept
 
 
 def _hand_out(

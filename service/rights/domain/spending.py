@@ -9,6 +9,12 @@ from rights.domain.model import LOTS, InvalidField, Line, Redemption, Rejection,
 from rights.domain.wallet import Wallet
 
 
+def check(spends: list[Spend], book: Book) -> None:
+    """Raises InvalidField for an asset that cannot be spent."""
+    for i, spend in enumerate(spends):
+        _asset(i, spend, book)
+
+
 def redeem(
     spends: list[Spend],
     lines: list[Line],

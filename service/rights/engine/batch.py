@@ -94,7 +94,8 @@ async def sweep(
             deciding = await _deciding(keys, loaded, registry, settings, now_ms)
             for wallet in loaded.wallets.values():
                 deciding.sweep(wallet)
-            await _commit(deciding, writer, now_ms)
+            refused = await _commit(deciding, writer, now_ms)
+            assert refused == (0, 0), f"what becomes due only releases, yet {refused} refused"
             deciding.tell_swept()
         else:
             await writer.rollback()

@@ -184,7 +184,8 @@ class SettlementServiceServicer:
     def Refund(self, request, context):
         """Takes goods back, any number of times, until nothing is left: money, points and stored value (to the
         lots they came from, with their expiry), points earned, grants, budgets and quotas, each in proportion to
-        all that has been returned so far, so that any sequence of refunds comes to the same sums.
+        all that has been returned so far, so that any sequence of refunds comes to the same sums. Points, grants and
+        budgets once given back are not taken again, should a readjudicated discount come back in part.
         Idempotent under its own key; rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED,
         RESERVATION_EXPIRED, ALREADY_REVERSED, ALREADY_REFUNDED, REFUND_EXCEEDS_PURCHASE.
         NOT_FOUND: SETTLEMENT_NOT_FOUND.
@@ -195,8 +196,9 @@ class SettlementServiceServicer:
 
     def Reverse(self, request, context):
         """Undoes a whole settlement: all that is left of it after refunds is given back at once, as by a refund of
-        everything. Idempotent under its own key; a settlement is reversed at most once (rejection
-        ALREADY_REVERSED). NOT_FOUND: SETTLEMENT_NOT_FOUND.
+        everything. Idempotent under its own key; a settlement is reversed at most once. Rejections:
+        RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED, RESERVATION_EXPIRED, ALREADY_REVERSED, ALREADY_REFUNDED.
+        NOT_FOUND: SETTLEMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
