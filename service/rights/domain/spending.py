@@ -29,22 +29,31 @@ def redeem(
     value, if the rulebook lists them so. `discounted`: per line what is left after discounts.
 
     Each asset is spent once: one that is named, or was spent after another, does not follow (again).
+
+    Refused is the order as a whole: all spends are looked at, as if those refused took nothing, and the first
+    refusal by precedence is answered.
     """
     left = list(discounted)
     redemptions: list[Redemption] = []
     if not spends:
         return redemptions, left
+    refusals: list[Rejection] = []
     once = {spend.asset for spend in spends}
     positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
     for i in positions:
         asset = _asset(i, spends[i], book)
         follower = asset.redeem.then_asset if asset.redeem is not None else ""
         after = [book.assets[follower]] if follower and follower not in once else []
-        given = _redeem(asset, after, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
+        rest = list(left)
+        given = _redeem(asset, after, spends[i].units, lines, wallet, book, rest, sum(discounted), now_ms)
         if isinstance(given, Rejection):
-            return given
+            refusals.append(given)
+            continue
+        left = rest
         redemptions += given
         once |= {redemption.asset for redemption in given}
+    if refusals:
+        return min(refusals, key=lambda r: r.reason)
     return redemptions, left
 
 
