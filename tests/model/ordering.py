@@ -71,7 +71,7 @@ def price(
     spends = {spend.asset: spend.units for spend in order.spends}
     if pin is not None:
         spends = {redemption.asset: redemption.units for redemption in pin.redemptions}
-    redemptions, left = spending.spend(rules, member, order, way.amounts, spends, at)
+    redemptions, left = spending.spend(rules, member, order, way.amounts, spends, pin is not None, at)
     if pin is not None and sum(left) != pin.payable_minor:
         raise Refused("PRICE_CHANGED", "", abs(sum(left) - pin.payable_minor))
     receipt = settlement_pb2.Receipt(

@@ -80,18 +80,23 @@ def issuers(lots: Iterable[Lot], values: Iterable[int], of_lots: int) -> dict[st
 
 
 def spend(
-    rules: Rules, member: Member, order: Any, discounted: list[int], spends: dict[str, int], at: int
+    rules: Rules,
+    member: Member,
+    order: Any,
+    discounted: list[int],
+    spends: dict[str, int],
+    is_quoted: bool,
+    at: int,
 ) -> tuple[list[settlement_pb2.Redemption], list[int]]:
     """The redemptions, and what is left of the lines. spends: asset -> units, 0 for as many as allowed.
 
-    Assets are spent in the order of the rulebook. Of several refusals a missing balance is told first.
+    Assets are spent in the order of the rulebook; those of a quote in its order, and nothing follows them. Of several
+    refusals a missing balance is told first.
     """
     left, redemptions, refusals = list(discounted), [], []
-    for asset in rules.assets.values():
-        if asset.id not in spends:
-            continue
+    for asset in [rules.assets[each] for each in (spends if is_quoted else rules.assets) if each in spends]:
         wanted = spends[asset.id]
-        follower = asset.redeem.then_asset
+        follower = "" if is_quoted else asset.redeem.then_asset
         chain = [asset, *([rules.assets[follower]] if follower and follower not in spends else [])]
         refused = _refusal(member, chain, wanted, sum(left), sum(discounted), at) if wanted else None
         if refused is not None:

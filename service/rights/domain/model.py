@@ -34,7 +34,7 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points, at this price.
+    """What a quote promised: exactly these discounts, coupons and points (in this order), at this price.
 
     `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
     """

@@ -73,7 +73,8 @@ def price(
     if refused:
         return refused
 
-    redeemed = spending.redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
+    redeem = spending.redeem if order.pin is None else spending.redeem_as_quoted
+    redeemed = redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
     if isinstance(redeemed, Rejection):
         return redeemed
     redemptions, left = redeemed
