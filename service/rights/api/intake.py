@@ -46,7 +46,10 @@ class Intake:
     async def reserve(self, call: Call, request: pb.ReserveRequest) -> Reserve:
         """The command of a Reserve."""
         mistakes = Mistakes()
-        mistakes.number("ttl_seconds", request.ttl_seconds, 0, self._settings.max_reservation_ttl_seconds)
+        max_ttl_seconds = self._settings.max_reservation_ttl_seconds
+        # Whether it is too long is asked under the key: a retry after the limit was lowered has its answer, too.
+        if request.ttl_seconds < 0:
+            mistakes.number("ttl_seconds", request.ttl_seconds, 0, max_ttl_seconds)
         order = await self._order(call, request, mistakes)
         refusal = await self._honour_quote(call, request, order) if request.quote_token else None
         order_id, member_id = request.order_id, order.member_id
@@ -60,7 +63,8 @@ class Intake:
             order=order,
             order_ref=order_id,
             quote_refusal=refusal,
-            ttl_ms=ttl_seconds * 1000,
+            ttl_seconds=ttl_seconds,
+            max_ttl_seconds=max_ttl_seconds,
             max_holds=self._settings.max_reservations_per_member,
         )
 

@@ -168,10 +168,13 @@ class Reserve(_Ordering):
 
     kind: ClassVar[str] = "reserve"
 
-    ttl_ms: int
+    ttl_seconds: int
+    max_ttl_seconds: int
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.ttl_seconds > self.max_ttl_seconds:
+            raise InvalidField("ttl_seconds", f"{self.ttl_seconds} is outside 0..{self.max_ttl_seconds}")
         # By precedence: however good the quote is, there may be one reservation too many.
         refused = settling.refuse_another(situation.wallet, self.max_holds) or self.quote_refusal
         if refused is not None:
@@ -179,7 +182,7 @@ class Reserve(_Ordering):
         return settling.reserve(
             self.order,
             self.order_ref,
-            self.ttl_ms,
+            self.ttl_seconds * 1000,
             situation.wallet,
             self._book(situation),
             situation.used,
