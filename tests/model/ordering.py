@@ -24,9 +24,10 @@ _REFUSALS = {
 
 @dataclass
 class Promise:
-    """A quote token that comes with an order: what was quoted, or why the token is no good."""
+    """A quote token that comes with an order: what was quoted until when, or why the token is no good."""
 
     receipt: settlement_pb2.Receipt
+    expires: int
     problem: str = ""
 
 

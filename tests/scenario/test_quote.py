@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 from scenario_books import book, off, points
 from scenario_service import Shop, line, running, shop_of
@@ -177,3 +178,23 @@ async def test_expired_token(database: str) -> None:
             quoted = await quote(shop)
             await asyncio.sleep(1.1)
             assert reason(await settle(shop, quoted)) == "QUOTE_EXPIRED"
+
+
+async def test_a_token_expires_while_its_order_waits(database: str) -> None:
+    """The time that counts is that of the decision, which waits for the member's row here."""
+    with running(database, workers=1, quote_ttl_seconds=1) as service:
+        async with shop_of(service, "waiting") as shop:
+            await open_shop(shop)
+            connection = await asyncpg.connect(database)
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT FROM rights.member WHERE tenant_id = 'waiting' AND member_id = 'alice' FOR UPDATE"
+                )
+                quoted = await quote(shop)
+                waiting = asyncio.create_task(settle(shop, quoted))
+                await asyncio.sleep(1.2)
+                assert not waiting.done()
+            await connection.close()
+            refused = await waiting
+            assert reason(refused) == "QUOTE_EXPIRED"
+            assert refused.rejection.reject_time.ToMilliseconds() >= quoted.expire_time.ToMilliseconds()

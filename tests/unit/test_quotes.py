@@ -38,7 +38,7 @@ def quoted(at: Till, asked: Order) -> Priced:
     assert isinstance(told, Priced), told
     coupons = {a.campaign_id: a.coupon_id for a in told.adjustments}
     spends = {r.asset: r.units for r in told.redemptions}
-    asked.pin = QuotePin(1, coupons, spends, [], told.payable)
+    asked.pin = QuotePin(1, NEVER_MS, coupons, spends, [], told.payable)
     return told
 
 

@@ -9,7 +9,6 @@ from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
 from rights.domain.model import Order, Rejection
-from rights.engine import clock
 from rights.engine.commands import Reserve, Settle
 from rights.engine.registry import Registry
 from rights.settings import Settings
@@ -88,7 +87,7 @@ class Intake:
     ) -> Rejection | None:
         """Pins the order to what its token promised, or says why the token is no good."""
         digest = content_digest(request, call.tenant, order.member_id)
-        promised = self._signer.open(request.quote_token, digest, clock.now_ms())
+        promised = self._signer.open(request.quote_token, digest)
         if isinstance(promised, Rejection):
             return promised
         await self._registry.ensure(call.tenant, promised.version)

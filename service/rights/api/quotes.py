@@ -49,8 +49,8 @@ class QuoteSigner:
         )
         return self._signature(content) + content
 
-    def open(self, token: bytes, digest: str, now_ms: int) -> QuotePin | Rejection:
-        """What a token promised, or the rejection that says why it is no good."""
+    def open(self, token: bytes, digest: str) -> QuotePin | Rejection:
+        """What a token promised, or the rejection that says why it is no good. Its time may be over."""
         signature, content = token[:_SIGNATURE_BYTES], token[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)):
             return Rejection(
@@ -63,9 +63,7 @@ class QuoteSigner:
                 "quote_token",
                 "made for another member, cart, selection or spends",
             )
-        if expires_ms <= now_ms:
-            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", "its time is over; quote again")
-        return QuotePin(version, coupons, spends, multipliers, payable)
+        return QuotePin(version, expires_ms, coupons, spends, multipliers, payable)
 
     def _signature(self, content: bytes) -> bytes:
         return hmac.digest(self._secret, content, "sha256")[:_SIGNATURE_BYTES]

@@ -40,6 +40,7 @@ class QuotePin:
     """
 
     version: int
+    expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
     spends: dict[str, int]
     multipliers: list[str]
