@@ -34,17 +34,19 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points (in this order), at this price.
+    """What a quote promised: exactly these discounts, coupons, points and gifts, at this price; see domain.quoting.
 
-    `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
+    `multipliers` are the campaigns that multiplied points; each must apply again if its points were promised.
     """
 
     version: int
     expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
-    spends: dict[str, int]
+    spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
+    earned: dict[str, int]  # asset -> units
+    gifts: list[str]  # ids of grant rules
 
 
 @dataclass(slots=True)
