@@ -474,4 +474,14 @@ class InvalidField(Exception):
         self.reason = reason
 
 
+class SearchEnded(InvalidField):
+    """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
+
+    def __init__(self, required: int) -> None:
+        message = (
+            f"the search ended before it was found out whether the {required} campaigns required can apply"
+        )
+        super().__init__("selection", message, reason="SEARCH_ENDED")
+
+
 Allocate = Callable[[int, list[int], list[int]], list[int]]

@@ -17,6 +17,7 @@ from rights.domain.model import (
     Priced,
     Rejection,
     RejectionReason,
+    SearchEnded,
 )
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
@@ -42,7 +43,7 @@ def price(
     """Prices an order as of `now_ms`, or says why it is refused.
 
     Raises InvalidField for what only the rulebook or the wallet shows to be wrong: another currency,
-    an asset that cannot be spent, a coupon the member never held.
+    an asset that cannot be spent, a coupon the member never held. SearchEnded where that was not found out.
     """
     if order.currency != book.currency:
         raise InvalidField(
@@ -66,6 +67,8 @@ def price(
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
+    if not decision.met and not decision.proven:
+        raise SearchEnded(len(required))
     refusals = [refused] if refused else []
     if not decision.met:
         refusals.append(_unmet(decision, book, order, coupons))
