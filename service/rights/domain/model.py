@@ -34,16 +34,19 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points, at this price.
+    """What a quote promised: exactly these discounts, coupons, points and gifts, at this price; see domain.quoting.
 
-    `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
+    `multipliers` are the campaigns that multiplied points; each must apply again if its points were promised.
     """
 
     version: int
+    expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
-    spends: dict[str, int]
+    spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
+    earned: dict[str, int]  # asset -> units
+    gifts: list[str]  # ids of grant rules
 
 
 @dataclass(slots=True)
@@ -483,6 +486,16 @@ class InvalidField(Exception):
         self.field = field
         self.message = message
         self.reason = reason
+
+
+class SearchEnded(InvalidField):
+    """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
+
+    def __init__(self, required: int) -> None:
+        message = (
+            f"the search ended before it was found out whether the {required} campaigns required can apply"
+        )
+        super().__init__("selection", message, reason="SEARCH_ENDED")
 
 
 Allocate = Callable[[int, list[int], list[int]], list[int]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from rights import metrics
 from rights.domain import following, sweeping
-from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, State
+from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
@@ -63,7 +63,7 @@ class Deciding:
         try:
             return self._replay(command, found) or self._execute(command, found)
         except (Refused, InvalidField) as error:
-            return Outcome(error)
+            return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
         """Does what is due for a member, each as an entry without a key."""
