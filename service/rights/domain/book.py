@@ -155,6 +155,7 @@ class Template:
     start_after_days: int
     valid_days: int
     forfeited: bool
+    transferable: bool
 
     def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
         """From when a coupon given now can be used."""
@@ -412,6 +413,7 @@ class Book:
                 t.start_after_days,
                 t.valid_days,
                 t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
+                t.transferable,
             )
             for t in rulebook.coupon_templates
         }

@@ -102,8 +102,8 @@ class Pending(NamedTuple):
 class Coupon(NamedTuple):
     """A coupon of a member.
 
-    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
-    that did it, "" while it is held.
+    state: "held", "reserved", "redeemed", "revoked" or "transferred"; redeemed_by: the reservation, settlement,
+    refund or transfer that did it, "" while it is held.
     """
 
     coupon_id: str
@@ -160,6 +160,7 @@ class RejectionReason(IntEnum):
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
     COUPON_NOT_APPLICABLE = 150
+    COUPON_NOT_TRANSFERABLE = 155
     INSUFFICIENT_BALANCE = 160
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
@@ -447,11 +448,20 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -459,6 +469,7 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    other: "Effects | None" = None
 
 
 class InvalidField(Exception):

@@ -59,12 +59,14 @@ class Coupon(_message.Message):
         STATE_EXPIRED: _ClassVar[Coupon.State]
         STATE_RESERVED: _ClassVar[Coupon.State]
         STATE_REVOKED: _ClassVar[Coupon.State]
+        STATE_TRANSFERRED: _ClassVar[Coupon.State]
     STATE_UNSPECIFIED: Coupon.State
     STATE_HELD: Coupon.State
     STATE_REDEEMED: Coupon.State
     STATE_EXPIRED: Coupon.State
     STATE_RESERVED: Coupon.State
     STATE_REVOKED: Coupon.State
+    STATE_TRANSFERRED: Coupon.State
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -285,6 +287,7 @@ class JournalEntry(_message.Message):
         KIND_RELEASE: _ClassVar[JournalEntry.Kind]
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
+        KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -299,6 +302,7 @@ class JournalEntry(_message.Message):
     KIND_RELEASE: JournalEntry.Kind
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
+    KIND_TRANSFER: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

@@ -286,7 +286,7 @@ class FundingShare(_message.Message):
     def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
 
 class CouponTemplate(_message.Message):
-    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund")
+    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund", "transferable")
     class OnRefund(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ON_REFUND_UNSPECIFIED: _ClassVar[CouponTemplate.OnRefund]
@@ -302,6 +302,7 @@ class CouponTemplate(_message.Message):
     START_AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
     VALID_DAYS_FIELD_NUMBER: _ClassVar[int]
     ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERABLE_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     valid_seconds: int
@@ -309,7 +310,8 @@ class CouponTemplate(_message.Message):
     start_after_days: int
     valid_days: int
     on_refund: CouponTemplate.OnRefund
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ...) -> None: ...
+    transferable: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ..., transferable: _Optional[bool] = ...) -> None: ...
 
 class GrantRule(_message.Message):
     __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund")
