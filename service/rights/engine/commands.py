@@ -380,7 +380,14 @@ class Grant(Command):
                 "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
             )
         return crediting.grant(
-            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet, book
+            template,
+            f"c{situation.entry_id}",
+            starts_ms,
+            self.expires_ms,
+            situation.wallet,
+            book,
+            situation.used,
+            situation.now_ms,
         )
 
 
@@ -408,6 +415,7 @@ class Transfer(Command):
             situation.wallet,
             situation.other,
             situation.book(),
+            situation.used,
             situation.entry_id,
             situation.now_ms,
         )

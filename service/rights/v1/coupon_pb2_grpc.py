@@ -54,7 +54,7 @@ class CouponServiceServicer:
         """Hands a coupon over to another member, if its template in the rulebook in force is `transferable`: the first
         member does not have it any more, the other one holds a coupon of the same template and times under a new id.
         Idempotent under its key like Settle; rejections: COUPON_ALREADY_USED (redeemed, reserved, taken away or handed
-        over before), COUPON_EXPIRED, COUPON_NOT_TRANSFERABLE. NOT_FOUND: MEMBER_NOT_FOUND of either, COUPON_NOT_FOUND.
+        over before), COUPON_EXPIRED, COUPON_NOT_TRANSFERABLE, GRANT_LIMIT_REACHED (of the other member). NOT_FOUND: MEMBER_NOT_FOUND of either, COUPON_NOT_FOUND.
         Roles: `operator` or `checkout`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
