@@ -105,8 +105,8 @@ class Pending(NamedTuple):
 class Coupon(NamedTuple):
     """A coupon of a member.
 
-    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
-    that did it, "" while it is held.
+    state: "held", "reserved", "redeemed", "revoked" or "transferred"; redeemed_by: the reservation, settlement,
+    refund or transfer that did it, "" while it is held.
     """
 
     coupon_id: str
@@ -157,10 +157,12 @@ class RejectionReason(IntEnum):
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
+    COUPON_NOT_TRANSFERABLE = 75
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
     MEMBER_LIMIT_REACHED = 110
+    GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
@@ -462,12 +464,21 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -476,6 +487,7 @@ class Effects:
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    other: "Effects | None" = None
 
 
 class InvalidField(Exception):

@@ -22,6 +22,11 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
     $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
 
+-- name: pair_entries
+-- Notes which entries of a batch are the two sides of one operation on two members.
+INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+
 -- name: member_state
 -- One member as a quote needs it: without a lock.
 SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
