@@ -29,6 +29,7 @@ class GiftChecks(Checks):
             self._check_enum(f"{path}.on_refund", template.on_refund, pb.CouponTemplate.OnRefund)
             if template.HasField("valid_until"):
                 self._check_timestamp(f"{path}.valid_until", template.valid_until)
+            self._check_reference(f"{path}.program_id", template.program_id, self._program_ids, "a program")
 
     def _check_grants(self) -> None:
         grants = self._bounded("grants", self._rulebook.grants, MAX_GRANTS)
