@@ -182,6 +182,7 @@ cdef struct Campaign:
     int32_t predicate
     int32_t effect
     int32_t budget
+    int32_t pool
     int32_t quota
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
@@ -691,7 +692,7 @@ cdef class Program:
             to = &self.campaigns[<int>i]
             to.a, to.b, to.c, to.threshold = campaign.a, campaign.b, campaign.c, campaign.threshold
             to.stage, to.predicate, to.effect = campaign.stage, campaign.predicate, campaign.effect
-            to.budget, to.quota = campaign.budget, campaign.quota
+            to.budget, to.pool, to.quota = campaign.budget, campaign.pool, campaign.quota
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
             to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
@@ -1046,6 +1047,8 @@ cdef class Program:
                         reason = QUOTA_EXHAUSTED
             if reason == 0 and campaign.budget >= 0:
                 self.remaining[campaign.budget] = remaining[campaign.budget]
+            if reason == 0 and campaign.pool >= 0:
+                self.remaining[campaign.pool] = remaining[campaign.pool]
             self.screened[i] = reason
         return 0
 
@@ -1426,12 +1429,11 @@ cdef class Program:
                 for k in range(candidate.count):
                     left += positive(self.amounts[lines[k]] - self.floors[lines[k]])
                 amount[0] = least(discount, left)
-        if campaign.budget >= 0:
-            left = self.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount[0] > 0 and amount[0] > left:
-                shortfall[0] = amount[0] - left
-                amount[0] = 0
-                return BUDGET_EXHAUSTED
+        left = self.money_left(campaign)
+        if amount[0] > 0 and amount[0] > left:
+            shortfall[0] = amount[0] - left
+            amount[0] = 0
+            return BUDGET_EXHAUSTED
         if self.excluded(candidate):
             shortfall[0] = 0
             return EXCLUDED
@@ -1480,6 +1482,8 @@ cdef class Program:
         self.room -= amount
         if campaign.budget >= 0:
             self.used[campaign.budget] += amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] += amount
         if campaign.quota >= 0:
             self.used[campaign.quota] += 1
         for k in range(candidate.group_count):
@@ -1500,6 +1504,8 @@ cdef class Program:
         self.room += amount
         if campaign.budget >= 0:
             self.used[campaign.budget] -= amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] -= amount
         if campaign.quota >= 0:
             self.used[campaign.quota] -= 1
         for k in range(candidate.group_count):
@@ -1998,9 +2004,16 @@ cdef class Program:
                 bound = self.fit_wishes(candidate)
             else:
                 bound = least(bound, self.most_wished(candidate))
+        return positive(least(bound, self.money_left(campaign)))
+
+    cdef inline int64_t money_left(self, const Campaign* campaign) noexcept nogil:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        cdef int64_t left = MAX_AMOUNT
         if campaign.budget >= 0:
-            bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
-        return positive(bound)
+            left = self.remaining[campaign.budget] - self.used[campaign.budget]
+        if campaign.pool >= 0:
+            left = least(left, self.remaining[campaign.pool] - self.used[campaign.pool])
+        return left
 
     cdef inline int64_t rest_after(self, int32_t i, bint applied) noexcept nogil:
         """What the rest falls to at a turn; if it is applied, its shares are known."""

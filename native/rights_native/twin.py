@@ -18,7 +18,7 @@ Search order and bounds are the same in the compiled kernel, so that also `nodes
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rights.domain.limits import BPS
+from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.plan import (
     MAX_STACK,
     Basis,
@@ -409,10 +409,9 @@ class _Branch:
             return _Turn(0, [], Reason.QUOTA_EXHAUSTED, 0)
         shares, shortfall = self._shares(candidate)
         amount = sum(shares)
-        if campaign.budget >= 0:
-            left = self.facts.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount > 0 and amount > left:
-                return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
+        left = self._money_left(campaign)
+        if amount > 0 and amount > left:
+            return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
         if any(self.group[g] != FREE for g in campaign.groups):
             # What it would take is kept: a mandatory campaign that fails only for a group matters.
             return _Turn(amount, [], Reason.EXCLUDED, 0)
@@ -465,9 +464,12 @@ class _Branch:
         else:
             quantities = [self.facts.quantities[i] for i in scope]
             bound = min(most_wished(campaign, basis, quantities), sum(self.room(scope)))
-        if campaign.budget >= 0:
-            bound = min(bound, self.facts.remaining[campaign.budget] - self.used[campaign.budget])
-        return max(0, bound)
+        return max(0, min(bound, self._money_left(campaign)))
+
+    def _money_left(self, campaign: CampaignPlan) -> int:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        limits = [i for i in (campaign.budget, campaign.pool) if i >= 0]
+        return min((self.facts.remaining[i] - self.used[i] for i in limits), default=MAX_AMOUNT)
 
     def _is_fixed(self, candidate: _Candidate) -> bool:
         """Whether the basis stays the same through the stage."""
@@ -493,8 +495,9 @@ class _Branch:
     def _book(self, candidate: _Candidate, shares: list[int], sign: int) -> None:
         for i, share in zip(candidate.scope, shares, strict=True):
             self.amounts[i] -= sign * share
-        if candidate.plan.budget >= 0:
-            self.used[candidate.plan.budget] += sign * sum(shares)
+        for limit in (candidate.plan.budget, candidate.plan.pool):
+            if limit >= 0:
+                self.used[limit] += sign * sum(shares)
         if candidate.plan.quota >= 0:
             self.used[candidate.plan.quota] += sign
 

@@ -32,6 +32,7 @@ class GiftChecks(Checks):
             self._check_reference(f"{path}.grant_group_id", group, self._group_ids, "a grant group")
             if template.HasField("valid_until"):
                 self._check_timestamp(f"{path}.valid_until", template.valid_until)
+            self._check_reference(f"{path}.program_id", template.program_id, self._program_ids, "a program")
 
     def _check_grant_groups(self) -> None:
         groups = self._bounded("grant_groups", self._rulebook.grant_groups, MAX_GRANT_GROUPS)
