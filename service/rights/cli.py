@@ -353,12 +353,13 @@ def token(
 
 
 async def _add_tenant(settings: Settings, tenant: str) -> bool:
+    from rights.engine import clock
     from rights.store.operator import Operator
     from rights.store.reader import Reader
 
     reader = await Reader.open(settings)
     try:
-        return await Operator(reader).add_tenant(tenant)
+        return await Operator(reader, clock.now_ms).add_tenant(tenant)
     finally:
         await reader.close()
 
