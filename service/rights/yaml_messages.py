@@ -348,3 +348,12 @@ def unknown_key(key: Node, known: list[str]) -> str:
     close = get_close_matches(str(key.value), known, n=1) if isinstance(key, ScalarNode) else []
     hint = f"did you mean `{close[0]}`?" if close else f"the keys are {', '.join(known)}"
     return f"{shown(key)} is not a key here; {hint}"
+
+
+def entry(node: Node, name: str) -> Node | None:
+    """The value of a key of a mapping; None if it is not given."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and key.value == name:
+                return cast(Node, value)
+    return None

@@ -31,7 +31,7 @@ def test_without_a_file_it_is_the_machines_clock() -> None:
 def test_it_stands_still_until_it_is_moved(moved: ScenarioClock) -> None:
     clock.follow(moved.file)
     assert clock.now_ms() == clock.now_ms() == NOVEMBER
-    moved.tick()
+    moved.move_to(NOVEMBER + 1)
     assert clock.now_ms() == NOVEMBER + 1
     moved.move_to(NOVEMBER + 86_400_000)
     assert clock.now_ms() == NOVEMBER + 86_400_000
@@ -62,7 +62,7 @@ def test_a_running_process_sees_it_move(moved: ScenarioClock) -> None:
             reader.stdin.write("\n")
             reader.stdin.flush()
             assert int(reader.stdout.readline()) == NOVEMBER + step
-            moved.tick()
+            moved.move_to(NOVEMBER + step + 1)
 
 
 def test_a_file_that_is_no_clock_is_refused(tmp_path: Path) -> None:

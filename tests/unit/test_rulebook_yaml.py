@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-import rights
+from rights import programs
 from rights.domain.validation import validate
 from rights.rulebook_yaml import load, loads
 from rights.v1 import rulebook_pb2 as pb
 from rights.yaml_messages import FileMistake
 
-PROGRAMS = sorted((Path(rights.__file__).parent / "programs").glob("*.yaml"))
+PROGRAMS = [programs.rulebook(name) for name in programs.names()]
 
 SOUND = """\
 name: Sale

@@ -28,7 +28,3 @@ class ScenarioClock:
         if at_ms < self.now_ms:
             raise ValueError(f"{at_ms} ms is before {self.now_ms} ms: the clock does not go back")
         self._at[0] = at_ms
-
-    def tick(self) -> None:
-        """A millisecond, so that what is told in a row is also booked in that order."""
-        self.move_to(self.now_ms + 1)
