@@ -69,8 +69,9 @@ SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
 
 -- name: add_rulebook
 -- Numbered by the tenant's order of publishing; the caller holds the tenant's row.
-INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher)
-SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 FROM rights.rulebook WHERE tenant_id = $1
+INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher, published_at)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, timestamptz 'epoch' + $6::bigint * interval '1 millisecond'
+FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
@@ -94,7 +95,8 @@ INSERT INTO rights.pause (tenant_id, campaign_id) VALUES ($1, $2) ON CONFLICT DO
 DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_id
 
 -- name: add_admin_action
-INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
+SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
 INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
