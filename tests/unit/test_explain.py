@@ -283,7 +283,7 @@ def test_nothing_is_explained_unasked() -> None:
 
 
 def test_every_reason_is_one_of_the_contract_and_has_a_case() -> None:
-    names = {f"NOT_APPLIED_REASON_{reason.name}": reason * 10 for reason in (*Reason, *CouponReason)}
+    names = {f"NOT_APPLIED_REASON_{reason.name}": int(reason) for reason in (*Reason, *CouponReason)}
     names["NOT_APPLIED_REASON_UNSPECIFIED"] = 0
     assert names == dict(settlement_pb2.NotAppliedReason.items())
     shown = {reason for case in CASES.values() for reason, _ in case.told.values()}

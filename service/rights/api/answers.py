@@ -79,7 +79,7 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
     receipt.optimality_gap_minor = priced.decision.gap
     for campaign_id, coupon_id, reason, shortfall in priced.explanations:
         receipt.explanations.add(
-            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason * 10, shortfall_minor=shortfall
+            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason, shortfall_minor=shortfall
         )
 
 
