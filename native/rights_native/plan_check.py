@@ -138,7 +138,10 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
     _demand(-1 <= campaign.quota < plan.limit_count, f"{path}.quota: {campaign.quota} is not a limit")
     _demand(-1 <= campaign.benefit < plan.limit_count, f"{path}.benefit: {campaign.benefit} is not a limit")
     least = 0 if campaign.benefit < 0 else 1
-    _demand(least <= campaign.benefit_units <= MAX_AMOUNT, f"{path}.benefit_units: {campaign.benefit_units} is out of range")
+    _demand(
+        least <= campaign.benefit_units <= MAX_AMOUNT,
+        f"{path}.benefit_units: {campaign.benefit_units} is out of range",
+    )
 
 
 def _check_shape(campaign: CampaignPlan, path: str) -> None:

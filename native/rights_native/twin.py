@@ -504,7 +504,10 @@ class _Branch:
 
 def _used_up(campaign: CampaignPlan, remaining: list[int], used: list[int]) -> int:
     """The Reason if its quota, or what the member holds of its benefit, is not enough for one more use; else 0."""
-    if campaign.benefit >= 0 and remaining[campaign.benefit] - used[campaign.benefit] < campaign.benefit_units:
+    if (
+        campaign.benefit >= 0
+        and remaining[campaign.benefit] - used[campaign.benefit] < campaign.benefit_units
+    ):
         return Reason.NO_BENEFIT
     if campaign.quota >= 0 and remaining[campaign.quota] - used[campaign.quota] < 1:
         return Reason.QUOTA_EXHAUSTED
@@ -1206,7 +1209,7 @@ class _Search:
 def _choose_beside(
     branch: _Branch, beside: list[_Candidate]
 ) -> tuple[list[int], list[int], list[tuple[int, int, int]]]:
-    """Per asset the chosen multiplier or -1, the covers, and why the others were not; after the combination in `branch`.
+    """Per asset the chosen multiplier or -1, the covers, and why the others were not, beside what `branch` applies.
 
     Assets in order; the highest multiplier of those that share no group with what applies, ties to
     the lower id. Then every cover that can, the lower id first. Each takes a use of its quota and benefit.

@@ -31,6 +31,7 @@ from rights.v1 import (
     rulebook_pb2_grpc,
     settlement_pb2_grpc,
     simulation_pb2_grpc,
+    subscription_pb2_grpc,
 )
 from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
@@ -38,6 +39,7 @@ from rights.v1 import report_pb2 as report
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
 from rights.v1 import simulation_pb2 as simulation
+from rights.v1 import subscription_pb2 as subscription
 
 _DETAILS = "grpc-status-details-bin"
 _RETRIED = {
@@ -134,6 +136,7 @@ class RightsClient:
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._subscription: Any = subscription_pb2_grpc.SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -289,6 +292,18 @@ class RightsClient:
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
+
+    # rights.v1.SubscriptionService
+
+    async def use_benefit(self, request: subscription.UseBenefitRequest) -> subscription.UseBenefitResponse:
+        """Uses units of a benefit outside of any order, once per key."""
+        return await self._call(self._subscription.UseBenefit, request)
+
+    async def return_benefit(
+        self, request: subscription.ReturnBenefitRequest
+    ) -> subscription.ReturnBenefitResponse:
+        """Takes a use of a benefit back, once per key."""
+        return await self._call(self._subscription.ReturnBenefit, request)
 
     # rights.v1.EventService
 

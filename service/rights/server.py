@@ -25,6 +25,7 @@ from rights.api.rulebooks import RulebookApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
+from rights.api.subscriptions import SubscriptionApi
 from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
@@ -87,6 +88,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, registry, reader, operator, members).methods(),
             *CouponApi(lanes, members).methods(),
+            *SubscriptionApi(lanes, reader, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

@@ -101,7 +101,11 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
         if in_stage[i] == len(stages):
             effect, a, b, c = Effect.COVER, 0, 0, 0
             if asset_count and rng.random() < 0.6:
-                effect, a, b = Effect.MULTIPLIER, rng.choice([10_000, 20_000, 30_000]), rng.randrange(asset_count)
+                effect, a, b = (
+                    Effect.MULTIPLIER,
+                    rng.choice([10_000, 20_000, 30_000]),
+                    rng.randrange(asset_count),
+                )
         groups = tuple(rng.sample(range(group_count), min(group_count, rng.choice([0, 0, 1, 1, 2]))))
         campaigns.append(
             campaign(

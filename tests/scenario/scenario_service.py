@@ -33,6 +33,7 @@ from rights.v1 import (
     rulebook_pb2,
     settlement_pb2,
     simulation_pb2,
+    subscription_pb2,
 )
 
 SECRET = "a secret for tests, of thirty-two bytes or more"
@@ -55,6 +56,7 @@ _METHODS = {
         event_pb2,
         report_pb2,
         simulation_pb2,
+        subscription_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods

@@ -64,6 +64,10 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
         if a.coupon_id:
             adjustment.coupon_id = a.coupon_id
         _shares(adjustment, a.allocations, a.funding, a.payers)
+        for each in a.consumed:
+            fill_lot(adjustment.consumed.add(), each)
+        if a.cover_title:
+            adjustment.cover_title = a.cover_title
     for r in priced.redemptions:
         redemption = receipt.redemptions.add()
         redemption.asset = r.asset

@@ -62,6 +62,7 @@ class Campaign:
     """What settling needs of a campaign beyond the kernel's plan. `period` is -1 without a member limit.
 
     only_payer: who pays all of it whatever the line, "" if that depends. is_limited: it has a budget, quota or limit.
+    consumes: the asset of which a use takes `units`, "" for none. is_cover: it takes nothing off.
     """
 
     index: int
@@ -76,6 +77,10 @@ class Campaign:
     keep_used: bool
     only_payer: str
     is_limited: bool
+    consumes: str
+    units: int
+    is_cover: bool
+    cover_title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ class Asset:
     earn: Earn | None
     redeem: Redeem | None
     top_up: TopUp | None
+    is_benefit: bool
 
     @property
     def rolls(self) -> bool:
@@ -229,6 +235,7 @@ class Book:
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
         self.earning_assets = [a for a in self.assets.values() if a.earn is not None]
 
+        self.benefits = list(dict.fromkeys(c.consumes.asset for c in rulebook.campaigns if c.consumes.asset))
         stage_index = {s.id: i for i, s in enumerate(rulebook.stages)}
         ordered = sorted(rulebook.campaigns, key=lambda c: _application_order(c, rulebook, stage_index))
         id_rank = {cid: rank for rank, cid in enumerate(sorted(c.id for c in rulebook.campaigns))}
@@ -250,7 +257,7 @@ class Book:
             predicates=tuple(self._compiled),
             sets=tuple(self._sets),
             group_count=len(groups),
-            limit_count=len(self.limits),
+            limit_count=len(self.limits) + len(self.benefits),
             asset_count=len(self.assets),
             more_var_count=len(self.more_vars),
         )
@@ -336,7 +343,9 @@ class Book:
             t = asset.top_up
             bonuses = sorted(((b.at_least_minor, b.bonus_units) for b in t.bonuses), reverse=True)
             top_up = TopUp(t.min_minor, t.max_minor, t.bonus_asset, tuple(bonuses))
-        return Asset(index, asset.id, asset.issuer, expiry.from_message(asset), earn, redeem, top_up)
+        is_benefit = asset.kind == rulebook_pb2.Asset.KIND_BENEFIT
+        policy = expiry.from_message(asset)
+        return Asset(index, asset.id, asset.issuer, policy, earn, redeem, top_up, is_benefit)
 
     def _earn(self, earn: rulebook_pb2.Earn) -> Earn:
         periods = rulebook_pb2.MemberLimit
@@ -398,11 +407,12 @@ class Book:
         groups: "_Indices",
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
-        multiplier = effect is Effect.MULTIPLIER
+        beside = effect in (Effect.MULTIPLIER, Effect.COVER)
+        consumes = campaign.consumes
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
-            stage=len(stage_index) if multiplier else stage_index[campaign.stage_id],
+            stage=len(stage_index) if beside else stage_index[campaign.stage_id],
             predicate=self._predicate(campaign.when),
             effect=effect,
             a=a,
@@ -414,6 +424,8 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            benefit=len(self.limits) + self.benefits.index(consumes.asset) if consumes.asset else -1,
+            benefit_units=(consumes.units or 1) if consumes.asset else 0,
             **_shape(campaign),
         )
 
@@ -435,6 +447,8 @@ class Book:
             case "points_multiplier":
                 m = campaign.points_multiplier
                 return Effect.MULTIPLIER, m.multiplier_bps, self.assets[m.asset].index, 0, 0
+            case "cover":
+                return Effect.COVER, 0, 0, 0, 0
         raise ValueError(f"campaign {campaign.id} has no effect")
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
@@ -499,7 +513,7 @@ class _Indices(dict[str, int]):
 def _application_order(
     campaign: rulebook_pb2.Campaign, rulebook: rulebook_pb2.Rulebook, stage_index: dict[str, int]
 ) -> tuple[int, int, str]:
-    if campaign.WhichOneof("effect") == "points_multiplier":
+    if campaign.WhichOneof("effect") in ("points_multiplier", "cover"):
         return len(stage_index), 0, campaign.id
     stage = stage_index[campaign.stage_id]
     by_priority = rulebook.stages[stage].select == rulebook_pb2.Stage.SELECT_PRIORITY
@@ -533,6 +547,10 @@ def _campaign(index: int, campaign: rulebook_pb2.Campaign) -> Campaign:
         keep_used=campaign.keep_used_on_refund,
         only_payer=_only_payer(campaign.funding),
         is_limited=bool(campaign.budget_id or campaign.quota_id or limited),
+        consumes=campaign.consumes.asset,
+        units=campaign.consumes.units or 1,
+        is_cover=campaign.HasField("cover"),
+        cover_title=campaign.cover.title,
     )
 
 

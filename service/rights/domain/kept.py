@@ -13,10 +13,10 @@ with every item, and are everything for all items; after about log2(Q) steps eac
 its exact share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from rights.domain import facts, funding
+from rights.domain import benefits, facts, funding
 from rights.domain.book import Book
 from rights.domain.earning import basis
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
@@ -44,6 +44,7 @@ class Kept:
 
     quantities: items per line. payable: per line. adjustments, redemptions: as in the sale. earned: units per
     earning. gifts: whether each is still the member's. used: what of each adjustment its budget still bears.
+    consumed: units of benefits that are still used, by asset.
     """
 
     quantities: list[int]
@@ -53,6 +54,7 @@ class Kept:
     earned: list[int]
     gifts: list[bool]
     used: list[int]
+    consumed: dict[str, int] = field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:
@@ -69,6 +71,7 @@ class Kept:
             "earned": self.earned,
             "gifts": self.gifts,
             "used": self.used,
+            "consumed": self.consumed,
         }
 
     @classmethod
@@ -88,6 +91,7 @@ def everything(sale: Sale, allocate: Allocate) -> Kept:
         earned=[e.lot.amount for e in sale.earnings],
         gifts=[True] * len(sale.gifts),
         used=[a.amount for a in sale.adjustments],
+        consumed=benefits.units_of(benefits.lots_of(sale.adjustments)),
     )
 
 
@@ -120,6 +124,8 @@ def keeping(sale: Sale, quantities: list[int], before: Kept, book: Book, node_bu
         else min(before.used[i], amount(after.adjustments[i]))
         for i, a in enumerate(sale.adjustments)
     ]
+    back = benefits.units_of(benefits.returned(sale.adjustments, book)) if after.nothing else {}
+    after.consumed = {asset: units - back.get(asset, 0) for asset, units in before.consumed.items()}
     return after
 
 
@@ -282,7 +288,8 @@ def _priced_again(
         business_line=sale.order.business_line,
         explain=False,
     )
-    then = Wallet("", sale.order.member_id, sale.tier, sale.tags, [], {}, {})
+    consumed = [lot._replace(expires_ms=NEVER_MS) for a in sale.adjustments for lot in a.consumed]
+    then = Wallet("", sale.order.member_id, sale.tier, sale.tags, consumed, {}, {})
     standing = bytearray([Reason.FORBIDDEN]) * len(book.campaigns)
     coupons: dict[int, Coupon] = {}
     for adjustment in sale.adjustments:

@@ -48,5 +48,5 @@ def of_member(book: "Book", wallet: Wallet, values: Known, now_ms: int) -> Facts
         floors=[0],
         quantities=[1],
         standing=bytes(len(book.campaigns)),
-        remaining=[0] * len(book.limits),
+        remaining=[0] * book.plan.limit_count,
     )

@@ -199,7 +199,8 @@ LOTS = "lots"
 class Adjustment:
     """A campaign's discount: allocations are (line index, amount), funding is party -> amount.
 
-    payers: per allocation who pays it; None where one party pays for all.
+    payers: per allocation who pays it; None where one party pays for all. consumed: lots of its benefit.
+    cover_title: of a cover, which has no amount.
     """
 
     campaign_id: str
@@ -209,6 +210,8 @@ class Adjustment:
     allocations: list[tuple[int, int]]
     funding: Payers
     payers: list[Payers] | None
+    consumed: list[Lot] = field(default_factory=list)
+    cover_title: str = ""
 
 
 @dataclass(slots=True)
@@ -367,8 +370,8 @@ class Reserved:
 
 @dataclass(slots=True)
 class Confirmed:
-    """A reservation that is settled now: the lots spent, in the order of the redemptions, as they are by now; its
-    earnings and gifts with their final lots, ids and times.
+    """A reservation that is settled now: the lots spent, in the order of the redemptions, then those consumed, in
+    the order of the adjustments, as they are by now; its earnings and gifts with their final lots, ids and times.
     """
 
     lots: list[Lot]
@@ -434,6 +437,7 @@ class Refund:
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
+    returned_benefits: list[Lot] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -469,6 +473,22 @@ class Transferred:
 
     coupon_id: str
     coupon: Coupon
+
+
+@dataclass(slots=True)
+class BenefitUsed:
+    """Lots of a benefit that were used outside of any order; balance: what can be used after it."""
+
+    lots: list[Lot]
+    balance: int
+
+
+@dataclass(slots=True)
+class BenefitReturned:
+    """Lots that came back, and which of them had expired meanwhile."""
+
+    lots: list[Lot]
+    expired_lots: list[Lot]
 
 
 @dataclass(slots=True)

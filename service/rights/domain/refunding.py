@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, grant_groups, kept, ledger
+from rights.domain import benefits, counting, funding, grant_groups, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -66,10 +66,12 @@ def refund(
     _take_back_gifts(sale, before, after, wallet, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
+        _give_back_benefits(sale, wallet, book, effects, outcome, now_ms)
     for usage in _released(sale, before, after, outcome, book):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
     assets = {shift.name for shift in outcome.redemptions}
+    assets |= {lot.asset for lot in outcome.returned_benefits}
     ledger.moved(wallet, effects, book, assets, now_ms)
     final = "reversed" if reversal else "refunded" if after.nothing else "settled"
     effects.settlement = (sale.settlement_id, State(final, entry_id, after.encode()))
@@ -216,6 +218,16 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
+def _give_back_benefits(
+    sale: Sale, wallet: Wallet, book: Book, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    for lot in benefits.returned(sale.adjustments, book):
+        ledger.issue(wallet, effects, lot, now_ms)
+        outcome.returned_benefits.append(lot)
+        if lot.expires_ms <= now_ms:
+            outcome.expired_lots.append(lot)
+
+
 def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book) -> list[Usage]:
     """Uses given back: of budgets what the discount has lost, of quotas and member limits when nothing is left.
 
@@ -228,7 +240,7 @@ def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book
         lost = before.used[i] - after.used[i]
         if plan.budget >= 0 and lost:
             released.append(Usage("budget", book.limits[plan.budget].id, -lost))
-        if lost and not after.used[i]:
+        if (lost and not after.used[i]) or (campaign.is_cover and after.nothing and not campaign.keep_used):
             released += _one_use(sale, campaign.id, plan.quota, book)
     for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
         if old > new:

@@ -296,6 +296,7 @@ WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
                                 WHEN 'expired' THEN j.kind = 'lapse'
                                 WHEN 'reversed' THEN j.kind = 'reverse'
                                 WHEN 'refunded' THEN j.kind = 'refund'
+                                WHEN 'returned' THEN j.kind = 'return_benefit'
                                 ELSE j.kind IN ('confirm', 'refund') END, false)
 
 -- name: refunds_add_up_to_the_settlement
@@ -344,7 +345,8 @@ JOIN rights.posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.member_id
 WHERE s.state IN ('refunded', 'reversed') AND s.kept IS NOT NULL AND p.asset !~ '^[A-Z]{3}$'
   AND p.account NOT IN ('member', 'held', 'pending', 'debt')
 GROUP BY s.tenant_id, s.member_id, s.settlement_id, s.kept, p.asset, p.account
-HAVING sum(p.amount) > 0  -- below zero: what was given as a gift, if the rulebook lets the member keep one
+HAVING sum(p.amount) > coalesce((s.kept -> 'consumed' ->> p.asset)::bigint, 0)  -- benefits that stay used
+    -- below zero: what was given as a gift, if the rulebook lets the member keep one
     OR sum(p.amount) < 0 AND NOT s.kept -> 'gifts' @> 'true'
 
 -- name: refunds_release_usages

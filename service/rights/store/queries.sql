@@ -145,6 +145,11 @@ LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
 WHERE j.tenant_id = $1 AND j.entry_id = $2 AND j.kind IN ('settle', 'reserve') AND j.rejection IS NULL
 
+-- name: benefit_use
+-- A use of a benefit outside of any order.
+SELECT member_id, response FROM rights.journal
+WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'use_benefit' AND rejection IS NULL
+
 -- name: key_used
 SELECT EXISTS (SELECT 1 FROM rights.claim WHERE tenant_id = $1 AND scope = $2 AND claim_key = $3)
 

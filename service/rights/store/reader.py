@@ -189,6 +189,11 @@ class Reader:
         row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
         return None if row is None else _settlement(row)
 
+    async def benefit_use(self, tenant: str, use_id: str) -> tuple[str, bytes] | None:
+        """Who has used a benefit, and what was answered; refusals are none."""
+        row = await self._pool.fetchrow(SQL["benefit_use"], tenant, use_id)
+        return None if row is None else (row["member_id"], row["response"])
+
     async def key_used(self, tenant: str, caller: str, key: str) -> bool:
         """Whether a caller has used an idempotency key."""
         return bool(await self._pool.fetchval(SQL["key_used"], tenant, f"key/{caller}", key))

@@ -320,6 +320,8 @@ class JournalEntry(_message.Message):
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_USE_BENEFIT: _ClassVar[JournalEntry.Kind]
+        KIND_RETURN_BENEFIT: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -336,6 +338,8 @@ class JournalEntry(_message.Message):
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
+    KIND_USE_BENEFIT: JournalEntry.Kind
+    KIND_RETURN_BENEFIT: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

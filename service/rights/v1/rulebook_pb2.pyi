@@ -141,7 +141,7 @@ class Stage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., basis: _Optional[_Union[Stage.Basis, str]] = ..., after_stage_id: _Optional[str] = ..., select: _Optional[_Union[Stage.Select, str]] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding", "refund_policy", "keep_used_on_refund")
+    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "cover", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding", "refund_policy", "keep_used_on_refund", "consumes")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -151,6 +151,7 @@ class Campaign(_message.Message):
     PERCENT_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
     FIXED_PRICE_FIELD_NUMBER: _ClassVar[int]
     POINTS_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    COVER_FIELD_NUMBER: _ClassVar[int]
     COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     EXCLUSION_GROUPS_FIELD_NUMBER: _ClassVar[int]
     MANDATORY_FIELD_NUMBER: _ClassVar[int]
@@ -162,6 +163,7 @@ class Campaign(_message.Message):
     FUNDING_FIELD_NUMBER: _ClassVar[int]
     REFUND_POLICY_FIELD_NUMBER: _ClassVar[int]
     KEEP_USED_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    CONSUMES_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     stage_id: str
@@ -171,6 +173,7 @@ class Campaign(_message.Message):
     percent_discount: PercentDiscount
     fixed_price: FixedPrice
     points_multiplier: PointsMultiplier
+    cover: Cover
     coupon_template_id: str
     exclusion_groups: _containers.RepeatedScalarFieldContainer[str]
     mandatory: bool
@@ -182,7 +185,8 @@ class Campaign(_message.Message):
     funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
     refund_policy: RefundPolicy
     keep_used_on_refund: bool
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ...) -> None: ...
+    consumes: Consumption
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., cover: _Optional[_Union[Cover, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ..., consumes: _Optional[_Union[Consumption, _Mapping]] = ...) -> None: ...
 
 class ThresholdDiscount(_message.Message):
     __slots__ = ("threshold_minor", "discount_minor", "unit", "max_quantity", "pick")
@@ -247,6 +251,20 @@ class PointsMultiplier(_message.Message):
     asset: str
     multiplier_bps: int
     def __init__(self, asset: _Optional[str] = ..., multiplier_bps: _Optional[int] = ...) -> None: ...
+
+class Cover(_message.Message):
+    __slots__ = ("title",)
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    def __init__(self, title: _Optional[str] = ...) -> None: ...
+
+class Consumption(_message.Message):
+    __slots__ = ("asset", "units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    units: int
+    def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("start_time", "end_time", "daily_start", "daily_end", "weekdays")
@@ -389,7 +407,15 @@ class AssetGift(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Asset(_message.Message):
-    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id")
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id", "kind")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Asset.Kind]
+        KIND_VALUE: _ClassVar[Asset.Kind]
+        KIND_BENEFIT: _ClassVar[Asset.Kind]
+    KIND_UNSPECIFIED: Asset.Kind
+    KIND_VALUE: Asset.Kind
+    KIND_BENEFIT: Asset.Kind
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -399,6 +425,7 @@ class Asset(_message.Message):
     EXPIRY_FIELD_NUMBER: _ClassVar[int]
     TOP_UP_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
@@ -408,7 +435,8 @@ class Asset(_message.Message):
     expiry: Expiry
     top_up: TopUpRule
     program_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ...) -> None: ...
+    kind: Asset.Kind
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ..., kind: _Optional[_Union[Asset.Kind, str]] = ...) -> None: ...
 
 class Expiry(_message.Message):
     __slots__ = ("days", "end_of_month", "end_of_year", "months_after_last_movement")

@@ -1,7 +1,13 @@
 """What members are given: coupon templates, and the rules that grant coupons and units."""
 
 from rights.domain.limits import MAX_AMOUNT
-from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks, shown
+from rights.domain.validation.checks import (
+    MAX_GIFT_UNITS,
+    MAX_TITLE_BYTES,
+    MAX_WINDOWS_PER_CAMPAIGN,
+    Checks,
+    shown,
+)
 from rights.v1 import rulebook_pb2 as pb
 
 MAX_COUPON_TEMPLATES = 10_000
@@ -10,7 +16,6 @@ MAX_VALID_DAYS = 36_500
 MAX_START_AFTER_DAYS = 3_650
 MAX_GRANTS = 10_000
 MAX_GRANT_GROUPS = 1_000
-MAX_GIFT_UNITS = 10**12
 
 
 class GiftChecks(Checks):
