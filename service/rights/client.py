@@ -295,6 +295,34 @@ class RightsClient:
 
     # rights.v1.SubscriptionService
 
+    async def subscribe(self, request: subscription.SubscribeRequest) -> subscription.SubscribeResponse:
+        """Buys the first period of a plan, once per key."""
+        return await self._call(self._subscription.Subscribe, request)
+
+    async def renew_subscription(
+        self, request: subscription.RenewSubscriptionRequest
+    ) -> subscription.RenewSubscriptionResponse:
+        """Buys another period of a plan, once per key."""
+        return await self._call(self._subscription.RenewSubscription, request)
+
+    async def cancel_subscription(
+        self, request: subscription.CancelSubscriptionRequest
+    ) -> subscription.CancelSubscriptionResponse:
+        """Ends a plan, once per key."""
+        return await self._call(self._subscription.CancelSubscription, request)
+
+    async def upgrade_subscription(
+        self, request: subscription.UpgradeSubscriptionRequest
+    ) -> subscription.UpgradeSubscriptionResponse:
+        """Changes from one plan to another, once per key."""
+        return await self._call(self._subscription.UpgradeSubscription, request)
+
+    async def get_subscription(
+        self, request: subscription.GetSubscriptionRequest
+    ) -> subscription.GetSubscriptionResponse:
+        """What a member has of a plan, and what it costs."""
+        return await self._call(self._subscription.GetSubscription, request)
+
     async def use_benefit(self, request: subscription.UseBenefitRequest) -> subscription.UseBenefitResponse:
         """Uses units of a benefit outside of any order, once per key."""
         return await self._call(self._subscription.UseBenefit, request)

@@ -88,7 +88,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, registry, reader, operator, members).methods(),
             *CouponApi(lanes, members).methods(),
-            *SubscriptionApi(lanes, reader, members).methods(),
+            *SubscriptionApi(registry, lanes, reader, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

@@ -124,6 +124,14 @@ def _tier_changed(event: pb.Event, stored: StoredEvent) -> None:
     change.ladder_id = stored.facts.get("ladder", "")
 
 
+def _plan_changed(event: pb.Event, stored: StoredEvent) -> None:
+    change = event.subscription_change
+    change.plan_id = stored.facts["plan"]
+    change.end_time.FromMilliseconds(stored.facts["until_ms"])
+    if stored.facts["cause"]:
+        change.cause = f"CAUSE_{stored.facts['cause'].upper()}"  # type: ignore[assignment]  # protobuf takes a name
+
+
 def _budget_low(event: pb.Event, stored: StoredEvent) -> None:
     facts = stored.facts
     alert = pb.BudgetAlert(
@@ -144,4 +152,7 @@ _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "coupon_granted": _coupon_granted,
     "tier_changed": _tier_changed,
     "budget_low": _budget_low,
+    "subscribed": _plan_changed,
+    "renewed": _plan_changed,
+    "subscription_ended": _plan_changed,
 }

@@ -131,7 +131,7 @@ class MemberApi:
         identity = (request.identity.business_line, request.identity.external_id)
         linked_to, created = await self._operator.link_identity(call.tenant, *identity, request.member_id)
         if linked_to is None:
-            raise _member_not_found(request.member_id)
+            raise member_not_found(request.member_id)
         if linked_to != request.member_id:
             raise ApiError(
                 "IDENTITY_LINKED",
@@ -223,7 +223,7 @@ class MemberApi:
         now_ms = clock.now_ms()
         state = await self._reader.wallet(call.tenant, member_id, [], now_ms)
         if state is None:
-            raise _member_not_found(member_id)
+            raise member_not_found(member_id)
         revision, wallet = state
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
         if book is not None and following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
@@ -248,6 +248,7 @@ class MemberApi:
             ],
             measures=_measures(wallet, book, now_ms) if book is not None else [],
             tiers=_tiers(wallet, book) if book is not None else [],
+            subscriptions=_subscriptions(wallet, book, now_ms) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -264,7 +265,7 @@ class MemberApi:
         before = token[1] if token else AFTER_ALL
         found = await self._reader.statement(call.tenant, member_id, request.asset, before, size + 1)
         if found is None:
-            raise _member_not_found(member_id)
+            raise member_not_found(member_id)
         balance, entries = found
         if token:
             balance = int(token[2])
@@ -316,7 +317,8 @@ class MemberApi:
         return await command.envelope.answer
 
 
-def _member_not_found(member_id: str) -> ApiError:
+def member_not_found(member_id: str) -> ApiError:
+    """There is no such member in the tenant."""
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
@@ -398,6 +400,16 @@ def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
             if standing.drops_ms != NEVER_MS:
                 message.drop_time.FromMilliseconds(standing.drops_ms)
         listed.append(message)
+    return listed
+
+
+def _subscriptions(wallet: Wallet, book: Book, now_ms: int) -> list[pb.Subscription]:
+    listed = []
+    for plan_id, had in sorted(wallet.membership.plans.items()):
+        if now_ms < had.until_ms:
+            message = pb.Subscription()
+            answers.fill_subscription(message, plan_id, had, wallet, book.zone, now_ms)
+            listed.append(message)
     return listed
 
 

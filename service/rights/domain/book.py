@@ -23,7 +23,8 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2, tier_pb2
+from rights.domain.subscription import Length
+from rights.v1 import plan_pb2, rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -212,6 +213,35 @@ class GrantRule:
     keep: bool
 
 
+class Allowance(NamedTuple):
+    """What is given again and again: coupons of a template, or units of an asset; monthly, or once a period."""
+
+    template_id: str
+    asset: str
+    number: int
+    monthly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A paid membership. prices: (predicate, minor units), the first that holds counts."""
+
+    id: str
+    program_id: str
+    issuer: str
+    prices: tuple[tuple[int, int], ...]
+    length: Length
+    allowances: tuple[Allowance, ...]
+    upgrade_from: frozenset[str]
+    refundable: bool
+    grants: tuple[GrantRule, ...]
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether it gives something by the month."""
+        return any(allowance.monthly for allowance in self.allowances)
+
+
 class Book:
     """One rulebook version of one tenant. Immutable but for caches of what the time of day decides."""
 
@@ -247,10 +277,17 @@ class Book:
         self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
         self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
         self.tier_grants = self._tier_grants(rulebook)
+        self.plans = {plan.id: self._paid_plan(plan, rulebook.grants) for plan in rulebook.plans}
+        self.level_allowances = {
+            (ladder.id, level.level): _allowances(level.allowances)
+            for ladder in rulebook.tier_ladders
+            for level in ladder.levels
+            if level.allowances
+        }
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
-        self.follows_members = bool(self.measures or self.ladders)
+        self.follows_members = bool(self.measures or self.ladders or self.plans)
         self.plan = KernelPlan(
             stages=tuple(_stage(s, stage_index) for s in rulebook.stages),
             campaigns=tuple(plans),
@@ -382,6 +419,20 @@ class Book:
                 found.setdefault(reached, []).append(self.grant_by_id[grant.id])
         return found
 
+    def _paid_plan(self, plan: plan_pb2.Plan, grants: Iterable[rulebook_pb2.GrantRule]) -> Plan:
+        period = plan.period
+        return Plan(
+            id=plan.id,
+            program_id=plan.program_id,
+            issuer=plan.issuer,
+            prices=tuple((self._predicate(price.when), price.price_minor) for price in plan.prices),
+            length=Length(period.days, period.months + 12 * period.years),
+            allowances=_allowances(plan.allowances),
+            upgrade_from=frozenset(plan.upgrade_from),
+            refundable=plan.refund != plan_pb2.Plan.REFUND_NONE,
+            grants=tuple(self.grant_by_id[g.id] for g in grants if g.plan_id == plan.id),
+        )
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
         limited = grant.HasField("member_limit")
         return GrantRule(
@@ -478,7 +529,13 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
     return {
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
+        "member.plans": [p.id for p in rulebook.plans],
     }
+
+
+def _allowances(allowances: Iterable[plan_pb2.Allowance]) -> tuple[Allowance, ...]:
+    monthly = plan_pb2.Allowance.EVERY_MONTH
+    return tuple(Allowance(a.coupon_template_id, a.asset, a.count, a.every == monthly) for a in allowances)
 
 
 class _Shape(TypedDict):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rights.domain import measures, windows
-from rights.domain.plan import MORE_VARS, NUMBERS_OF, Facts
+from rights.domain.plan import LISTS_OF, MORE_VARS, NUMBERS_OF, Facts
 from rights.domain.wallet import Wallet
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def _values(book: "Book", wallet: Wallet, now_ms: int) -> Iterator[tuple[str, in
         today = measures.local_day(now_ms, book.zone)
         for measure_id, value in measures.all_values(book.measures, membership, today).items():
             yield f'{NUMBERS_OF[0]}["{measure_id}"]', value
+    for plan_id, subscription in membership.plans.items():
+        if now_ms < subscription.until_ms:
+            yield f'"{plan_id}" in {LISTS_OF[1]}', 1
     for ladder_id, standing in membership.tiers.items():
         yield tier(ladder_id), standing.level
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rights.domain.limits import NEVER_MS
+from rights.domain.subscription import Subscription
 
 ALL_TIME = 0  # the day under which a measure over all days keeps its sum
 
@@ -23,7 +24,8 @@ class Membership:
 
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. A streak has one day, its last, with
     its length. scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder; a level of
-    0 that was never left is not there. tags: tag -> until when, of those that end.
+    0 that was never left is not there. tags: tag -> until when, of those that end. plans: those that the member has.
+    allowed: ladder -> until when its levels have given what they give by the month.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """
@@ -32,6 +34,8 @@ class Membership:
     scores: dict[str, tuple[int, int]] = field(default_factory=dict)
     tiers: dict[str, Standing] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
+    plans: dict[str, Subscription] = field(default_factory=dict)
+    allowed: dict[str, int] = field(default_factory=dict)
     version: int = 0
     due_ms: int = NEVER_MS
     is_stale: bool = False
@@ -64,6 +68,10 @@ class Membership:
             }
         if self.tags:
             stored["tags"] = self.tags
+        if self.plans:
+            stored["plans"] = {plan_id: each.encode() for plan_id, each in self.plans.items()}
+        if self.allowed:
+            stored["allowed"] = self.allowed
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -83,6 +91,8 @@ class Membership:
                 for ladder, (level, since_ms, drops_ms) in stored.get("tiers", {}).items()
             },
             tags=stored.get("tags", {}),
+            plans={plan_id: Subscription.decode(each) for plan_id, each in stored.get("plans", {}).items()},
+            allowed=stored.get("allowed", {}),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
         )

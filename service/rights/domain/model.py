@@ -134,7 +134,8 @@ class Posting(NamedTuple):
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
 
-    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01). 'plan' is what was paid for a
+    period of a plan, or, negative, refunded or credited of it: its id is "plan|entry that bought it".
 
     What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
     count from the reservation on.
@@ -177,6 +178,12 @@ class RejectionReason(IntEnum):
     RESERVATION_NOT_CONFIRMED = 230
     ALREADY_REFUNDED = 240
     REFUND_EXCEEDS_PURCHASE = 250
+    PROGRAM_CLOSED = 260
+    ALREADY_SUBSCRIBED = 270
+    NOT_SUBSCRIBED = 280
+    PLAN_NOT_OFFERED = 290
+    UPGRADE_NOT_ALLOWED = 300
+    SUBSCRIPTION_LIMIT_REACHED = 310
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +482,18 @@ class Transferred:
     coupon: Coupon
 
 
+class PlanChange(NamedTuple):
+    """What became of a member's plan: 'subscribed', 'renewed' or 'subscription_ended', and until when it is or was.
+
+    cause: of an end 'over', 'cancelled', 'upgraded' or 'closed', else "".
+    """
+
+    what: str
+    plan_id: str
+    until_ms: int
+    cause: str = ""
+
+
 @dataclass(slots=True)
 class BenefitUsed:
     """Lots of a benefit that were used outside of any order; balance: what can be used after it."""
@@ -495,7 +514,7 @@ class BenefitReturned:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    levels: (ladder, level before, level after) that it changed.
+    levels: (ladder, level before, level after) that it changed. plans: what became of plans.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
@@ -506,6 +525,7 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
+    plans: list[PlanChange] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
     other: "Effects | None" = None
 

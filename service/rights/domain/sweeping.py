@@ -6,7 +6,7 @@ It is done before anything else touches the wallet, and by the sweeper for membe
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rights.domain import expiry, following, gifts, ledger
+from rights.domain import expiry, following, gifts, ledger, subscribing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
@@ -20,7 +20,7 @@ class Due:
     """Something that became due: its entry and the kind of it, what it is about, and what it books."""
 
     entry_id: str
-    kind: str  # 'lapse', 'release', 'expire' or 'tier'
+    kind: str  # 'lapse', 'release', 'expire', 'plan_end', 'allowance' or 'tier'
     settlement_id: str | None
     order_id: str | None
     effects: Effects
@@ -45,6 +45,8 @@ def sweep(
         for lot in expired:
             ledger.take_back(wallet, effects, lot)
         yield Due(new_entry_id(), "expire", None, None, effects)
+    for entry_id, kind, effects in subscribing.go_on(wallet, book, used, new_entry_id, now_ms):
+        yield Due(entry_id, kind, None, None, effects)
     if following.is_behind(wallet, book, now_ms):
         yield from _follow(wallet, book, used, new_entry_id, now_ms)
     elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import common_pb2 as _common_pb2
+from rights.v1 import member_pb2 as _member_pb2
 from rights.v1 import settlement_pb2 as _settlement_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,6 +11,130 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "plan_id", "expected_price_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    plan_id: str
+    expected_price_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., plan_id: _Optional[str] = ..., expected_price_minor: _Optional[int] = ...) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("receipt", "rejection")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    receipt: SubscriptionReceipt
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, receipt: _Optional[_Union[SubscriptionReceipt, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class RenewSubscriptionRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "plan_id", "expected_price_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    plan_id: str
+    expected_price_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., plan_id: _Optional[str] = ..., expected_price_minor: _Optional[int] = ...) -> None: ...
+
+class RenewSubscriptionResponse(_message.Message):
+    __slots__ = ("receipt", "rejection")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    receipt: SubscriptionReceipt
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, receipt: _Optional[_Union[SubscriptionReceipt, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class CancelSubscriptionRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "plan_id", "note")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    plan_id: str
+    note: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., plan_id: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+
+class CancelSubscriptionResponse(_message.Message):
+    __slots__ = ("receipt", "rejection")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    receipt: SubscriptionReceipt
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, receipt: _Optional[_Union[SubscriptionReceipt, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class UpgradeSubscriptionRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "from_plan_id", "plan_id", "expected_price_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    FROM_PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    from_plan_id: str
+    plan_id: str
+    expected_price_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., from_plan_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., expected_price_minor: _Optional[int] = ...) -> None: ...
+
+class UpgradeSubscriptionResponse(_message.Message):
+    __slots__ = ("receipt", "rejection")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    receipt: SubscriptionReceipt
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, receipt: _Optional[_Union[SubscriptionReceipt, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class SubscriptionReceipt(_message.Message):
+    __slots__ = ("receipt_id", "receipt_time", "currency", "subscription", "price_minor", "credit_minor", "charged_minor", "refunded_minor", "grants", "revoked_coupon_ids", "taken_lots")
+    RECEIPT_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_TIME_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CHARGED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    REVOKED_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_LOTS_FIELD_NUMBER: _ClassVar[int]
+    receipt_id: str
+    receipt_time: _timestamp_pb2.Timestamp
+    currency: str
+    subscription: _member_pb2.Subscription
+    price_minor: int
+    credit_minor: int
+    charged_minor: int
+    refunded_minor: int
+    grants: _containers.RepeatedCompositeFieldContainer[_settlement_pb2.GrantedGift]
+    revoked_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    taken_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    def __init__(self, receipt_id: _Optional[str] = ..., receipt_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., subscription: _Optional[_Union[_member_pb2.Subscription, _Mapping]] = ..., price_minor: _Optional[int] = ..., credit_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., grants: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., taken_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
+
+class GetSubscriptionRequest(_message.Message):
+    __slots__ = ("member", "plan_id")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    member: _common_pb2.MemberRef
+    plan_id: str
+    def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., plan_id: _Optional[str] = ...) -> None: ...
+
+class GetSubscriptionResponse(_message.Message):
+    __slots__ = ("subscription", "price_minor")
+    SUBSCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    subscription: _member_pb2.Subscription
+    price_minor: int
+    def __init__(self, subscription: _Optional[_Union[_member_pb2.Subscription, _Mapping]] = ..., price_minor: _Optional[int] = ...) -> None: ...
 
 class UseBenefitRequest(_message.Message):
     __slots__ = ("idempotency_key", "member", "asset", "units", "subject")

@@ -37,6 +37,31 @@ class SubscriptionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Subscribe = channel.unary_unary(
+                '/rights.v1.SubscriptionService/Subscribe',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.SubscribeRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.SubscribeResponse.FromString,
+                _registered_method=True)
+        self.RenewSubscription = channel.unary_unary(
+                '/rights.v1.SubscriptionService/RenewSubscription',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.RenewSubscriptionRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.RenewSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.CancelSubscription = channel.unary_unary(
+                '/rights.v1.SubscriptionService/CancelSubscription',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.CancelSubscriptionRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.CancelSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.UpgradeSubscription = channel.unary_unary(
+                '/rights.v1.SubscriptionService/UpgradeSubscription',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionResponse.FromString,
+                _registered_method=True)
+        self.GetSubscription = channel.unary_unary(
+                '/rights.v1.SubscriptionService/GetSubscription',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.FromString,
+                _registered_method=True)
         self.UseBenefit = channel.unary_unary(
                 '/rights.v1.SubscriptionService/UseBenefit',
                 request_serializer=rights_dot_v1_dot_subscription__pb2.UseBenefitRequest.SerializeToString,
@@ -54,6 +79,51 @@ class SubscriptionServiceServicer:
 
     Roles: `operator` or `checkout`. Errors common to all RPCs: see SettlementService.
     """
+
+    def Subscribe(self, request, context):
+        """Books the purchase of a plan's first period: the service says what it costs, and the member is given what the period
+        begins with. Idempotent under its key like Settle; rejections: PRICE_CHANGED, ALREADY_SUBSCRIBED,
+        PLAN_NOT_OFFERED, PROGRAM_CLOSED. INVALID_ARGUMENT: a plan that is not in the rulebook in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewSubscription(self, request, context):
+        """Books another period of a plan that the member has; it begins when those paid so far end. Idempotent under its key;
+        rejections: PRICE_CHANGED, NOT_SUBSCRIBED, PLAN_NOT_OFFERED, SUBSCRIPTION_LIMIT_REACHED (120 periods),
+        PROGRAM_CLOSED. INVALID_ARGUMENT: a plan that is not in the rulebook in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSubscription(self, request, context):
+        """Ends a plan at once, and gives back what was paid for the days that are left, if its terms say so (see
+        Plan.refund; those of the time of purchase hold). What it had given for the time of now and is not used is taken
+        away; what is used stays used. Idempotent under its key; rejection: NOT_SUBSCRIBED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpgradeSubscription(self, request, context):
+        """Changes from one plan to another that allows it: ends the old one as CancelSubscription does, credits the days that
+        are left pro rata, and begins a period of the new one. Idempotent under its key; rejections: PRICE_CHANGED,
+        ALREADY_SUBSCRIBED, NOT_SUBSCRIBED, PLAN_NOT_OFFERED, UPGRADE_NOT_ALLOWED, PROGRAM_CLOSED.
+        INVALID_ARGUMENT: a plan that is not in the rulebook in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSubscription(self, request, context):
+        """Reads what a member has of a plan, and what it would cost now. NOT_FOUND: MEMBER_NOT_FOUND. Safe to retry.
+        Roles: `operator`, `checkout` or `auditor`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def UseBenefit(self, request, context):
         """Uses units of a benefit outside of any order: a partner starts a month of its membership, or a draw takes place.
@@ -76,6 +146,31 @@ class SubscriptionServiceServicer:
 
 def add_SubscriptionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Subscribe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Subscribe,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.SubscribeRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.SubscribeResponse.SerializeToString,
+            ),
+            'RenewSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewSubscription,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.RenewSubscriptionRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.RenewSubscriptionResponse.SerializeToString,
+            ),
+            'CancelSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSubscription,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.CancelSubscriptionRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.CancelSubscriptionResponse.SerializeToString,
+            ),
+            'UpgradeSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpgradeSubscription,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionResponse.SerializeToString,
+            ),
+            'GetSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubscription,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.SerializeToString,
+            ),
             'UseBenefit': grpc.unary_unary_rpc_method_handler(
                     servicer.UseBenefit,
                     request_deserializer=rights_dot_v1_dot_subscription__pb2.UseBenefitRequest.FromString,
@@ -99,6 +194,141 @@ class SubscriptionService:
 
     Roles: `operator` or `checkout`. Errors common to all RPCs: see SettlementService.
     """
+
+    @staticmethod
+    def Subscribe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/Subscribe',
+            rights_dot_v1_dot_subscription__pb2.SubscribeRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.SubscribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/RenewSubscription',
+            rights_dot_v1_dot_subscription__pb2.RenewSubscriptionRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.RenewSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/CancelSubscription',
+            rights_dot_v1_dot_subscription__pb2.CancelSubscriptionRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.CancelSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpgradeSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/UpgradeSubscription',
+            rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.UpgradeSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/GetSubscription',
+            rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def UseBenefit(request,

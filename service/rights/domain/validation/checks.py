@@ -86,6 +86,7 @@ class Checks:
         self._benefit_ids = ids(a for a in rulebook.assets if a.kind == pb.Asset.KIND_BENEFIT)
         self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._plan_ids = ids(rulebook.plans)
         self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
         self._known = known_ids(rulebook)
         self._assets = {asset.id: asset for asset in rulebook.assets}

@@ -92,6 +92,11 @@ class GiftChecks(Checks):
         for name in ("campaign_id", "min_payable_minor"):
             if getattr(grant, name):
                 self._note(f"{path}.{name}", "is only allowed for a rule that gives when an order is settled")
+        if grant.WhichOneof("trigger") == "plan_id":
+            self._check_reference(f"{path}.plan_id", grant.plan_id, self._plan_ids, "a plan")
+            if not grant.plan_id:
+                self._note(f"{path}.plan_id", f"is empty; plans: {self._plan_ids.listed}")
+            return
         ladder = self._ladders.get(grant.tier.ladder_id)
         if ladder is None:
             known = ", ".join(self._ladders) or "none"

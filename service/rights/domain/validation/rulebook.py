@@ -9,6 +9,7 @@ from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
+from rights.domain.validation.plans import PlanChecks
 from rights.domain.validation.tiers import TierChecks
 from rights.v1 import rulebook_pb2 as pb
 
@@ -34,7 +35,7 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
+class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanChecks):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -55,6 +56,7 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
         self._check_grants()
         self._check_measures()
         self._check_tier_ladders()
+        self._check_plans()
         return self._mistakes
 
     def _check_size(self) -> None:
