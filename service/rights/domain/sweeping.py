@@ -6,7 +6,7 @@ It is done before anything else touches the wallet, and by the sweeper for membe
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rights.domain import expiry, following, gifts, ledger, subscribing
+from rights.domain import allowing, expiry, following, gifts, ledger, subscribing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
@@ -57,7 +57,9 @@ def sweep(
 def _follow(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
-    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives."""
+    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives; and one per
+    ladder whose level gives something for this month.
+    """
     changes, facts = following.follow(wallet, book, now_ms)
     for change in changes:
         entry_id, effects = new_entry_id(), Effects(levels=[change])
@@ -68,6 +70,10 @@ def _follow(
         ]
         gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
         yield Due(entry_id, "tier", None, None, effects)
+    for allowances, until_ms in following.allow(wallet, book, now_ms):
+        entry_id, effects = new_entry_id(), Effects()
+        allowing.give(allowances, until_ms, wallet, effects, book, used, entry_id, now_ms)
+        yield Due(entry_id, "allowance", None, None, effects)
 
 
 def release_pending(
