@@ -323,6 +323,16 @@ class RightsClient:
         """What a member has of a plan, and what it costs."""
         return await self._call(self._subscription.GetSubscription, request)
 
+    async def close_program(
+        self, request: subscription.CloseProgramRequest
+    ) -> AsyncGenerator[subscription.CloseProgramResponse, None]:
+        """Ends a program for all who still have something of it; tells how far it is. Raises RightsError."""
+        try:
+            async for response in self._subscription.CloseProgram(request, metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise RightsError(error) from None
+
     async def use_benefit(self, request: subscription.UseBenefitRequest) -> subscription.UseBenefitResponse:
         """Uses units of a benefit outside of any order, once per key."""
         return await self._call(self._subscription.UseBenefit, request)

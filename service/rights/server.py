@@ -29,6 +29,7 @@ from rights.api.subscriptions import SubscriptionApi
 from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
+from rights.engine.ending import Ending
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
@@ -88,7 +89,9 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, registry, reader, operator, members).methods(),
             *CouponApi(lanes, members).methods(),
-            *SubscriptionApi(registry, lanes, reader, members).methods(),
+            *SubscriptionApi(
+                registry, lanes, reader, members, Ending(registry, reader, settings)
+            ).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

@@ -14,11 +14,10 @@ from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
-from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
-from rights.domain.sweeping import sweep
+from rights.domain.sweeping import is_due, sweep
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command
@@ -83,7 +82,7 @@ class SettlementApi:
         budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
         used = Used(budgets)
         current = rules.book_at(now_ms)
-        if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
+        if is_due(wallet, current, now_ms):
             # As Settle would find the wallet; nothing of it is booked here.
             deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
         outcome = price(

@@ -13,10 +13,9 @@ from rights.api.orders import check_member, to_order_of_anyone
 from rights.api.rulebooks import rulebook_invalid
 from rights.domain import limits
 from rights.domain.book import Book
-from rights.domain.following import is_behind
 from rights.domain.model import Order, Rejection
 from rights.domain.pricing import price
-from rights.domain.sweeping import sweep
+from rights.domain.sweeping import is_due, sweep
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
@@ -63,9 +62,7 @@ class SimulationApi:
             order.member_id = wallet.member_id
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
         used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
-        if wallet.due_ms <= at_ms or is_behind(
-            wallet, book, at_ms
-        ):  # as Settle would find the wallet then; nothing of it is booked
+        if is_due(wallet, book, at_ms):  # as Settle would find the wallet then; nothing of it is booked
             deque(sweep(wallet, book, used, lambda: "", at_ms), maxlen=0)
         outcome = price(
             order,

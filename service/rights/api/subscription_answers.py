@@ -3,9 +3,11 @@
 from typing import Any
 
 from rights.api import answers
+from rights.api.event_messages import fill_converted
 from rights.domain.model import BenefitReturned, BenefitUsed, Rejection
 from rights.domain.subscribing import Bought
 from rights.engine.commands import Encode
+from rights.engine.ending import Ended
 from rights.v1 import subscription_pb2 as pb
 
 
@@ -46,6 +48,21 @@ def _fill_receipt(receipt: pb.SubscriptionReceipt, outcome: Bought, entry_id: st
         answers.fill_gift(receipt.grants.add(), gift)
     receipt.revoked_coupon_ids.extend(outcome.revoked)
     receipt.taken_lots.extend(answers.lot(each) for each in outcome.taken)
+
+
+def ended(progress: Ended) -> pb.CloseProgramResponse:
+    """How far the end of a program is."""
+    message = pb.CloseProgramResponse(
+        members_closed=progress.members,
+        members_left=progress.left,
+        members_failed=progress.failed,
+        plans_ended=progress.plans,
+        refunded_minor=progress.refunded,
+        done=progress.done,
+    )
+    for _, each in sorted(progress.conversions.items()):
+        fill_converted(message.conversions.add(), each)
+    return message
 
 
 def benefit_used(outcome: BenefitUsed | Rejection, entry_id: str, now_ms: int, subject: str) -> bytes:

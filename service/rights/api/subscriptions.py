@@ -1,5 +1,6 @@
 """rights.v1.SubscriptionService: paid memberships, and benefits used outside of any order."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from rights.api import answers, subscription_answers
@@ -7,13 +8,14 @@ from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import Mistakes, shown
 from rights.api.members import MemberResolver, member_not_found
-from rights.api.methods import Call, Method
+from rights.api.methods import Call, Kind, Method
 from rights.api.orders import check_member
 from rights.api.sales import lot_of
 from rights.domain import following, limits
 from rights.domain.subscribing import price_of
 from rights.engine import clock
 from rights.engine.commands import Command
+from rights.engine.ending import Ending
 from rights.engine.errors import key_reused
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
@@ -30,13 +32,17 @@ from rights.v1 import subscription_pb2 as pb
 
 SERVICE = "rights.v1.SubscriptionService"
 _ROLES = frozenset({"checkout", "operator"})
+_OPERATOR = frozenset({"operator"})
 _READERS = frozenset({"checkout", "operator", "auditor"})
 
 
 class SubscriptionApi:
     """The handlers of the service."""
 
-    def __init__(self, registry: Registry, lanes: Lanes, reader: Reader, members: MemberResolver) -> None:
+    def __init__(
+        self, registry: Registry, lanes: Lanes, reader: Reader, members: MemberResolver, ending: Ending
+    ) -> None:
+        self._ending = ending
         self._registry = registry
         self._lanes = lanes
         self._reader = reader
@@ -50,6 +56,14 @@ class SubscriptionApi:
             Method(SERVICE, "CancelSubscription", pb.CancelSubscriptionRequest, self.cancel, _ROLES),
             Method(SERVICE, "UpgradeSubscription", pb.UpgradeSubscriptionRequest, self.upgrade, _ROLES),
             Method(SERVICE, "GetSubscription", pb.GetSubscriptionRequest, self.get_subscription, _READERS),
+            Method(
+                SERVICE,
+                "CloseProgram",
+                pb.CloseProgramRequest,
+                self.close_program,
+                _OPERATOR,
+                Kind.SERVER_STREAM,
+            ),
             Method(SERVICE, "UseBenefit", pb.UseBenefitRequest, self.use_benefit, _ROLES),
             Method(SERVICE, "ReturnBenefit", pb.ReturnBenefitRequest, self.return_benefit, _ROLES),
         ]
@@ -71,9 +85,7 @@ class SubscriptionApi:
         if request.from_plan_id and request.from_plan_id == request.plan_id:
             mistakes.add("plan_id", f"{shown(request.plan_id)} is from_plan_id; another plan is required")
         fields = await self._purchase(call, request, "upgrade", pb.UpgradeSubscriptionResponse, mistakes)
-        return await self._run(
-            Upgrade(plan_id=request.plan_id, from_plan_id=request.from_plan_id, **fields)
-        )
+        return await self._run(Upgrade(plan_id=request.plan_id, from_plan_id=request.from_plan_id, **fields))
 
     async def cancel(self, call: Call, request: pb.CancelSubscriptionRequest) -> bytes:
         """Ends a plan."""
@@ -112,13 +124,33 @@ class SubscriptionApi:
         response = pb.GetSubscriptionResponse()
         had = wallet.membership.plans.get(request.plan_id)
         if had is not None and now_ms < had.until_ms:
-            answers.fill_subscription(
-                response.subscription, request.plan_id, had, wallet, book.zone, now_ms)
+            answers.fill_subscription(response.subscription, request.plan_id, had, wallet, book.zone, now_ms)
         if plan := book.plans.get(request.plan_id):
             price = price_of(plan, wallet, book, now_ms)
             if price is not None:
                 response.price_minor = price
         return response
+
+    async def close_program(
+        self, call: Call, request: pb.CloseProgramRequest
+    ) -> AsyncGenerator[pb.CloseProgramResponse, None]:
+        """Ends a program for all who still have something of it."""
+        mistakes = Mistakes()
+        mistakes.id("program_id", request.program_id)
+        mistakes.check()
+        now_ms = clock.now_ms()
+        revision = (await self._reader.tenant_revisions()).get(call.tenant, 0)
+        book = (await self._registry.rules(call.tenant, revision)).book_at(now_ms)
+        program = {"program_id": request.program_id}
+        if request.program_id not in book.programs:
+            message = f"no program {request.program_id!r} in rulebook version {book.version}"
+            raise ApiError("PROGRAM_NOT_FOUND", message, metadata=program)
+        closing = next((c for c in book.closings if c.program_id == request.program_id), None)
+        if closing is None or closing.end_ms > now_ms:
+            message = f"{request.program_id} has no closing, or its end_time is still to come"
+            raise ApiError("PROGRAM_NOT_ENDED", message, metadata=program)
+        async for ended in self._ending.run(call.tenant, closing, book):
+            yield subscription_answers.ended(ended)
 
     async def use_benefit(self, call: Call, request: pb.UseBenefitRequest) -> bytes:
         """Uses units of a benefit through the member's lane."""
@@ -178,7 +210,9 @@ class SubscriptionApi:
         check_member(request.member, mistakes)
         mistakes.id("plan_id", request.plan_id)
         low = -limits.MAX_UNIT_PRICE_MINOR if kind == "upgrade" else 0
-        mistakes.number("expected_price_minor", request.expected_price_minor, low, limits.MAX_UNIT_PRICE_MINOR)
+        mistakes.number(
+            "expected_price_minor", request.expected_price_minor, low, limits.MAX_UNIT_PRICE_MINOR
+        )
         mistakes.check()
         expected = request.expected_price_minor if request.HasField("expected_price_minor") else None
         return {

@@ -213,6 +213,27 @@ class GrantRule:
     keep: bool
 
 
+class Conversion(NamedTuple):
+    """What each full `from_units` of an asset become."""
+
+    to_asset: str
+    from_units: int
+    to_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a program ends. assets: those of it; plans: likewise; conversions: by asset."""
+
+    program_id: str
+    stop_sale_ms: int
+    stop_earning_ms: int
+    end_ms: int
+    assets: frozenset[str]
+    plans: frozenset[str]
+    conversions: dict[str, Conversion]
+
+
 class Allowance(NamedTuple):
     """What is given again and again: coupons of a template, or units of an asset; monthly, or once a period."""
 
@@ -278,6 +299,8 @@ class Book:
         self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
         self.tier_grants = self._tier_grants(rulebook)
         self.plans = {plan.id: self._paid_plan(plan, rulebook.grants) for plan in rulebook.plans}
+        self.programs = [p.id for p in rulebook.programs]
+        self.closings = [_closing(p, rulebook) for p in rulebook.programs if p.HasField("closing")]
         self.level_allowances = {
             (ladder.id, level.level): _allowances(level.allowances)
             for ladder in rulebook.tier_ladders
@@ -301,6 +324,10 @@ class Book:
         self.program = kernel.Program(self.plan)
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
+
+    def gives(self, asset: str, now_ms: int) -> bool:
+        """Whether an asset can still be earned or granted: its program has not stopped that."""
+        return not any(asset in c.assets and c.stop_earning_ms <= now_ms for c in self.closings)
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
         """Per campaign 0, or the Reason for which it is closed to everyone now."""
@@ -531,6 +558,21 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
         "member.tiers": [a.id for a in rulebook.tier_ladders],
         "member.plans": [p.id for p in rulebook.plans],
     }
+
+
+def _closing(program: rulebook_pb2.Program, rulebook: rulebook_pb2.Rulebook) -> Closing:
+    closing, end_ms = program.closing, program.closing.end_time.ToMilliseconds()
+    stop_sale = closing.stop_sale_time if closing.HasField("stop_sale_time") else closing.end_time
+    stop_earning = closing.stop_earning_time if closing.HasField("stop_earning_time") else closing.end_time
+    return Closing(
+        program_id=program.id,
+        stop_sale_ms=stop_sale.ToMilliseconds(),
+        stop_earning_ms=stop_earning.ToMilliseconds(),
+        end_ms=end_ms,
+        assets=frozenset(a.id for a in rulebook.assets if a.program_id == program.id),
+        plans=frozenset(p.id for p in rulebook.plans if p.program_id == program.id),
+        conversions={c.asset: Conversion(c.to_asset, c.from_units, c.to_units) for c in closing.conversions},
+    )
 
 
 def _allowances(allowances: Iterable[plan_pb2.Allowance]) -> tuple[Allowance, ...]:

@@ -494,6 +494,27 @@ class PlanChange(NamedTuple):
     cause: str = ""
 
 
+class Converted(NamedTuple):
+    """Units of an asset that a program's end takes, and what they become ("": nothing).
+
+    remainder: of the units, those that were not enough for another step.
+    """
+
+    asset: str
+    units: int
+    to_asset: str = ""
+    to_units: int = 0
+    remainder: int = 0
+
+
+class Closed(NamedTuple):
+    """What a program that has ended leaves a member with."""
+
+    program_id: str
+    refunded: int
+    conversions: list[Converted]
+
+
 @dataclass(slots=True)
 class BenefitUsed:
     """Lots of a benefit that were used outside of any order; balance: what can be used after it."""
@@ -515,6 +536,7 @@ class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed. plans: what became of plans.
+    closed: a program's end.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
@@ -526,6 +548,7 @@ class Effects:
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     plans: list[PlanChange] = field(default_factory=list)
+    closed: Closed | None = None
     settlement: tuple[str, State] | None = None
     other: "Effects | None" = None
 

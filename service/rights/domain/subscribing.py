@@ -56,7 +56,7 @@ def price_of(plan: Plan, wallet: Wallet, book: Book, now_ms: int) -> int | None:
 def subscribe(plan: Plan, expected: int | None, at: Place) -> tuple[Bought | Rejection, Effects]:
     """Begins a plan with its first period."""
     effects = Effects()
-    refused = _refuse_again(plan, at)
+    refused = _refuse_again(plan, at) or _refuse_closed(plan, at)
     price = price_of(plan, at.wallet, at.book, at.now_ms)
     refused = refused or _refuse_price(plan, price, price, expected)
     if refused or price is None:
@@ -70,7 +70,7 @@ def renew(plan: Plan, expected: int | None, at: Place) -> tuple[Bought | Rejecti
     effects = Effects()
     had = at.wallet.membership.plans.get(plan.id)
     price = price_of(plan, at.wallet, at.book, at.now_ms)
-    refused = None if had else _not_subscribed(plan.id, at)
+    refused = _refuse_closed(plan, at) if had else _not_subscribed(plan.id, at)
     if had and len(had.periods) >= MAX_PERIODS:
         message = f"{plan.id} is paid for {len(had.periods)} periods; at most {MAX_PERIODS} are allowed"
         refused = Rejection(RejectionReason.SUBSCRIPTION_LIMIT_REACHED, plan.id, message)
@@ -87,7 +87,7 @@ def cancel(plan_id: str, at: Place) -> tuple[Bought | Rejection, Effects]:
     effects = Effects()
     if plan_id not in at.wallet.membership.plans:
         return _not_subscribed(plan_id, at), effects
-    refunded, revoked, taken = end(plan_id, "cancelled", at, effects, whatever_terms=False)
+    refunded, revoked, taken = end(plan_id, "cancelled", at, effects, at.now_ms, whatever_terms=False)
     return _bought(plan_id, at, charged=-refunded, revoked=revoked, taken=taken), effects
 
 
@@ -99,6 +99,7 @@ def upgrade(
     had = at.wallet.membership.plans.get(from_plan_id)
     price = price_of(plan, at.wallet, at.book, at.now_ms)
     refused = _refuse_again(plan, at) or (None if had else _not_subscribed(from_plan_id, at))
+    refused = refused or _refuse_closed(plan, at)
     if not refused and from_plan_id not in plan.upgrade_from:
         message = f"{plan.id} can not be reached from {from_plan_id}"
         refused = Rejection(RejectionReason.UPGRADE_NOT_ALLOWED, plan.id, message)
@@ -106,21 +107,21 @@ def upgrade(
     refused = refused or _refuse_price(plan, price, None if price is None else price - credit, expected)
     if refused or price is None:
         return refused or _not_offered(plan), effects
-    _, revoked, taken = end(from_plan_id, "upgraded", at, effects, whatever_terms=True)
+    _, revoked, taken = end(from_plan_id, "upgraded", at, effects, at.now_ms, whatever_terms=True)
     given = _begin_plan(plan, price, at, effects)
     charged = price - credit
     return _bought(plan.id, at, price, credit, charged, given, revoked, taken), effects
 
 
 def end(
-    plan_id: str, cause: str, at: Place, effects: Effects, *, whatever_terms: bool
+    plan_id: str, cause: str, at: Place, effects: Effects, as_of_ms: int, *, whatever_terms: bool
 ) -> tuple[int, list[str], list[Lot]]:
-    """Ends a plan now: (what is refunded, coupons and units taken away)."""
+    """Ends a plan: (what is refunded, coupons and units taken away). as_of_ms: in the last day that is used."""
     had = at.wallet.membership.plans.pop(plan_id)
     refunded = 0
     for period in had.periods:
         if period.refundable or whatever_terms:
-            left = subscription.left_of(period, at.now_ms, at.book.zone)
+            left = subscription.left_of(period, as_of_ms, at.book.zone)
             _pay(plan_id, period, -left, at, effects)
             refunded += left
     revoked, taken = allowing.take_back(had.coupons, had.lots, at.wallet, effects, at.now_ms)
@@ -240,7 +241,9 @@ def _bought(
     taken: list[Lot] | None = None,
 ) -> Bought:
     has = at.wallet.membership.plans.get(plan_id)
-    return Bought(plan_id, has, at.wallet, at.book, price, credit, charged, gifts or [], revoked or [], taken or [])
+    return Bought(
+        plan_id, has, at.wallet, at.book, price, credit, charged, gifts or [], revoked or [], taken or []
+    )
 
 
 def _refuse_again(plan: Plan, at: Place) -> Rejection | None:
@@ -250,7 +253,17 @@ def _refuse_again(plan: Plan, at: Place) -> Rejection | None:
     return Rejection(RejectionReason.ALREADY_SUBSCRIBED, plan.id, message)
 
 
-def _refuse_price(plan: Plan, price: int | None, charged: int | None, expected: int | None) -> Rejection | None:
+def _refuse_closed(plan: Plan, at: Place) -> Rejection | None:
+    for closing in at.book.closings:
+        if plan.id in closing.plans and closing.stop_sale_ms <= at.now_ms:
+            message = f"program {closing.program_id} sells nothing any more"
+            return Rejection(RejectionReason.PROGRAM_CLOSED, closing.program_id, message)
+    return None
+
+
+def _refuse_price(
+    plan: Plan, price: int | None, charged: int | None, expected: int | None
+) -> Rejection | None:
     if price is None or charged is None:
         return _not_offered(plan)
     if expected is None or charged == expected:

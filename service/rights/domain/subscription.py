@@ -53,7 +53,9 @@ class Subscription:
 
     def encode(self) -> dict[str, Any]:
         """As JSON; an expiry that does not come is null."""
-        lots = [(*lot[:1], None if lot.expires_ms == NEVER_MS else lot.expires_ms, *lot[2:]) for lot in self.lots]
+        lots = [
+            (*lot[:1], None if lot.expires_ms == NEVER_MS else lot.expires_ms, *lot[2:]) for lot in self.lots
+        ]
         return {
             "since_ms": self.since_ms,
             "periods": [tuple(period) for period in self.periods],

@@ -6,7 +6,7 @@ It is done before anything else touches the wallet, and by the sweeper for membe
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rights.domain import allowing, expiry, following, gifts, ledger, subscribing
+from rights.domain import allowing, closing, expiry, following, gifts, ledger, subscribing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
@@ -20,16 +20,27 @@ class Due:
     """Something that became due: its entry and the kind of it, what it is about, and what it books."""
 
     entry_id: str
-    kind: str  # 'lapse', 'release', 'expire', 'plan_end', 'allowance' or 'tier'
+    kind: str  # 'lapse', 'release', 'expire', 'close', 'plan_end', 'allowance' or 'tier'
     settlement_id: str | None
     order_id: str | None
     effects: Effects
+
+
+def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
+    """Whether there is anything to do for a member."""
+    return (
+        wallet.due_ms <= now_ms
+        or following.is_behind(wallet, book, now_ms)
+        or closing.is_due(wallet, book, now_ms)
+    )
 
 
 def sweep(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
     """Does everything that is due, in this order: what lapses or becomes available may be past its time itself."""
+    for entry_id, kind, effects in closing.close(wallet, book, used, new_entry_id, now_ms):
+        yield Due(entry_id, kind, None, None, effects)
     for hold in sorted(wallet.holds.values(), key=lambda h: (h.expires_ms, h.reservation_id)):
         if hold.expires_ms <= now_ms:
             entry_id = new_entry_id()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rights import metrics
-from rights.domain import following, sweeping
+from rights.domain import sweeping
 from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -69,7 +69,7 @@ class Deciding:
         """Does what is due for a member, each as an entry without a key."""
         now_ms = self._now_ms
         rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
-        if wallet.due_ms > now_ms and not following.is_behind(wallet, rules.book_at(now_ms), now_ms):
+        if not sweeping.is_due(wallet, rules.book_at(now_ms), now_ms):
             return
         for due in sweeping.sweep(
             wallet, rules.book_at(now_ms), used, lambda: clock.entry_id(now_ms), now_ms

@@ -77,7 +77,7 @@ GROUP BY tenant_id, member_id, id
 HAVING sum(amount) <> 0 AND (split_part(id, '|', 2) = '' OR bool_or(held))
 
 -- name: plans_equal_payments
--- What entries say that was paid for plans, refunded and credited, is the money they book.
+-- What entries say that was paid for plans, refunded and credited, is the money they book; so for a program's end.
 SELECT format('%s/%s entry %s: %s is paid for plans, %s is booked', j.tenant_id, j.member_id, j.entry_id, plans.paid,
               coalesce(money.paid, 0))
 FROM rights.journal j
@@ -184,7 +184,7 @@ FROM rights.journal j LEFT JOIN rights.claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
 LEFT JOIN rights.entry_pair p
   ON p.tenant_id = j.tenant_id AND p.other_member_id = j.member_id AND p.other_entry_id = j.entry_id
-WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier', 'allowance', 'plan_end') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier', 'allowance', 'plan_end', 'close') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
       ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
 -- name: orders_have_one_settlement

@@ -39,6 +39,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CONSUMER_LIMIT_REACHED: _ClassVar[ErrorReason]
     ERROR_REASON_REPORT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_BENEFIT_USE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROGRAM_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROGRAM_NOT_ENDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -67,6 +69,8 @@ ERROR_REASON_CONSUMER_NOT_FOUND: ErrorReason
 ERROR_REASON_CONSUMER_LIMIT_REACHED: ErrorReason
 ERROR_REASON_REPORT_TOO_LARGE: ErrorReason
 ERROR_REASON_BENEFIT_USE_NOT_FOUND: ErrorReason
+ERROR_REASON_PROGRAM_NOT_FOUND: ErrorReason
+ERROR_REASON_PROGRAM_NOT_ENDED: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")

@@ -362,6 +362,7 @@ class JournalEntry(_message.Message):
         KIND_UPGRADE: _ClassVar[JournalEntry.Kind]
         KIND_ALLOWANCE: _ClassVar[JournalEntry.Kind]
         KIND_PLAN_END: _ClassVar[JournalEntry.Kind]
+        KIND_CLOSE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -386,6 +387,7 @@ class JournalEntry(_message.Message):
     KIND_UPGRADE: JournalEntry.Kind
     KIND_ALLOWANCE: JournalEntry.Kind
     KIND_PLAN_END: JournalEntry.Kind
+    KIND_CLOSE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

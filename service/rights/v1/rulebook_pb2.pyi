@@ -102,14 +102,40 @@ class Rulebook(_message.Message):
     def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
-    __slots__ = ("id", "title", "issuer")
+    __slots__ = ("id", "title", "issuer", "closing")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
+    CLOSING_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ...) -> None: ...
+    closing: Closing
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ...) -> None: ...
+
+class Closing(_message.Message):
+    __slots__ = ("stop_sale_time", "stop_earning_time", "end_time", "conversions")
+    STOP_SALE_TIME_FIELD_NUMBER: _ClassVar[int]
+    STOP_EARNING_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONVERSIONS_FIELD_NUMBER: _ClassVar[int]
+    stop_sale_time: _timestamp_pb2.Timestamp
+    stop_earning_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    conversions: _containers.RepeatedCompositeFieldContainer[Conversion]
+    def __init__(self, stop_sale_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stop_earning_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., conversions: _Optional[_Iterable[_Union[Conversion, _Mapping]]] = ...) -> None: ...
+
+class Conversion(_message.Message):
+    __slots__ = ("asset", "to_asset", "from_units", "to_units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    TO_ASSET_FIELD_NUMBER: _ClassVar[int]
+    FROM_UNITS_FIELD_NUMBER: _ClassVar[int]
+    TO_UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    to_asset: str
+    from_units: int
+    to_units: int
+    def __init__(self, asset: _Optional[str] = ..., to_asset: _Optional[str] = ..., from_units: _Optional[int] = ..., to_units: _Optional[int] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("id", "basis", "after_stage_id", "select")

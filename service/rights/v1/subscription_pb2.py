@@ -24,51 +24,56 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rights.v1 import common_pb2 as rights_dot_v1_dot_common__pb2
+from rights.v1 import event_pb2 as rights_dot_v1_dot_event__pb2
 from rights.v1 import member_pb2 as rights_dot_v1_dot_member__pb2
 from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crights/v1/subscription.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\"\x9e\x01\n\x10SubscribeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"|\n\x11SubscribeResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa6\x01\n\x18RenewSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"\x84\x01\n\x19RenewSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"y\n\x19\x43\x61ncelSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\"\x85\x01\n\x1a\x43\x61ncelSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xbe\x01\n\x1aUpgradeSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x14\n\x0c\x66rom_plan_id\x18\x03 \x01(\t\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"\x86\x01\n\x1bUpgradeSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xde\x02\n\x13SubscriptionReceipt\x12\x12\n\nreceipt_id\x18\x01 \x01(\t\x12\x30\n\x0creceipt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12-\n\x0csubscription\x18\x04 \x01(\x0b\x32\x17.rights.v1.Subscription\x12\x13\n\x0bprice_minor\x18\x05 \x01(\x03\x12\x14\n\x0c\x63redit_minor\x18\x06 \x01(\x03\x12\x15\n\rcharged_minor\x18\x07 \x01(\x03\x12\x16\n\x0erefunded_minor\x18\x08 \x01(\x03\x12&\n\x06grants\x18\t \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12\x1a\n\x12revoked_coupon_ids\x18\n \x03(\t\x12\"\n\ntaken_lots\x18\x0b \x03(\x0b\x32\x0e.rights.v1.Lot\"O\n\x16GetSubscriptionRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\"r\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.rights.v1.Subscription\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minor\"\x81\x01\n\x11UseBenefitRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\r\n\x05units\x18\x04 \x01(\x03\x12\x0f\n\x07subject\x18\x05 \x01(\t\"p\n\x12UseBenefitResponse\x12$\n\x03use\x18\x01 \x01(\x0b\x32\x15.rights.v1.BenefitUseH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x8a\x01\n\nBenefitUse\x12\x0e\n\x06use_id\x18\x01 \x01(\t\x12,\n\x08use_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x04lots\x18\x03 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\x03\"M\n\x14ReturnBenefitRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06use_id\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"{\n\x15ReturnBenefitResponse\x12,\n\x08returned\x18\x01 \x01(\x0b\x32\x18.rights.v1.BenefitReturnH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xb0\x01\n\rBenefitReturn\x12\x11\n\treturn_id\x18\x01 \x01(\t\x12\x0e\n\x06use_id\x18\x02 \x01(\t\x12/\n\x0breturn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\rreturned_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12$\n\x0c\x65xpired_lots\x18\x05 \x03(\x0b\x32\x0e.rights.v1.Lot2\xff\x04\n\x13SubscriptionService\x12\x46\n\tSubscribe\x12\x1b.rights.v1.SubscribeRequest\x1a\x1c.rights.v1.SubscribeResponse\x12^\n\x11RenewSubscription\x12#.rights.v1.RenewSubscriptionRequest\x1a$.rights.v1.RenewSubscriptionResponse\x12\x61\n\x12\x43\x61ncelSubscription\x12$.rights.v1.CancelSubscriptionRequest\x1a%.rights.v1.CancelSubscriptionResponse\x12\x64\n\x13UpgradeSubscription\x12%.rights.v1.UpgradeSubscriptionRequest\x1a&.rights.v1.UpgradeSubscriptionResponse\x12X\n\x0fGetSubscription\x12!.rights.v1.GetSubscriptionRequest\x1a\".rights.v1.GetSubscriptionResponse\x12I\n\nUseBenefit\x12\x1c.rights.v1.UseBenefitRequest\x1a\x1d.rights.v1.UseBenefitResponse\x12R\n\rReturnBenefit\x12\x1f.rights.v1.ReturnBenefitRequest\x1a .rights.v1.ReturnBenefitResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1crights/v1/subscription.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x15rights/v1/event.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\"\x9e\x01\n\x10SubscribeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"|\n\x11SubscribeResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa6\x01\n\x18RenewSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"\x84\x01\n\x19RenewSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"y\n\x19\x43\x61ncelSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x03 \x01(\t\x12\x0c\n\x04note\x18\x04 \x01(\t\"\x85\x01\n\x1a\x43\x61ncelSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xbe\x01\n\x1aUpgradeSubscriptionRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x14\n\x0c\x66rom_plan_id\x18\x03 \x01(\t\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12!\n\x14\x65xpected_price_minor\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x17\n\x15_expected_price_minor\"\x86\x01\n\x1bUpgradeSubscriptionResponse\x12\x31\n\x07receipt\x18\x01 \x01(\x0b\x32\x1e.rights.v1.SubscriptionReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xde\x02\n\x13SubscriptionReceipt\x12\x12\n\nreceipt_id\x18\x01 \x01(\t\x12\x30\n\x0creceipt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12-\n\x0csubscription\x18\x04 \x01(\x0b\x32\x17.rights.v1.Subscription\x12\x13\n\x0bprice_minor\x18\x05 \x01(\x03\x12\x14\n\x0c\x63redit_minor\x18\x06 \x01(\x03\x12\x15\n\rcharged_minor\x18\x07 \x01(\x03\x12\x16\n\x0erefunded_minor\x18\x08 \x01(\x03\x12&\n\x06grants\x18\t \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12\x1a\n\x12revoked_coupon_ids\x18\n \x03(\t\x12\"\n\ntaken_lots\x18\x0b \x03(\x0b\x32\x0e.rights.v1.Lot\"O\n\x16GetSubscriptionRequest\x12$\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0f\n\x07plan_id\x18\x02 \x01(\t\"r\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.rights.v1.Subscription\x12\x18\n\x0bprice_minor\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_price_minor\")\n\x13\x43loseProgramRequest\x12\x12\n\nprogram_id\x18\x01 \x01(\t\"\xc2\x01\n\x14\x43loseProgramResponse\x12\x16\n\x0emembers_closed\x18\x01 \x01(\x03\x12\x14\n\x0cmembers_left\x18\x02 \x01(\x03\x12\x16\n\x0emembers_failed\x18\x03 \x01(\x03\x12\x13\n\x0bplans_ended\x18\x04 \x01(\x03\x12\x16\n\x0erefunded_minor\x18\x05 \x01(\x03\x12)\n\x0b\x63onversions\x18\x06 \x03(\x0b\x32\x14.rights.v1.Converted\x12\x0c\n\x04\x64one\x18\x07 \x01(\x08\"\x81\x01\n\x11UseBenefitRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\r\n\x05\x61sset\x18\x03 \x01(\t\x12\r\n\x05units\x18\x04 \x01(\x03\x12\x0f\n\x07subject\x18\x05 \x01(\t\"p\n\x12UseBenefitResponse\x12$\n\x03use\x18\x01 \x01(\x0b\x32\x15.rights.v1.BenefitUseH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x8a\x01\n\nBenefitUse\x12\x0e\n\x06use_id\x18\x01 \x01(\t\x12,\n\x08use_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x04lots\x18\x03 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x05 \x01(\x03\"M\n\x14ReturnBenefitRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0e\n\x06use_id\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"{\n\x15ReturnBenefitResponse\x12,\n\x08returned\x18\x01 \x01(\x0b\x32\x18.rights.v1.BenefitReturnH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xb0\x01\n\rBenefitReturn\x12\x11\n\treturn_id\x18\x01 \x01(\t\x12\x0e\n\x06use_id\x18\x02 \x01(\t\x12/\n\x0breturn_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\rreturned_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12$\n\x0c\x65xpired_lots\x18\x05 \x03(\x0b\x32\x0e.rights.v1.Lot2\xd2\x05\n\x13SubscriptionService\x12\x46\n\tSubscribe\x12\x1b.rights.v1.SubscribeRequest\x1a\x1c.rights.v1.SubscribeResponse\x12^\n\x11RenewSubscription\x12#.rights.v1.RenewSubscriptionRequest\x1a$.rights.v1.RenewSubscriptionResponse\x12\x61\n\x12\x43\x61ncelSubscription\x12$.rights.v1.CancelSubscriptionRequest\x1a%.rights.v1.CancelSubscriptionResponse\x12\x64\n\x13UpgradeSubscription\x12%.rights.v1.UpgradeSubscriptionRequest\x1a&.rights.v1.UpgradeSubscriptionResponse\x12X\n\x0fGetSubscription\x12!.rights.v1.GetSubscriptionRequest\x1a\".rights.v1.GetSubscriptionResponse\x12Q\n\x0c\x43loseProgram\x12\x1e.rights.v1.CloseProgramRequest\x1a\x1f.rights.v1.CloseProgramResponse0\x01\x12I\n\nUseBenefit\x12\x1c.rights.v1.UseBenefitRequest\x1a\x1d.rights.v1.UseBenefitResponse\x12R\n\rReturnBenefit\x12\x1f.rights.v1.ReturnBenefitRequest\x1a .rights.v1.ReturnBenefitResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rights.v1.subscription_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=153
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=311
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=313
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=437
-  _globals['_RENEWSUBSCRIPTIONREQUEST']._serialized_start=440
-  _globals['_RENEWSUBSCRIPTIONREQUEST']._serialized_end=606
-  _globals['_RENEWSUBSCRIPTIONRESPONSE']._serialized_start=609
-  _globals['_RENEWSUBSCRIPTIONRESPONSE']._serialized_end=741
-  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_start=743
-  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=864
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=867
-  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=1000
-  _globals['_UPGRADESUBSCRIPTIONREQUEST']._serialized_start=1003
-  _globals['_UPGRADESUBSCRIPTIONREQUEST']._serialized_end=1193
-  _globals['_UPGRADESUBSCRIPTIONRESPONSE']._serialized_start=1196
-  _globals['_UPGRADESUBSCRIPTIONRESPONSE']._serialized_end=1330
-  _globals['_SUBSCRIPTIONRECEIPT']._serialized_start=1333
-  _globals['_SUBSCRIPTIONRECEIPT']._serialized_end=1683
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=1685
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=1764
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=1766
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=1880
-  _globals['_USEBENEFITREQUEST']._serialized_start=1883
-  _globals['_USEBENEFITREQUEST']._serialized_end=2012
-  _globals['_USEBENEFITRESPONSE']._serialized_start=2014
-  _globals['_USEBENEFITRESPONSE']._serialized_end=2126
-  _globals['_BENEFITUSE']._serialized_start=2129
-  _globals['_BENEFITUSE']._serialized_end=2267
-  _globals['_RETURNBENEFITREQUEST']._serialized_start=2269
-  _globals['_RETURNBENEFITREQUEST']._serialized_end=2346
-  _globals['_RETURNBENEFITRESPONSE']._serialized_start=2348
-  _globals['_RETURNBENEFITRESPONSE']._serialized_end=2471
-  _globals['_BENEFITRETURN']._serialized_start=2474
-  _globals['_BENEFITRETURN']._serialized_end=2650
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=2653
-  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=3292
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=176
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=334
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=336
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=460
+  _globals['_RENEWSUBSCRIPTIONREQUEST']._serialized_start=463
+  _globals['_RENEWSUBSCRIPTIONREQUEST']._serialized_end=629
+  _globals['_RENEWSUBSCRIPTIONRESPONSE']._serialized_start=632
+  _globals['_RENEWSUBSCRIPTIONRESPONSE']._serialized_end=764
+  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_start=766
+  _globals['_CANCELSUBSCRIPTIONREQUEST']._serialized_end=887
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_start=890
+  _globals['_CANCELSUBSCRIPTIONRESPONSE']._serialized_end=1023
+  _globals['_UPGRADESUBSCRIPTIONREQUEST']._serialized_start=1026
+  _globals['_UPGRADESUBSCRIPTIONREQUEST']._serialized_end=1216
+  _globals['_UPGRADESUBSCRIPTIONRESPONSE']._serialized_start=1219
+  _globals['_UPGRADESUBSCRIPTIONRESPONSE']._serialized_end=1353
+  _globals['_SUBSCRIPTIONRECEIPT']._serialized_start=1356
+  _globals['_SUBSCRIPTIONRECEIPT']._serialized_end=1706
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=1708
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=1787
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=1789
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=1903
+  _globals['_CLOSEPROGRAMREQUEST']._serialized_start=1905
+  _globals['_CLOSEPROGRAMREQUEST']._serialized_end=1946
+  _globals['_CLOSEPROGRAMRESPONSE']._serialized_start=1949
+  _globals['_CLOSEPROGRAMRESPONSE']._serialized_end=2143
+  _globals['_USEBENEFITREQUEST']._serialized_start=2146
+  _globals['_USEBENEFITREQUEST']._serialized_end=2275
+  _globals['_USEBENEFITRESPONSE']._serialized_start=2277
+  _globals['_USEBENEFITRESPONSE']._serialized_end=2389
+  _globals['_BENEFITUSE']._serialized_start=2392
+  _globals['_BENEFITUSE']._serialized_end=2530
+  _globals['_RETURNBENEFITREQUEST']._serialized_start=2532
+  _globals['_RETURNBENEFITREQUEST']._serialized_end=2609
+  _globals['_RETURNBENEFITRESPONSE']._serialized_start=2611
+  _globals['_RETURNBENEFITRESPONSE']._serialized_end=2734
+  _globals['_BENEFITRETURN']._serialized_start=2737
+  _globals['_BENEFITRETURN']._serialized_end=2913
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_start=2916
+  _globals['_SUBSCRIPTIONSERVICE']._serialized_end=3638
 # @@protoc_insertion_point(module_scope)

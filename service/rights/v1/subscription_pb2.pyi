@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import common_pb2 as _common_pb2
+from rights.v1 import event_pb2 as _event_pb2
 from rights.v1 import member_pb2 as _member_pb2
 from rights.v1 import settlement_pb2 as _settlement_pb2
 from google.protobuf.internal import containers as _containers
@@ -135,6 +136,30 @@ class GetSubscriptionResponse(_message.Message):
     subscription: _member_pb2.Subscription
     price_minor: int
     def __init__(self, subscription: _Optional[_Union[_member_pb2.Subscription, _Mapping]] = ..., price_minor: _Optional[int] = ...) -> None: ...
+
+class CloseProgramRequest(_message.Message):
+    __slots__ = ("program_id",)
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    def __init__(self, program_id: _Optional[str] = ...) -> None: ...
+
+class CloseProgramResponse(_message.Message):
+    __slots__ = ("members_closed", "members_left", "members_failed", "plans_ended", "refunded_minor", "conversions", "done")
+    MEMBERS_CLOSED_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FAILED_FIELD_NUMBER: _ClassVar[int]
+    PLANS_ENDED_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CONVERSIONS_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    members_closed: int
+    members_left: int
+    members_failed: int
+    plans_ended: int
+    refunded_minor: int
+    conversions: _containers.RepeatedCompositeFieldContainer[_event_pb2.Converted]
+    done: bool
+    def __init__(self, members_closed: _Optional[int] = ..., members_left: _Optional[int] = ..., members_failed: _Optional[int] = ..., plans_ended: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., conversions: _Optional[_Iterable[_Union[_event_pb2.Converted, _Mapping]]] = ..., done: _Optional[bool] = ...) -> None: ...
 
 class UseBenefitRequest(_message.Message):
     __slots__ = ("idempotency_key", "member", "asset", "units", "subject")

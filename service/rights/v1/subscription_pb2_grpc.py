@@ -62,6 +62,11 @@ class SubscriptionServiceStub:
                 request_serializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.FromString,
                 _registered_method=True)
+        self.CloseProgram = channel.unary_stream(
+                '/rights.v1.SubscriptionService/CloseProgram',
+                request_serializer=rights_dot_v1_dot_subscription__pb2.CloseProgramRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_subscription__pb2.CloseProgramResponse.FromString,
+                _registered_method=True)
         self.UseBenefit = channel.unary_unary(
                 '/rights.v1.SubscriptionService/UseBenefit',
                 request_serializer=rights_dot_v1_dot_subscription__pb2.UseBenefitRequest.SerializeToString,
@@ -125,6 +130,15 @@ class SubscriptionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseProgram(self, request, context):
+        """Ends a program for every member who still has something of it, once for each, and tells how far it is. It can be
+        called again at any time: it goes on with those who are left. NOT_FOUND: PROGRAM_NOT_FOUND. FAILED_PRECONDITION,
+        PROGRAM_NOT_ENDED: its `closing.end_time` has not come. Role: `operator`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UseBenefit(self, request, context):
         """Uses units of a benefit outside of any order: a partner starts a month of its membership, or a draw takes place.
         The soonest expiring lots are used first. Idempotent under its key like Settle; rejection: INSUFFICIENT_BALANCE.
@@ -170,6 +184,11 @@ def add_SubscriptionServiceServicer_to_server(servicer, server):
                     servicer.GetSubscription,
                     request_deserializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.FromString,
                     response_serializer=rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.SerializeToString,
+            ),
+            'CloseProgram': grpc.unary_stream_rpc_method_handler(
+                    servicer.CloseProgram,
+                    request_deserializer=rights_dot_v1_dot_subscription__pb2.CloseProgramRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_subscription__pb2.CloseProgramResponse.SerializeToString,
             ),
             'UseBenefit': grpc.unary_unary_rpc_method_handler(
                     servicer.UseBenefit,
@@ -320,6 +339,33 @@ class SubscriptionService:
             '/rights.v1.SubscriptionService/GetSubscription',
             rights_dot_v1_dot_subscription__pb2.GetSubscriptionRequest.SerializeToString,
             rights_dot_v1_dot_subscription__pb2.GetSubscriptionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseProgram(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rights.v1.SubscriptionService/CloseProgram',
+            rights_dot_v1_dot_subscription__pb2.CloseProgramRequest.SerializeToString,
+            rights_dot_v1_dot_subscription__pb2.CloseProgramResponse.FromString,
             options,
             channel_credentials,
             insecure,

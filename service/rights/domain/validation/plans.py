@@ -79,7 +79,9 @@ class PlanChecks(AllowanceChecks):
             number = getattr(plan.period, length)
             self._check_range(f"{path}.period.{length}", number, 1, MAX_PERIOD[length])
         self._check_allowances(f"{path}.allowances", plan.allowances, of_plan=True)
-        for index, from_id in enumerate(self._bounded(f"{path}.upgrade_from", plan.upgrade_from, MAX_UPGRADES)):
+        for index, from_id in enumerate(
+            self._bounded(f"{path}.upgrade_from", plan.upgrade_from, MAX_UPGRADES)
+        ):
             at = f"{path}.upgrade_from[{index}]"
             if from_id == plan.id:
                 self._note(at, f"{shown(from_id)} is the plan itself")

@@ -7,6 +7,7 @@ from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
+from rights.domain.validation.closing import ClosingChecks
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
 from rights.domain.validation.plans import PlanChecks
@@ -35,7 +36,7 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanChecks):
+class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanChecks, ClosingChecks):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -105,6 +106,8 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanC
         for index, program in enumerate(programs):
             self._check_text(f"programs[{index}].title", program.title, MAX_TITLE_BYTES)
             self._check_issuer(f"programs[{index}].issuer", program.issuer)
+            if program.HasField("closing"):
+                self._check_closing(f"programs[{index}].closing", program)
 
     def _check_tiers(self) -> None:
         tiers = self._bounded("tiers", self._rulebook.tiers, MAX_TIERS)

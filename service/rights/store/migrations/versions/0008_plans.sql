@@ -10,7 +10,7 @@ BEGIN
             DROP CONSTRAINT journal_kind_check,
             ADD CONSTRAINT journal_kind_check CHECK (%s OR kind IN (
                 'tier', 'use_benefit', 'return_benefit', 'subscribe', 'renew', 'unsubscribe', 'upgrade', 'allowance',
-                'plan_end'))
+                'plan_end', 'close'))
     $f$, before);
 END $$;
 
