@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls, cli_events, cli_reports
+from rights import cli_calls, cli_events, cli_programs, cli_reports
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -70,6 +70,7 @@ app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
 app.add_typer(cli_events.events_app, name="events")
 app.add_typer(cli_reports.report_app, name="report")
+app.add_typer(cli_programs.program_app, name="program")
 
 EnvFile = Annotated[
     Path | None,

@@ -18,7 +18,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from rights.v1 import common_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
+from rights.v1 import (
+    common_pb2,
+    event_pb2,
+    member_pb2,
+    rulebook_pb2,
+    settlement_pb2,
+    subscription_pb2,
+)
 
 CALL_TIMEOUT_SECONDS = 30
 REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
@@ -117,13 +124,23 @@ class Service:
         self, request: event_pb2.StreamEventsRequest
     ) -> Iterator[event_pb2.StreamEventsResponse]:
         """The messages of one StreamEvents, until the service ends it. `StreamBroken`: it may be opened again."""
-        import grpc
-
         from rights.v1.event_pb2_grpc import EventServiceStub
 
-        stub: Any = EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(EventServiceStub, "StreamEvents", request)
+
+    def program_end(
+        self, request: subscription_pb2.CloseProgramRequest
+    ) -> Iterator[subscription_pb2.CloseProgramResponse]:
+        """The messages of one CloseProgram. `StreamBroken`: it may be called again, and goes on."""
+        from rights.v1.subscription_pb2_grpc import SubscriptionServiceStub
+
+        return self._stream(SubscriptionServiceStub, "CloseProgram", request)
+
+    def _stream(self, stub: Any, method: str, request: Message) -> Iterator[Any]:
+        import grpc
+
         try:
-            yield from stub.StreamEvents(request, metadata=self._metadata)
+            yield from getattr(stub(self._channel), method)(request, metadata=self._metadata)
         except grpc.RpcError as error:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None

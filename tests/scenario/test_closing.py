@@ -1,12 +1,14 @@
 """Programs that end: once for each member, whoever comes first; told; and checked when they are published."""
 
 import asyncio
+import os
+import sys
 from typing import Any
 
 import pytest
 from scenario_books import book, points
 from scenario_events import Consumer
-from scenario_service import Shop, in_seconds, refusal
+from scenario_service import Shop, in_seconds, refusal, token
 
 from rights import audit
 from rights.v1 import event_pb2, rulebook_pb2
@@ -96,6 +98,31 @@ async def test_what_it_leaves_is_told(shop: Shop) -> None:
     assert list(closure.program_closure.conversions) == list(last.conversions)
     again = await shop.call("Subscribe", idempotency_key="again", member={"member_id": name}, plan_id="year")
     assert refusal(again) == "PROGRAM_CLOSED"
+
+
+async def test_the_command_ends_it(shop: Shop) -> None:
+    await open_club(shop, 3)
+    await shop.open(rules(end_time=in_seconds(0), conversions=[RATE]))
+
+    async def command() -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rights", "program", "close", "club", "--address", shop.service.address),
+            env=os.environ | {"RIGHTS_TOKEN": token(shop.tenant, "operator", ["operator"])},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    code, out, err = await command()
+    assert (code, out.splitlines()[0]) == (0, "3 members closed; 3 plans ended, 1,092.00 CNY refunded."), err
+    assert "club-points" in out
+    code, out, _ = await command()
+    assert (code, out) == (0, "0 members closed; 0 plans ended, 0.00 CNY refunded.\n")
+    await shop.open(rules())
+    code, _, err = await command()
+    assert (code, "PROGRAM_NOT_ENDED" in err) == (1, True)
 
 
 async def test_wrong_closings_are_told(shop: Shop) -> None:
