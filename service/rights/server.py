@@ -12,6 +12,7 @@ import uvloop
 
 from rights import link
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.budgets import BudgetApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
 from rights.api.intake import Intake
@@ -32,6 +33,7 @@ from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
+from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
@@ -82,6 +84,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),

@@ -17,7 +17,6 @@ from rights.domain import limits
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.sweeping import sweep
-from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -78,8 +77,7 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
+        used = await self._reader.used(call.tenant)
         if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
             deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
         outcome = price(

@@ -129,10 +129,10 @@ class Posting(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+    """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
-    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
-    count from the reservation on.
+    What a reservation holds of the first three has the kinds 'held_budget', 'held_pool' and 'held_quota';
+    counters count from the reservation on.
     """
 
     kind: str

@@ -78,6 +78,7 @@ class Checks:
         self._template_ids = ids(rulebook.coupon_templates)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
+        self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
         self._program_ids = ids(rulebook.programs)
