@@ -539,6 +539,7 @@ cdef class Program:
     cdef Span* sets
     cdef int64_t* set_values
     cdef int32_t stage_count, campaign_count, predicate_count, group_count, limit_count, asset_count
+    cdef int32_t cart_var_count
     cdef Key* keys  # by indexed variable, sorted by value
     cdef Span* keys_of  # per line variable
     cdef int32_t* keyed  # predicates, as the keys list them
@@ -643,6 +644,7 @@ cdef class Program:
         self.group_count = plan.group_count
         self.limit_count = plan.limit_count
         self.asset_count = plan.asset_count
+        self.cart_var_count = CART_VAR_COUNT + plan.more_var_count
         self.words = (self.campaign_count + 63) // 64
         self.stages = <Stage*>self._allocate(self.stage_count * sizeof(Stage))
         self.campaigns = <Campaign*>self._allocate(self.campaign_count * sizeof(Campaign))
@@ -763,7 +765,7 @@ cdef class Program:
         cdef int64_t total = 0
         cdef size_t campaigns = self.campaign_count
         cdef bint fits = (
-            len(cart_vars) == CART_VAR_COUNT and len(line_vars) == lines and len(floors) == lines
+            len(cart_vars) == self.cart_var_count and len(line_vars) == lines and len(floors) == lines
             and len(quantities) == lines and len(facts.standing) == self.campaign_count
             and len(facts.remaining) == self.limit_count
         )
@@ -773,12 +775,12 @@ cdef class Program:
         self.tag_count = <int32_t>len(facts.tags)
         reserve(
             &self.facts_arena,
-            16 * 17 + (CART_VAR_COUNT + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
+            16 * 17 + (self.cart_var_count + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
                        + campaigns + self.max_depth * <size_t>lines + self.max_depth) * sizeof(int64_t)
             + 4 * campaigns + self.predicate_count * sizeof(Scope) + self.group_count * sizeof(int32_t)
             + self.max_depth * <size_t>(lines + 1),
         )
-        self.cart_vars = <int64_t*>carve(&self.facts_arena, CART_VAR_COUNT * sizeof(int64_t))
+        self.cart_vars = <int64_t*>carve(&self.facts_arena, self.cart_var_count * sizeof(int64_t))
         self.tags = <int64_t*>carve(&self.facts_arena, self.tag_count * sizeof(int64_t))
         self.line_vars = <int64_t*>carve(&self.facts_arena, LINE_VAR_COUNT * <size_t>lines * sizeof(int64_t))
         self.listed = <int64_t*>carve(&self.facts_arena, lines * sizeof(int64_t))
@@ -796,7 +798,7 @@ cdef class Program:
             &self.facts_arena, self.max_depth * <size_t>(lines + 1) * sizeof(int64_t)
         )
         self.stack_errors = <uint8_t*>carve(&self.facts_arena, self.max_depth * <size_t>(lines + 1))
-        for i in range(CART_VAR_COUNT):
+        for i in range(self.cart_var_count):
             self.cart_vars[i] = cart_vars[i]
         i = 0
         for tag in facts.tags:

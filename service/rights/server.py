@@ -82,7 +82,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, reader, operator, members).methods(),
+            *MemberApi(lanes, registry, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),

@@ -625,6 +625,17 @@ def test_long_values_and_long_lists_are_cut_in_messages() -> None:
     assert message.endswith("b0019, and 980 more")
 
 
+def test_a_ladder_is_of_a_program_of_the_rulebook() -> None:
+    rulebook = sound()
+    level = {"level": 1, "name": "V1", "when": "true"}
+    rulebook.tier_ladders.add(id="v", program_id="p1", levels=[level])
+    assert validate(rulebook) == []
+    rulebook.tier_ladders[0].program_id = "p9"
+    assert found(rulebook) == [
+        ("tier_ladders[0].program_id", "'p9' is not a program of this rulebook; there are: p1, p2")
+    ]
+
+
 def test_issuers_and_parties_that_are_allowed() -> None:
     rulebook = sound()
     for issuer in ("platform", "merchant/1", "brand/n-i_k.e", "issuer/T/Card"):

@@ -14,6 +14,7 @@ from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
+from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.sweeping import sweep
@@ -78,8 +79,10 @@ class SettlementApi:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
         used = await self._reader.used(call.tenant)
-        if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
-            deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
+        current = rules.book_at(now_ms)
+        if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
+            # As Settle would find the wallet; nothing of it is booked here.
+            deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
         outcome = price(
             order,
             wallet,

@@ -131,8 +131,10 @@ class Posting(NamedTuple):
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
-    What a reservation holds of the first three has the kinds 'held_budget', 'held_pool' and 'held_quota';
-    counters count from the reservation on.
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+
+    What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
+    'held_quota'; counters count from the reservation on.
     """
 
     kind: str
@@ -266,7 +268,10 @@ class Explanation(NamedTuple):
 
 @dataclass(slots=True)
 class Priced:
-    """A priced order: all of a receipt but its ids."""
+    """A priced order: all of a receipt but its ids.
+
+    known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    """
 
     version: int
     currency: str
@@ -275,6 +280,7 @@ class Priced:
     redeemed: int
     payable: int
     line_list: list[int]
+    line_discounted: list[int]
     line_payable: list[int]
     adjustments: list[Adjustment]
     redemptions: list[Redemption]
@@ -283,6 +289,8 @@ class Priced:
     decision: Decision
     explanations: list[Explanation]
     kernel_seconds: float  # what the decision took; never part of a receipt
+    known: dict[str, int]
+    measured: dict[str, list[int]]
 
 
 @dataclass(slots=True)
@@ -290,7 +298,8 @@ class Sale:
     """A settlement or reservation read back: what its receipt and its entry say. It never changes.
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
-    is_provisional: it is read from a reservation that was not confirmed by then.
+    is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
+    known, measured: as in Priced.
     """
 
     settlement_id: str
@@ -307,6 +316,9 @@ class Sale:
     gifts: list[Gift]
     usages: list[Usage]
     is_provisional: bool
+    settled_ms: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -450,6 +462,7 @@ class ToppedUp:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
+    levels: (ladder, level before, level after) that it changed.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     """
@@ -458,6 +471,7 @@ class Effects:
     usages: list[Usage] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
+    levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from rights.domain.book import known_ids
 from rights.domain.cel import CelMistake, check_condition
 from rights.domain.limits import BPS, MAX_ID_BYTES
 from rights.v1 import rulebook_pb2 as pb
@@ -83,6 +84,8 @@ class Checks:
         self._campaign_ids = ids(rulebook.campaigns)
         self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
+        self._known = known_ids(rulebook)
         self._assets = {asset.id: asset for asset in rulebook.assets}
 
     def _check_window(self, path: str, window: pb.Window) -> None:
@@ -158,8 +161,15 @@ class Checks:
     def _check_condition(self, path: str, text: str) -> None:
         """Large rulebooks repeat their conditions: each text is checked once."""
         if text not in self._conditions:
-            self._conditions[text] = check_condition(text)
-        for mistake in self._conditions[text]:
+            self._conditions[text] = check_condition(text, self._known)
+        self._note_condition(path, self._conditions[text])
+
+    def _check_member_condition(self, path: str, text: str) -> None:
+        """One that may read what is known of a member alone."""
+        self._note_condition(path, check_condition(text, self._known, of_member=True))
+
+    def _note_condition(self, path: str, mistakes: list[CelMistake]) -> None:
+        for mistake in mistakes:
             self._mistakes.append(Mistake(path, mistake.message, mistake.line, mistake.column))
 
     def _check_ids(self, path: str, named: Iterable[Named]) -> None:

@@ -11,6 +11,7 @@ from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
+from rights.domain.validation.tiers import TierChecks
 from rights.v1 import rulebook_pb2 as pb
 
 MAX_RULEBOOK_BYTES = 4 * 1_024 * 1_024
@@ -36,7 +37,7 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
+class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -54,6 +55,8 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
         self._check_tiers()
         self._check_limits()
         self._check_grants()
+        self._check_measures()
+        self._check_tier_ladders()
         return self._mistakes
 
     def _check_size(self) -> None:

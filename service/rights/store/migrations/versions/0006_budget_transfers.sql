@@ -96,7 +96,7 @@ CREATE OR REPLACE FUNCTION rights.load_batch(
     p_coupons text[], p_now_ms bigint, p_lock_budgets boolean
 ) RETURNS TABLE (
     "position" bigint, tenant_id text, member_id text, tier int, tags text[], lots jsonb, counters jsonb,
-    holds jsonb, pending jsonb, debts jsonb, due_ms bigint,
+    holds jsonb, pending jsonb, debts jsonb, due_ms bigint, membership jsonb,
     revision bigint, coupons jsonb, key_digest bytea, key_response bytea, order_entry text, order_held_until_ms bigint,
     settlement_state text, settlement_changed_by text, settlement_kept jsonb, budgets jsonb
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -106,7 +106,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT NULL::bigint, m.tenant_id, m.member_id, m.tier, m.tags, m.lots, m.counters, m.holds, m.pending,
-           m.debts, m.due_ms,
+           m.debts, m.due_ms, m.membership,
            NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::bigint, NULL::text,
            NULL::text, NULL::jsonb, NULL::jsonb
     FROM rights.member m
@@ -115,7 +115,7 @@ BEGIN
     budget_state := rights.budgets_of(p_tenant, p_lock_budgets);
     RETURN QUERY
     SELECT c.position, NULL::text, NULL::text, NULL::int, NULL::text[], NULL::jsonb, NULL::jsonb, NULL::jsonb,
-           NULL::jsonb, NULL::jsonb, NULL::bigint,
+           NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::jsonb,
            t.revision, h.coupons, k.digest, j.response, o.entry_id, r.expires_ms, s.state, s.changed_by,
            s.kept, CASE WHEN c.position = 1 THEN budget_state END
     FROM unnest(p_tenant, p_member, p_key_scope, p_key, p_order, p_settlement) WITH ORDINALITY
@@ -149,7 +149,8 @@ CREATE OR REPLACE FUNCTION rights.commit_batch(
     p_taken_tenant text[], p_taken_order text[], p_taken_member text[], p_taken_entry text[],
     -- wallets
     p_wallet_tenant text[], p_wallet_member text[], p_wallet_lots text[], p_wallet_counters text[],
-    p_wallet_holds text[], p_wallet_pending text[], p_wallet_debts text[], p_wallet_due_ms bigint[],
+    p_wallet_holds text[], p_wallet_pending text[], p_wallet_debts text[], p_wallet_membership text[],
+    p_wallet_due_ms bigint[],
     -- coupons granted, then coupons whose state changed
     p_grant_tenant text[], p_grant_member text[], p_grant_id text[], p_grant_template text[],
     p_grant_starts_ms bigint[], p_grant_expires_ms bigint[],
@@ -204,10 +205,10 @@ BEGIN
 
     UPDATE rights.member m
     SET lots = w.lots::jsonb, counters = w.counters::jsonb, holds = w.holds::jsonb,
-        pending = w.pending::jsonb, debts = w.debts::jsonb, due_ms = w.due_ms
+        pending = w.pending::jsonb, debts = w.debts::jsonb, membership = w.membership::jsonb, due_ms = w.due_ms
     FROM unnest(p_wallet_tenant, p_wallet_member, p_wallet_lots, p_wallet_counters, p_wallet_holds,
-                p_wallet_pending, p_wallet_debts, p_wallet_due_ms)
-         AS w (tenant_id, member_id, lots, counters, holds, pending, debts, due_ms)
+                p_wallet_pending, p_wallet_debts, p_wallet_membership, p_wallet_due_ms)
+         AS w (tenant_id, member_id, lots, counters, holds, pending, debts, membership, due_ms)
     WHERE m.tenant_id = w.tenant_id AND m.member_id = w.member_id;
 
     INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
