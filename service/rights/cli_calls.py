@@ -41,6 +41,7 @@ _NEXT = {
     "REPORT_TOO_LARGE": "ask for a shorter period, or raise the limit of the service it names",
     "OVERLOADED": "the service is busy; try again in a while",
     "RULEBOOK_NOT_FOUND": "`rights rulebook list` shows the versions",
+    "BUDGET_NOT_FOUND": "`rights budget list` shows the budgets",
 }
 
 
@@ -245,6 +246,7 @@ _RIGHT = frozenset(
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
     | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Moved", "Unallotted"}
     | {
         "Issued",
         "Spent",
@@ -409,29 +411,6 @@ def rulebook_resume(service: Service, campaign: CampaignArgument) -> None:
     """Let a paused campaign act again."""
     answer = service.rulebooks("ResumeCampaign", rulebook_pb2.ResumeCampaignRequest(campaign_id=campaign))
     _out.print(f"Campaign {campaign} {'runs again' if answer.changed else 'was running'}.")
-
-
-@rulebook_app.command("budgets")
-@calls
-def rulebook_budgets(service: Service, as_json: JsonOption = False) -> None:
-    """Show budgets (minor units) and quotas (uses) with what is left of them."""
-    answer = service.rulebooks("GetBudgets", rulebook_pb2.GetBudgetsRequest())
-    if as_json:
-        print_json(answer)
-        return
-    rows = [
-        (kind, usage.id, *(f"{number:,}" for number in (usage.cap, usage.used, usage.held, _left(usage))))
-        for kind, usages in (("budget", answer.budgets), ("quota", answer.quotas))
-        for usage in usages
-    ]
-    if rows:
-        table(("Kind", "Id", "Cap", "Used", "Held", "Left"), rows)
-    else:
-        _out.print("The rulebook in force has no budgets and no quotas.")
-
-
-def _left(usage: rulebook_pb2.BudgetUsage) -> int:
-    return usage.cap - usage.used - usage.held
 
 
 # Wallets.

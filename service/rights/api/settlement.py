@@ -19,7 +19,6 @@ from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
 from rights.domain.sweeping import sweep
-from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -80,8 +79,7 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
+        used = await self._reader.used(call.tenant)
         current = rules.book_at(now_ms)
         if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
             # As Settle would find the wallet; nothing of it is booked here.
