@@ -485,7 +485,7 @@ def wallet_show(
             "Coupons",
         )
     if wallet.counters:
-        rows = [(c.campaign_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
+        rows = [(c.campaign_id or c.grant_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
         table(("Campaign, grant or asset", "Period", "Used"), rows, "Uses")
     if wallet.holds:
         table(

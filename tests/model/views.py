@@ -34,8 +34,10 @@ def wallet(member: Member, at: int) -> member_pb2.GetWalletResponse:
         counter = shown.counters.add(period=period, used=used)
         if name.startswith("asset/"):
             counter.asset = name.removeprefix("asset/")
+        elif name.startswith("grant/"):
+            counter.grant_id = name.removeprefix("grant/")
         else:
-            counter.campaign_id = name.removeprefix("grant/")
+            counter.campaign_id = name
     for pending in member.pending:
         told = shown.pending_lots.add(settlement_id=pending.settlement_id)
         told.lot.asset, told.lot.origin, told.lot.amount = pending.asset, pending.origin, pending.amount

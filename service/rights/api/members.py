@@ -383,4 +383,6 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
-    return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)
+    if subject.startswith("grant/"):
+        return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
+    return pb.Counter(campaign_id=subject, period=period, used=used)
