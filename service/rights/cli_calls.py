@@ -513,7 +513,7 @@ def wallet_statement(
         return
     kinds = member_pb2.JournalEntry.Kind
     table(
-        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt"),
+        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt", "Note"),
         [
             (
                 when(line.entry_time),
@@ -529,6 +529,7 @@ def wallet_statement(
                         line.debt_amount,
                     )
                 ),
+                line.note,
             )
             for line in statement.lines
         ],

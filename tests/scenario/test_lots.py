@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from scenario_books import book, points
+from scenario_books import book, points, stored_value
 from scenario_service import Shop, in_seconds, line, refusal, running, shop_of
 
 from rights import audit
@@ -375,3 +375,29 @@ def own(entry: Any, asset: str) -> tuple[int, int] | None:
         return None
     amounts = (sum(leg.amount for leg in legs if leg.account == account) for account in ("member", "held"))
     return next(amounts), next(amounts)
+
+
+async def test_notes_are_shown_with_their_entries(shop: Shop) -> None:
+    """Of everything that can have one; nothing is made up for what came without, or by itself."""
+    principal, bonus = stored_value()
+    await shop.open(book(assets=(points(), principal, bonus)))
+    await shop.member("alice")
+    await shop.credit("alice", 500, note="sorry for the delay – 抱歉")
+    await shop.credit("alice", 1)
+    await shop.top_up("alice", 1_000, note="at till 7")
+    spends = [{"asset": "points", "units": 40}]
+    held = await shop.reserve("alice", spends=spends)
+    number = {"idempotency_key": "k1", "reservation_id": held.reservation_id}
+    await shop.call("Cancel", **number, note="changed her mind")
+    sold = await shop.buy("alice", line(quantity=2), spends=spends)
+    about = {"settlement_id": sold.settlement_id}
+    lines = [{"line_index": 0, "quantity": 1}]
+    await shop.call("Refund", idempotency_key="k2", **about, lines=lines, note="torn")
+    await shop.call("Reverse", idempotency_key="k3", **about, note="all of it")
+    entries = (await shop.call("ListPostings", member={"member_id": "alice"}, page_size=200)).entries
+    noted = ["sorry for the delay – 抱歉", "", "at till 7", "", "changed her mind", "", "torn", "all of it"]
+    told = [(KIND.Kind.Name(each.kind), each.note) for each in reversed(entries)]
+    kinds = ["CREDIT", "CREDIT", "TOP_UP", "RESERVE", "CANCEL", "SETTLE", "REFUND", "REVERSE"]
+    assert told == [(f"KIND_{kind}", note) for kind, note in zip(kinds, noted, strict=True)]
+    noted.remove("at till 7")  # which is about other assets
+    assert [each.note for each in reversed(await shop.statement("alice"))] == noted

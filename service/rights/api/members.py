@@ -8,6 +8,7 @@ from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
+from rights.api.notes import note_of
 from rights.api.orders import check_identity, check_member
 from rights.domain import limits
 from rights.domain.limits import NEVER_MS
@@ -267,6 +268,7 @@ class MemberApi:
                 order_id=entry.order_id,
                 settlement_id=entry.settlement_id,
                 balance=balance,
+                note=note_of(entry),
             )
             moved = {"member": 0, "held": 0, "pending": 0, "debt": 0}
             for leg in entry.postings:
@@ -295,6 +297,7 @@ class MemberApi:
                     entry_time=answers.timestamp(e.recorded_ms),
                     order_id=e.order_id,
                     postings=[answers.posting(leg) for leg in e.postings],
+                    note=note_of(e),
                 )
                 for e in entries[:size]
             ],
