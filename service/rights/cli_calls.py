@@ -229,7 +229,6 @@ _RIGHT = frozenset(
     {
         "Amount",
         "Available",
-        "Expired",
         "Used",
         "Held",
         "Cap",
@@ -455,7 +454,7 @@ def wallet_show(
     tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
     _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
     if wallet.balances:
-        columns = ("available", "held", "pending", "debt", "expired")
+        columns = ("available", "held", "pending", "debt")
         rows = [(b.asset, *(f"{getattr(b, column):,}" for column in columns)) for b in wallet.balances]
         table(("Asset", *(column.capitalize() for column in columns)), rows, "Balances")
     if wallet.lots:

@@ -80,7 +80,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, reader, operator, members).methods(),
+            *MemberApi(registry, lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

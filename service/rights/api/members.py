@@ -13,11 +13,14 @@ from rights.api.orders import check_identity, check_member
 from rights.domain import limits
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, ToppedUp
+from rights.domain.sweeping import foresee
+from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
 from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
+from rights.engine.registry import Registry
 from rights.store.operator import Operator
 from rights.store.reader import AFTER_ALL, Reader
 from rights.v1 import common_pb2
@@ -82,7 +85,15 @@ def page_size(asked: int, mistakes: Mistakes) -> int:
 class MemberApi:
     """The handlers of the service."""
 
-    def __init__(self, lanes: Lanes, reader: Reader, operator: Operator, members: MemberResolver) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        lanes: Lanes,
+        reader: Reader,
+        operator: Operator,
+        members: MemberResolver,
+    ) -> None:
+        self._registry = registry
         self._lanes = lanes
         self._reader = reader
         self._operator = operator
@@ -211,7 +222,7 @@ class MemberApi:
         )
 
     async def get_wallet(self, call: Call, request: pb.GetWalletRequest) -> pb.GetWalletResponse:
-        """Reads a wallet."""
+        """Reads a wallet as the next operation would find it: what is due is done, if not yet booked."""
         mistakes = Mistakes()
         check_member(request.member, mistakes)
         mistakes.check()
@@ -220,9 +231,19 @@ class MemberApi:
         state = await self._reader.wallet(call.tenant, member_id, [], now_ms)
         if state is None:
             raise _member_not_found(member_id)
-        _, wallet = state
+        revision, wallet = state
+        lapsed: set[str] = set()
+        if wallet.due_ms <= now_ms:
+            rules = await self._registry.rules(call.tenant, revision)
+            lapsed = foresee(wallet, rules.book_at(now_ms), Used({}), now_ms)
         used_too = request.include_used_coupons
-        coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        coupons = [
+            each._replace(state="held", redeemed_by="") if each.redeemed_by in lapsed else each
+            for each in listed
+        ]
+        if not used_too:
+            coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
             member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags),
@@ -344,12 +365,10 @@ def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
     assets |= dict.fromkeys(asset for asset, _ in wallet.debts)
     balances = []
     for asset in assets:
-        available = wallet.balance(asset, now_ms)
         balances.append(
             pb.Balance(
                 asset=asset,
-                available=available,
-                expired=sum(lot.amount for lot in wallet.lots if lot.asset == asset) - available,
+                available=wallet.balance(asset, now_ms),
                 pending=sum(p.amount for p in wallet.pending if p.asset == asset),
                 held=wallet.held(asset),
                 debt=sum(units for (owed, _), units in wallet.debts.items() if owed == asset),

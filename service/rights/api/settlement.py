@@ -1,7 +1,6 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections import deque
 
 from rights import metrics
 from rights.api import answers
@@ -17,7 +16,7 @@ from rights.domain import limits
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
-from rights.domain.sweeping import sweep
+from rights.domain.sweeping import foresee
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command
@@ -81,8 +80,7 @@ class SettlementApi:
         book = rules.book_at(at_ms or now_ms)
         budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
         used = Used(budgets)
-        if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
-            deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
+        foresee(wallet, rules.book_at(now_ms), used, now_ms)
         outcome = price(
             order,
             wallet,

@@ -47,6 +47,17 @@ def sweep(
     wallet.due_ms = wallet.next_due_ms()
 
 
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> set[str]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked.
+
+    Answers the reservations that lapse.
+    """
+    if wallet.due_ms > now_ms:
+        return set()
+    due = list(sweep(wallet, book, used, lambda: "", now_ms))
+    return {each.settlement_id for each in due if each.kind == "lapse" and each.settlement_id is not None}
+
+
 def release_pending(
     pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, now_ms: int
 ) -> tuple[list[Lot], dict[str, int]]:

@@ -222,20 +222,18 @@ class Debt(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Balance(_message.Message):
-    __slots__ = ("asset", "available", "expired", "pending", "held", "debt")
+    __slots__ = ("asset", "available", "pending", "held", "debt")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    EXPIRED_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     DEBT_FIELD_NUMBER: _ClassVar[int]
     asset: str
     available: int
-    expired: int
     pending: int
     held: int
     debt: int
-    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
     __slots__ = ("campaign_id", "period", "used", "asset", "grant_id")
