@@ -78,7 +78,7 @@ assets {
 }
 tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
 budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id: "b2" }
-quotas { id: "q1" cap: 100 } quotas { id: "q2" }
+quotas { id: "q1" cap: 100 alert_bps: 8000 alert_bps: 9500 } quotas { id: "q2" }
 grants {
   id: "next" title: "For the next time" when: "line.amount > 0" campaign_id: "percent"
   min_payable_minor: 10000 coupon_template_id: "t2" windows { daily_start: "09:00" daily_end: "10:00" }
@@ -162,6 +162,7 @@ RANGES = [
     ("budgets[0].cap_minor", 0, MAX_AMOUNT),
     ("budgets[0].alert_bps[0]", 1, 10_000),
     ("quotas[0].cap", 0, MAX_AMOUNT),
+    ("quotas[0].alert_bps[0]", 1, 10_000),
     ("coupon_templates[1].start_after_days", 0, 3_650),
     ("coupon_templates[1].valid_days", 0, 36_500),
     ("assets[2].expiry.days", 1, 36_500),
@@ -426,9 +427,11 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "has 101 entries; at most 100",
     ),
     ("assets[3].earn.availability", {}, "", "needs on_delivery, after_days, or both"),
-    # budgets
+    # budgets and quotas
     ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
     ("budgets[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
+    ("quotas[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
+    ("quotas[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     # grants
     ("grants[1].id", "next", "", "'next' is already used by grants[0]"),
     ("grants[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),

@@ -209,8 +209,8 @@ class Book:
         self._sets: list[frozenset[int]] = []
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [_budget(b) for b in rulebook.budgets]
-        self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
+        self.limits = [_limit("budget", b.id, b.cap_minor, b.alert_bps) for b in rulebook.budgets]
+        self.limits += [_limit("quota", q.id, q.cap, q.alert_bps) for q in rulebook.quotas]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
@@ -492,7 +492,6 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     return ""
 
 
-def _budget(budget: rulebook_pb2.Budget) -> Limit:
+def _limit(kind: str, limit_id: str, cap: int, alert_bps: Iterable[int]) -> Limit:
     # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
-    alerts = tuple((bps, max(1, -(-budget.cap_minor * bps // BPS))) for bps in budget.alert_bps)
-    return Limit("budget", budget.id, budget.cap_minor, alerts)
+    return Limit(kind, limit_id, cap, tuple((bps, max(1, -(-cap * bps // BPS))) for bps in alert_bps))

@@ -1,5 +1,6 @@
 """The rulebook as a whole, and the lists that others refer to: stages, tiers, budgets, quotas."""
 
+from collections.abc import Sequence
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -106,13 +107,16 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
         self._check_ids("budgets", budgets)
         for index, budget in enumerate(budgets):
             self._check_range(f"budgets[{index}].cap_minor", budget.cap_minor, 0, MAX_AMOUNT)
-            alerts = self._bounded(f"budgets[{index}].alert_bps", budget.alert_bps, MAX_BUDGET_ALERTS)
-            for position, bps in enumerate(alerts):
-                path = f"budgets[{index}].alert_bps[{position}]"
-                self._check_range(path, bps, 1, BPS)
-                if bps in alerts[:position]:
-                    self._note(path, f"{bps} is named twice")
+            self._check_alerts(f"budgets[{index}].alert_bps", budget.alert_bps)
         quotas = self._bounded("quotas", self._rulebook.quotas, MAX_QUOTAS)
         self._check_ids("quotas", quotas)
         for index, quota in enumerate(quotas):
             self._check_range(f"quotas[{index}].cap", quota.cap, 0, MAX_AMOUNT)
+            self._check_alerts(f"quotas[{index}].alert_bps", quota.alert_bps)
+
+    def _check_alerts(self, path: str, alerts: Sequence[int]) -> None:
+        checked = self._bounded(path, alerts, MAX_BUDGET_ALERTS)
+        for position, bps in enumerate(checked):
+            self._check_range(f"{path}[{position}]", bps, 1, BPS)
+            if bps in checked[:position]:
+                self._note(f"{path}[{position}]", f"{bps} is named twice")
