@@ -230,7 +230,6 @@ _RIGHT = frozenset(
     {
         "Amount",
         "Available",
-        "Expired",
         "Used",
         "Held",
         "Cap",
@@ -445,7 +444,7 @@ def wallet_show(
     tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
     _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
     if wallet.balances:
-        columns = ("available", "held", "pending", "debt", "expired")
+        columns = ("available", "held", "pending", "debt")
         rows = [(b.asset, *(f"{getattr(b, column):,}" for column in columns)) for b in wallet.balances]
         table(("Asset", *(column.capitalize() for column in columns)), rows, "Balances")
     if wallet.lots:
@@ -475,7 +474,7 @@ def wallet_show(
             "Coupons",
         )
     if wallet.counters:
-        rows = [(c.campaign_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
+        rows = [(c.campaign_id or c.grant_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
         table(("Campaign, grant or asset", "Period", "Used"), rows, "Uses")
     if wallet.holds:
         table(
@@ -503,7 +502,7 @@ def wallet_statement(
         return
     kinds = member_pb2.JournalEntry.Kind
     table(
-        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt"),
+        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt", "Note"),
         [
             (
                 when(line.entry_time),
@@ -519,6 +518,7 @@ def wallet_statement(
                         line.debt_amount,
                     )
                 ),
+                line.note,
             )
             for line in statement.lines
         ],

@@ -545,12 +545,14 @@ class BudgetPool(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Quota(_message.Message):
-    __slots__ = ("id", "cap")
+    __slots__ = ("id", "cap", "alert_bps")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ...) -> None: ...
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RulebookMistake(_message.Message):
     __slots__ = ("path", "message", "line", "column")
