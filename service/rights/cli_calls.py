@@ -325,7 +325,7 @@ def rulebook_validate(file: FileArgument) -> None:
         sys.stdout.write(f"{mistake}\n")  # not wrapped: editors read it
     if rulebook is None:
         raise CommandError(f"{file} has {_count(mistakes)}")
-    _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.")
+    _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.", soft_wrap=True)
 
 
 @rulebook_app.command("schema")
