@@ -13,6 +13,7 @@ import uvloop
 
 from rights import link
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
 from rights.api.intake import Intake
@@ -84,7 +85,8 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, reader, operator, members).methods(),
+            *MemberApi(lanes, registry, reader, operator, members).methods(),
+            *CouponApi(lanes, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

@@ -48,10 +48,13 @@ campaigns:
     keep_used_on_refund: true
 budgets:
   - {id: b, cap_minor: 1_000_000, alert_bps: [8000, 9500]}
+programs:
+  - {id: club, issuer: brand/x}
 coupon_templates:
-  - {id: t, start_after_days: 1, valid_days: 30, on_refund: forfeit}
+  - {id: t, program_id: club, start_after_days: 1, valid_days: 30, on_refund: forfeit}
 assets:
   - id: balance
+    program_id: club
     issuer: platform
     expiry: {end_of_year: 0}
     redeem:
@@ -139,10 +142,16 @@ def test_values_are_read() -> None:
 
 def test_values_of_what_follows_a_price_are_read() -> None:
     rulebook = parsed(SOUND)
+    assert list(rulebook.programs) == [pb.Program(id="club", issuer="brand/x")]
+    assert rulebook.assets[0].program_id == "club"
     campaign = rulebook.campaigns[0]
     assert (campaign.refund_policy, campaign.keep_used_on_refund) == (pb.REFUND_POLICY_READJUDICATE, True)
     assert rulebook.coupon_templates[0] == pb.CouponTemplate(
-        id="t", start_after_days=1, valid_days=30, on_refund=pb.CouponTemplate.ON_REFUND_FORFEIT
+        id="t",
+        program_id="club",
+        start_after_days=1,
+        valid_days=30,
+        on_refund=pb.CouponTemplate.ON_REFUND_FORFEIT,
     )
     balance, bonus = rulebook.assets
     assert balance.expiry.WhichOneof("policy") == "end_of_year"  # though it is 0
