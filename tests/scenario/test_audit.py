@@ -107,6 +107,7 @@ def planted() -> rulebook_pb2.Rulebook:
         ),
         budgets={"b": 100_000},
         quotas={"q": 100},
+        measures=[{"id": "spent", "spend": {}}],
     )
     rulebook.grants.add(id="next", coupon_template_id="next", quota_id="q", member_limit={"max_uses": 99})
     rulebook.grants.add(id="gold", asset={"asset": "gold", "units": 5}, keep_on_refund=True)
@@ -323,6 +324,11 @@ SPOILT_ROWS = {
     "a budget is lost": (
         {"budgets_equal_usages"},
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
+        "",
+    ),
+    "a measure counts what nobody bought": (
+        {"measures_equal_usages"},
+        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
         "",
     ),
     "a counter is wrong": (
@@ -600,12 +606,12 @@ SPOILT_ROWS = {
         "reversal",
     ),
     "a reversal keeps a use": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = '[]' {ENTRY}",
         "reversal",
     ),
     "a use is given back twice": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = usages || usages {ENTRY}",
         "reversal",
     ),
