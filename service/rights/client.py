@@ -20,8 +20,9 @@ import grpc.aio
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from rights.v1 import event_pb2 as event
+from rights.v1 import activity_pb2 as activity
 from rights.v1 import (
+    activity_pb2_grpc,
     event_pb2_grpc,
     member_pb2_grpc,
     report_pb2_grpc,
@@ -29,6 +30,7 @@ from rights.v1 import (
     settlement_pb2_grpc,
     simulation_pb2_grpc,
 )
+from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
 from rights.v1 import report_pb2 as report
 from rights.v1 import rulebook_pb2 as rulebook
@@ -129,6 +131,7 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -257,6 +260,14 @@ class RightsClient:
     async def list_postings(self, request: member.ListPostingsRequest) -> member.ListPostingsResponse:
         """Pages through a member's journal."""
         return await self._call(self._member.ListPostings, request)
+
+    # rights.v1.ActivityService
+
+    async def record_activity(
+        self, request: activity.RecordActivityRequest
+    ) -> activity.RecordActivityResponse:
+        """Records what a member did, once per key."""
+        return await self._call(self._activity.RecordActivity, request)
 
     # rights.v1.EventService
 

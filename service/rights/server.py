@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from rights import link
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.edge import Edge
 from rights.api.events import EventApi
@@ -81,6 +82,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
             *MemberApi(lanes, registry, reader, operator, members).methods(),
+            *ActivityApi(lanes, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),

@@ -414,4 +414,6 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("activity/"):
+        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
     return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)

@@ -128,6 +128,13 @@ class Posting(NamedTuple):
     origin: str | None = None
 
 
+class Occasion(NamedTuple):
+    """Where something happens that is not an order: what conditions read as order.channel and order.business_line."""
+
+    channel: str = ""
+    business_line: str = ""
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
 
@@ -456,6 +463,14 @@ class ToppedUp:
     principal: Lot
     bonus: Lot | None
     balance: int
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
 
 
 @dataclass(slots=True)
