@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from rights import link
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.budgets import BudgetApi
 from rights.api.coupons import CouponApi
@@ -89,6 +90,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *CouponApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
+            *ActivityApi(lanes, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),

@@ -131,6 +131,13 @@ class Posting(NamedTuple):
     origin: str | None = None
 
 
+class Occasion(NamedTuple):
+    """Where something happens that is not an order: what conditions read as order.channel and order.business_line."""
+
+    channel: str = ""
+    business_line: str = ""
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
@@ -469,6 +476,14 @@ class Transferred:
 
     coupon_id: str
     coupon: Coupon
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
 
 
 @dataclass(slots=True)

@@ -67,8 +67,8 @@ GROUP BY tenant_id, kind, budget_id HAVING sum(amount) <> 0
 
 -- name: measures_equal_usages
 -- What is counted of a member is what the journal counted, day by day or, for a measure over all days (day 0), in
--- sum. Days that have fallen out of their window are gone; only those still there are compared. (A streak, which
--- keeps its last day and length, has no usages.)
+-- sum. Days that have fallen out of their window are gone; only those still there are compared. (Streaks, which keep
+-- their last day and length, are no counts.)
 SELECT format('%s/%s: measure %s of day %s is %s, the journal counted %s', m.tenant_id, m.member_id, m.measure_id,
               m.day, m.amount, coalesce(sum(u.amount), 0))
 FROM rights.measure m

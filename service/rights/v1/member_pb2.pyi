@@ -267,20 +267,22 @@ class Balance(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id", "grant_id")
+    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id", "grant_id", "activity_id")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
     asset: str
     grant_group_id: str
     grant_id: str
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
+    activity_id: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., activity_id: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -320,6 +322,7 @@ class JournalEntry(_message.Message):
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -336,6 +339,7 @@ class JournalEntry(_message.Message):
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
+    KIND_ACTIVITY: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
