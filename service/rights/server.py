@@ -18,6 +18,7 @@ from rights.api.budgets import BudgetApi
 from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
+from rights.api.identities import IdentityApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
@@ -88,6 +89,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
+            *IdentityApi(lanes, reader, operator, members).methods(),
             *CouponApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
             *ActivityApi(lanes, members).methods(),

@@ -26,6 +26,7 @@ class Membership:
     a level of 0 that was never left is not there. tags: tag -> until when, of those that end.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
+    merged_into: the member that this one is now, "" for itself.
     """
 
     counts: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Membership:
     tags: dict[str, int] = field(default_factory=dict)
     version: int = 0
     due_ms: int = NEVER_MS
+    merged_into: str = ""
     is_stale: bool = False
 
     def count(self, measure_id: str, day: int, amount: int) -> None:
@@ -67,6 +69,8 @@ class Membership:
             }
         if self.tags:
             stored["tags"] = self.tags
+        if self.merged_into:
+            stored["merged_into"] = self.merged_into
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -89,4 +93,5 @@ class Membership:
             tags=stored.get("tags", {}),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
+            merged_into=stored.get("merged_into", ""),
         )

@@ -340,7 +340,10 @@ class Sale:
 
 @dataclass(slots=True)
 class Hold:
-    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+    """What a reservation keeps of a wallet until it ends. Part of the wallet.
+
+    made_for: the member it was made for, where that one was merged into the wallet's; else "".
+    """
 
     reservation_id: str
     order_id: str
@@ -348,6 +351,7 @@ class Hold:
     lots: list[Lot]
     coupons: list[str]
     usages: list[Usage]
+    made_for: str = ""
 
 
 @dataclass(slots=True)
@@ -487,12 +491,23 @@ class Recorded:
 
 
 @dataclass(slots=True)
+class Merged:
+    """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
+
+    member_id: str
+    coupon_ids: list[str]
+    lots: int
+    holds: int
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
@@ -503,6 +518,7 @@ class Effects:
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
     other: "Effects | None" = None
+    absorbed: str = ""
 
 
 class InvalidField(Exception):

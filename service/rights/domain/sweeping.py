@@ -24,6 +24,7 @@ class Due:
     settlement_id: str | None
     order_id: str | None
     effects: Effects
+    made_for: str = ""  # the member of the settlement, where that one was merged into this one
 
 
 def sweep(
@@ -34,7 +35,7 @@ def sweep(
         if hold.expires_ms <= now_ms:
             entry_id = new_entry_id()
             _, effects = release(hold, "expired", wallet, used, entry_id, now_ms)
-            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects)
+            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects, hold.made_for)
     for pending in [p for p in wallet.pending if p.available_ms <= now_ms]:
         effects = Effects()
         release_pending([pending], wallet, effects, book, now_ms)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import crediting, refunding, settling, transferring
+from rights.domain import crediting, merging, refunding, settling, transferring
 from rights.domain.book import Asset, Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
@@ -82,6 +82,11 @@ class Command(ABC):
         """The second member, another one than the first."""
         return None
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        """Makes it a command on the member that another one was merged into."""
+        if self.member_id == member_id:
+            self.member_id = merged_into
+
     @property
     def order_id(self) -> str | None:
         """The order the entry belongs to."""
@@ -96,6 +101,11 @@ class Command(ABC):
     def settlement_id(self) -> str | None:
         """The settlement or reservation the entry is about, if it is not one itself."""
         return None
+
+    @property
+    def settlement_member(self) -> str:
+        """The member for whom that settlement was made."""
+        return self.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -131,6 +141,10 @@ class _Ordering(Command):
     @property
     def claims_order(self) -> bool:
         return True
+
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(_Ordering, self).redirect(member_id, merged_into)
+        self.order.member_id = self.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -229,6 +243,10 @@ class _About(Command):
     @property
     def settlement_id(self) -> str | None:
         return self.sale.settlement_id
+
+    @property
+    def settlement_member(self) -> str:
+        return self.sale.order.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -417,6 +435,11 @@ class Transfer(Command):
     def other_member_id(self) -> str | None:
         return self.to_member_id
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(Transfer, self).redirect(member_id, merged_into)
+        if self.to_member_id == member_id:
+            self.to_member_id = merged_into
+
     @property
     def coupon_ids(self) -> list[str]:
         return [self.coupon_id]
@@ -432,6 +455,28 @@ class Transfer(Command):
             situation.entry_id,
             situation.now_ms,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class Merge(Command):
+    """Make another member this one. member_id: the one that stays."""
+
+    kind: ClassVar[str] = "merge"
+
+    from_member_id: str
+
+    @property
+    def other_member_id(self) -> str | None:
+        return self.from_member_id
+
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(Merge, self).redirect(member_id, merged_into)
+        if self.from_member_id == member_id:
+            self.from_member_id = merged_into
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        gone = situation.other or situation.wallet
+        return merging.merge(gone, situation.wallet, situation.book(), situation.now_ms)
 
 
 def _asset(asset_id: str, book: Book) -> Asset:

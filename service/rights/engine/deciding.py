@@ -15,7 +15,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Reserve, Settle, Situation
-from rights.engine.errors import Refused, Unavailable, key_reused
+from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store import rows
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
@@ -64,7 +64,7 @@ class Deciding:
         """
         try:
             return self._replay(command, found) or self._execute(command, found)
-        except (Refused, InvalidField) as error:
+        except (Refused, InvalidField, MovedTo) as error:
             return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
@@ -86,7 +86,8 @@ class Deciding:
                     settlement_id=due.settlement_id,
                     version=rules.find_version(now_ms),
                     effects=due.effects,
-                )
+                ),
+                due.made_for,
             )
         wallet.changed = True  # `due_ms`, at least
 
@@ -107,7 +108,7 @@ class Deciding:
     def _execute(self, command: Command, found: Loaded) -> Outcome:
         envelope = command.envelope
         wallet, other = self._wallet(command, command.member_id), None
-        if command.other_member_id is not None:
+        if command.other_member_id is not None and command.other_member_id != command.member_id:
             other = self._wallet(command, command.other_member_id)
         wallets = [wallet] if other is None else [wallet, other]
         for each in wallets:
@@ -140,7 +141,7 @@ class Deciding:
             request=envelope.request,
             response=command.encode(outcome, entry_id, now_ms),
         )
-        self._record(entry)
+        self._record(entry, command.settlement_member)
         self._by_key[envelope.tenant, envelope.caller, envelope.key] = entry
         if command.claims_order and command.order_id and entry.rejection is None:
             self._orders[envelope.tenant, command.order_id] = entry_id
@@ -168,6 +169,8 @@ class Deciding:
         wallet = self._wallets.get((command.envelope.tenant, member_id))
         if wallet is None:
             raise Refused("MEMBER_NOT_FOUND", f"no member {member_id!r}", {"member_id": member_id})
+        if wallet.membership.merged_into:
+            raise MovedTo(member_id, wallet.membership.merged_into)
         return wallet
 
     def _order_taken(self, command: Command, found: Loaded) -> Rejection | None:
@@ -199,14 +202,17 @@ class Deciding:
             return changed.state
         return found.state or _SETTLED
 
-    def _record(self, entry: Entry) -> None:
-        """Notes an entry, and what it makes of its settlement and of the claim of its order."""
+    def _record(self, entry: Entry, made_for: str = "") -> None:
+        """Notes an entry, and what it makes of its settlement and of the claim of its order.
+
+        made_for: the member of the settlement, where that is another one than the entry's.
+        """
         self.entries.append(entry)
         if entry.effects.settlement is None:
             return
         settlement_id, state = entry.effects.settlement
         self._states[entry.tenant, settlement_id] = StateChange(
-            entry.tenant, entry.member_id, settlement_id, state
+            entry.tenant, made_for or entry.member_id, settlement_id, state
         )
         if state.state in ("cancelled", "expired") and entry.order_id is not None:
             order = (entry.tenant, entry.order_id)

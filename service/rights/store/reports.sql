@@ -96,7 +96,7 @@ GROUP BY 1, 2, 3
 -- The same after the entries before the id $4: a coupon is what the last of them made of it.
 WITH latest AS (
     SELECT DISTINCT ON (member_id, coupon_id) member_id, coupon_id, move
-    FROM rights.coupon_move WHERE tenant_id = $1 AND entry_id < $4
+    FROM rights.person_coupon_move WHERE tenant_id = $1 AND entry_id < $4
     ORDER BY member_id, coupon_id, entry_id DESC
 ), open AS (
     SELECT k.template_id, k.expires_ms, CASE l.move WHEN 'reserve' THEN 'reserved' ELSE 'held' END AS state

@@ -46,6 +46,7 @@ def encode_holds(holds: dict[str, Hold]) -> str:
                 "lots": _lots(hold.lots),
                 "coupons": hold.coupons,
                 "usages": [tuple(usage) for usage in hold.usages],
+                **({"made_for": hold.made_for} if hold.made_for else {}),
             }
             for hold in holds.values()
         }
@@ -128,6 +129,7 @@ def _decode_holds(text: str) -> dict[str, Hold]:
             _decode_lots(hold["lots"]),
             hold["coupons"],
             [Usage(*usage) for usage in hold["usages"]],
+            hold.get("made_for", ""),
         )
         for reservation, hold in orjson.loads(text).items()
     }

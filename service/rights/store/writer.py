@@ -16,7 +16,8 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
+    and the member it was made for.
 
     Without a key: a member who is loaded beside the commands.
     """
@@ -27,6 +28,7 @@ class Key:
     key: str | None
     order: str | None
     settlement: str | None
+    settlement_member: str = ""
 
 
 @dataclass(slots=True)
@@ -166,6 +168,7 @@ class Writer:
             [k.key for k in keys],
             [k.order for k in keys],
             [k.settlement for k in keys],
+            [k.settlement_member or k.member_id for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
@@ -275,6 +278,8 @@ class Writer:
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
+        if refused == (0, 0):
+            await self._move_rows(entries)
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
@@ -290,6 +295,17 @@ class Writer:
                 [second.member_id for _, second in sides],
                 [second.entry_id for _, second in sides],
             )
+
+    async def _move_rows(self, entries: list[Entry]) -> None:
+        """Moves what members have in rows of their own to those they were merged into.
+
+        After everything else, so that what the batch itself gave them comes along.
+        """
+        merged = [e for e in entries if e.effects.absorbed]
+        if merged:
+            gone = [e.effects.absorbed for e in merged]
+            stays = [e.member_id for e in merged]
+            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
 
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
