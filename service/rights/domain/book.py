@@ -249,6 +249,11 @@ class Book:
             self._standing = (paused, now_ms, until, standing)
         return standing
 
+    def limit(self, kind: str, limit_id: str) -> Limit | None:
+        """A budget or quota, if the rulebook has it."""
+        index = self.limit_index.get((kind, limit_id))
+        return self.limits[index] if index is not None else None
+
     def counter(self, name: str, period: int, now_ms: int) -> str:
         """The counter on which a use now counts, of a campaign, "grant/ID" or "asset/ID", per MemberLimit.Period."""
         return f"{name}|{self.periods(now_ms)[period]}"

@@ -96,6 +96,7 @@ async def sweep(
                 deciding.sweep(wallet)
             refused = await _commit(deciding, writer, now_ms)
             assert refused == (0, 0), f"what becomes due only releases, yet {refused} refused"
+            deciding.tell_budgets()
             deciding.tell_swept()
         else:
             await writer.rollback()

@@ -243,9 +243,9 @@ class Deciding:
                 metrics.SWEPT.labels(entry.kind).inc()
 
     def tell_budgets(self) -> None:
-        """Shows what is left of the budgets that the batch used."""
+        """Shows what is left of the budgets that the batch took from, or gave back to."""
         for tenant, used in self._used.items():
-            for change in used.changes.values():
-                if change.limit is not None:
-                    name = f"{change.limit.kind}/{change.limit.id}"
-                    metrics.BUDGET_REMAINING.labels(tenant, name).set(used.left(change.limit))
+            for key, change in used.changes.items():
+                limit = self._rules[tenant].book_at(self._now_ms).limit(*key) or change.limit
+                if limit is not None:
+                    metrics.BUDGET_REMAINING.labels(tenant, "/".join(key)).set(used.left(limit))
