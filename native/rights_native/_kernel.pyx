@@ -182,6 +182,7 @@ cdef struct Campaign:
     int32_t predicate
     int32_t effect
     int32_t budget
+    int32_t pool
     int32_t quota
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
@@ -539,6 +540,7 @@ cdef class Program:
     cdef Span* sets
     cdef int64_t* set_values
     cdef int32_t stage_count, campaign_count, predicate_count, group_count, limit_count, asset_count
+    cdef int32_t cart_var_count
     cdef Key* keys  # by indexed variable, sorted by value
     cdef Span* keys_of  # per line variable
     cdef int32_t* keyed  # predicates, as the keys list them
@@ -644,6 +646,7 @@ cdef class Program:
         self.group_count = plan.group_count
         self.limit_count = plan.limit_count
         self.asset_count = plan.asset_count
+        self.cart_var_count = CART_VAR_COUNT + plan.more_var_count
         self.words = (self.campaign_count + 63) // 64
         self.stages = <Stage*>self._allocate(self.stage_count * sizeof(Stage))
         self.campaigns = <Campaign*>self._allocate(self.campaign_count * sizeof(Campaign))
@@ -691,7 +694,7 @@ cdef class Program:
             to = &self.campaigns[<int>i]
             to.a, to.b, to.c, to.threshold = campaign.a, campaign.b, campaign.c, campaign.threshold
             to.stage, to.predicate, to.effect = campaign.stage, campaign.predicate, campaign.effect
-            to.budget, to.quota = campaign.budget, campaign.quota
+            to.budget, to.pool, to.quota = campaign.budget, campaign.pool, campaign.quota
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
             to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
@@ -764,7 +767,7 @@ cdef class Program:
         cdef int64_t total = 0
         cdef size_t campaigns = self.campaign_count
         cdef bint fits = (
-            len(cart_vars) == CART_VAR_COUNT and len(line_vars) == lines and len(floors) == lines
+            len(cart_vars) == self.cart_var_count and len(line_vars) == lines and len(floors) == lines
             and len(quantities) == lines and len(facts.standing) == self.campaign_count
             and len(facts.remaining) == self.limit_count
         )
@@ -774,12 +777,12 @@ cdef class Program:
         self.tag_count = <int32_t>len(facts.tags)
         reserve(
             &self.facts_arena,
-            16 * 17 + (CART_VAR_COUNT + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
+            16 * 17 + (self.cart_var_count + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
                        + campaigns + self.max_depth * <size_t>lines + self.max_depth) * sizeof(int64_t)
             + 4 * campaigns + self.predicate_count * sizeof(Scope) + self.group_count * sizeof(int32_t)
             + self.max_depth * <size_t>(lines + 1),
         )
-        self.cart_vars = <int64_t*>carve(&self.facts_arena, CART_VAR_COUNT * sizeof(int64_t))
+        self.cart_vars = <int64_t*>carve(&self.facts_arena, self.cart_var_count * sizeof(int64_t))
         self.tags = <int64_t*>carve(&self.facts_arena, self.tag_count * sizeof(int64_t))
         self.line_vars = <int64_t*>carve(&self.facts_arena, LINE_VAR_COUNT * <size_t>lines * sizeof(int64_t))
         self.listed = <int64_t*>carve(&self.facts_arena, lines * sizeof(int64_t))
@@ -797,7 +800,7 @@ cdef class Program:
             &self.facts_arena, self.max_depth * <size_t>(lines + 1) * sizeof(int64_t)
         )
         self.stack_errors = <uint8_t*>carve(&self.facts_arena, self.max_depth * <size_t>(lines + 1))
-        for i in range(CART_VAR_COUNT):
+        for i in range(self.cart_var_count):
             self.cart_vars[i] = cart_vars[i]
         i = 0
         for tag in facts.tags:
@@ -1046,6 +1049,8 @@ cdef class Program:
                         reason = QUOTA_EXHAUSTED
             if reason == 0 and campaign.budget >= 0:
                 self.remaining[campaign.budget] = remaining[campaign.budget]
+            if reason == 0 and campaign.pool >= 0:
+                self.remaining[campaign.pool] = remaining[campaign.pool]
             self.screened[i] = reason
         return 0
 
@@ -1427,12 +1432,11 @@ cdef class Program:
                 for k in range(candidate.count):
                     left += positive(self.amounts[lines[k]] - self.floors[lines[k]])
                 amount[0] = least(discount, left)
-        if campaign.budget >= 0:
-            left = self.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount[0] > 0 and amount[0] > left:
-                shortfall[0] = amount[0] - left
-                amount[0] = 0
-                return BUDGET_EXHAUSTED
+        left = self.money_left(campaign)
+        if amount[0] > 0 and amount[0] > left:
+            shortfall[0] = amount[0] - left
+            amount[0] = 0
+            return BUDGET_EXHAUSTED
         if self.excluded(candidate):
             shortfall[0] = 0
             return EXCLUDED
@@ -1481,6 +1485,8 @@ cdef class Program:
         self.room -= amount
         if campaign.budget >= 0:
             self.used[campaign.budget] += amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] += amount
         if campaign.quota >= 0:
             self.used[campaign.quota] += 1
         for k in range(candidate.group_count):
@@ -1501,6 +1507,8 @@ cdef class Program:
         self.room += amount
         if campaign.budget >= 0:
             self.used[campaign.budget] -= amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] -= amount
         if campaign.quota >= 0:
             self.used[campaign.quota] -= 1
         for k in range(candidate.group_count):
@@ -1569,8 +1577,7 @@ cdef class Program:
         base = most_of_two(base, campaign.threshold)
         if campaign.effect == EVERY:
             base = most_of_two(base, campaign.b)
-        room = least(room, natural_discount(campaign, base, &shortfall))
-        return room > self.remaining[campaign.budget] - self.used[campaign.budget]
+        return least(room, natural_discount(campaign, base, &shortfall)) > self.money_left(campaign)
 
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
@@ -1999,9 +2006,16 @@ cdef class Program:
                 bound = self.fit_wishes(candidate)
             else:
                 bound = least(bound, self.most_wished(candidate))
+        return positive(least(bound, self.money_left(campaign)))
+
+    cdef inline int64_t money_left(self, const Campaign* campaign) noexcept nogil:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        cdef int64_t left = MAX_AMOUNT
         if campaign.budget >= 0:
-            bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
-        return positive(bound)
+            left = self.remaining[campaign.budget] - self.used[campaign.budget]
+        if campaign.pool >= 0:
+            left = least(left, self.remaining[campaign.pool] - self.used[campaign.pool])
+        return left
 
     cdef inline int64_t rest_after(self, int32_t i, bint applied) noexcept nogil:
         """What the rest falls to at a turn; if it is applied, its shares are known."""

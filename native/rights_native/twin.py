@@ -18,7 +18,7 @@ Search order and bounds are the same in the compiled kernel, so that also `nodes
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rights.domain.limits import BPS
+from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.plan import (
     MAX_STACK,
     Basis,
@@ -409,10 +409,9 @@ class _Branch:
             return _Turn(0, [], Reason.QUOTA_EXHAUSTED, 0)
         shares, shortfall = self._shares(candidate)
         amount = sum(shares)
-        if campaign.budget >= 0:
-            left = self.facts.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount > 0 and amount > left:
-                return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
+        left = self._money_left(campaign)
+        if amount > 0 and amount > left:
+            return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
         if any(self.group[g] != FREE for g in campaign.groups):
             # What it would take is kept: a mandatory campaign that fails only for a group matters.
             return _Turn(amount, [], Reason.EXCLUDED, 0)
@@ -465,9 +464,12 @@ class _Branch:
         else:
             quantities = [self.facts.quantities[i] for i in scope]
             bound = min(most_wished(campaign, basis, quantities), sum(self.room(scope)))
-        if campaign.budget >= 0:
-            bound = min(bound, self.facts.remaining[campaign.budget] - self.used[campaign.budget])
-        return max(0, bound)
+        return max(0, min(bound, self._money_left(campaign)))
+
+    def _money_left(self, campaign: CampaignPlan) -> int:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        limits = [i for i in (campaign.budget, campaign.pool) if i >= 0]
+        return min((self.facts.remaining[i] - self.used[i] for i in limits), default=MAX_AMOUNT)
 
     def _is_fixed(self, candidate: _Candidate) -> bool:
         """Whether the basis stays the same through the stage."""
@@ -493,8 +495,9 @@ class _Branch:
     def _book(self, candidate: _Candidate, shares: list[int], sign: int) -> None:
         for i, share in zip(candidate.scope, shares, strict=True):
             self.amounts[i] -= sign * share
-        if candidate.plan.budget >= 0:
-            self.used[candidate.plan.budget] += sign * sum(shares)
+        for limit in (candidate.plan.budget, candidate.plan.pool):
+            if limit >= 0:
+                self.used[limit] += sign * sum(shares)
         if candidate.plan.quota >= 0:
             self.used[candidate.plan.quota] += sign
 
@@ -594,15 +597,14 @@ class _Bound:
         self.rest += sum(self.of_group.values())
 
     def _overdraws(self, j: int) -> bool:
-        """Its budget does not hold what it takes off, however little is left of its lines by then."""
+        """Its budget, or the budget's pool, does not hold what it takes off, however little is left of its lines."""
         plan, scope = self.candidates[j].plan, self.candidates[j].scope
         if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
             return False
-        facts, left = self.branch.facts, self.least[plan.stage]
+        floors, left = self.branch.facts.floors, self.least[plan.stage]
         base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
-        room = sum(max(0, left[i] - facts.floors[i]) for i in scope)
-        least = min(natural_discount(plan, base)[0], room)
-        return least > facts.remaining[plan.budget] - self.branch.used[plan.budget]
+        room = sum(max(0, left[i] - floors[i]) for i in scope)
+        return min(natural_discount(plan, base)[0], room) > self.branch._money_left(plan)
 
     def _go_forth(self) -> list[list[int]]:
         """Per stage, what is left of each line at its end at least, whatever is taken.

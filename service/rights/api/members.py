@@ -10,10 +10,11 @@ from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.notes import note_of
 from rights.api.orders import check_identity, check_member
-from rights.domain import limits
+from rights.domain import limits, measures
+from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Credited, Lot, ToppedUp
-from rights.domain.sweeping import foresee
+from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
+from rights.domain.sweeping import foresee, is_due
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
@@ -86,12 +87,7 @@ class MemberApi:
     """The handlers of the service."""
 
     def __init__(
-        self,
-        registry: Registry,
-        lanes: Lanes,
-        reader: Reader,
-        operator: Operator,
-        members: MemberResolver,
+        self, lanes: Lanes, registry: Registry, reader: Reader, operator: Operator, members: MemberResolver
     ) -> None:
         self._registry = registry
         self._lanes = lanes
@@ -232,10 +228,12 @@ class MemberApi:
         if state is None:
             raise _member_not_found(member_id)
         revision, wallet = state
-        lapsed: set[str] = set()
-        if wallet.due_ms <= now_ms:
-            rules = await self._registry.rules(call.tenant, revision)
-            lapsed = foresee(wallet, rules.book_at(now_ms), Used({}), now_ms)
+        book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
+        lapsed: set[str | None] = set()
+        if book is not None and is_due(wallet, book, now_ms):
+            used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
+            due = foresee(wallet, book, used, now_ms)
+            lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
         used_too = request.include_used_coupons
         listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         coupons = [
@@ -246,7 +244,7 @@ class MemberApi:
             coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
-            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags),
+            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
             balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
@@ -260,6 +258,8 @@ class MemberApi:
                 pb.Debt(asset=asset, origin=origin, units=units)
                 for (asset, origin), units in sorted(wallet.debts.items())
             ],
+            measures=_measures(wallet, book, now_ms) if book is not None else [],
+            tiers=_tiers(wallet, book) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -334,8 +334,12 @@ def _member_not_found(member_id: str) -> ApiError:
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
-def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
-    response = pb.GrantCouponResponse(coupon=answers.coupon(outcome, now_ms), entry_id=entry_id)
+def _granted(outcome: Coupon | Rejection, entry_id: str, now_ms: int) -> bytes:
+    response = pb.GrantCouponResponse(entry_id=entry_id)
+    if isinstance(outcome, Rejection):
+        answers.fill_rejection(response.rejection, outcome, entry_id, now_ms)
+    else:
+        response.coupon.CopyFrom(answers.coupon(outcome, now_ms))
     return response.SerializeToString(deterministic=True)
 
 
@@ -388,6 +392,27 @@ def _pending(wallet: Wallet) -> list[pb.PendingLot]:
     return listed
 
 
+def _measures(wallet: Wallet, book: Book, now_ms: int) -> list[pb.MeasureValue]:
+    if not book.measures:
+        return []
+    values = measures.all_values(book.measures, wallet.membership, measures.local_day(now_ms, book.zone))
+    return [pb.MeasureValue(measure_id=measure_id, value=value) for measure_id, value in values.items()]
+
+
+def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
+    listed = []
+    for ladder in book.ladders.values():
+        standing = wallet.membership.tiers.get(ladder.id)
+        message = pb.TierStanding(ladder_id=ladder.id)
+        if standing is not None:
+            message.level, message.name = standing.level, ladder.name(standing.level)
+            message.since_time.FromMilliseconds(standing.since_ms)
+            if standing.drops_ms != NEVER_MS:
+                message.drop_time.FromMilliseconds(standing.drops_ms)
+        listed.append(message)
+    return listed
+
+
 def _holds(wallet: Wallet) -> list[pb.Hold]:
     return [
         pb.Hold(
@@ -405,6 +430,8 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("group/"):
+        return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     if subject.startswith("grant/"):
         return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
     return pb.Counter(campaign_id=subject, period=period, used=used)

@@ -80,7 +80,11 @@ class SettlementApi:
         book = rules.book_at(at_ms or now_ms)
         budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
         used = Used(budgets)
-        foresee(wallet, rules.book_at(now_ms), used, now_ms)
+        for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
+            for (
+                coupon
+            ) in due.effects.granted:  # it has no id before it is booked, so nothing can be promised of it
+                wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,
             wallet,

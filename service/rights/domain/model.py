@@ -105,8 +105,8 @@ class Pending(NamedTuple):
 class Coupon(NamedTuple):
     """A coupon of a member.
 
-    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
-    that did it, "" while it is held.
+    state: "held", "reserved", "redeemed", "revoked" or "transferred"; redeemed_by: the reservation, settlement,
+    refund or transfer that did it, "" while it is held.
     """
 
     coupon_id: str
@@ -134,6 +134,8 @@ class Posting(NamedTuple):
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
 
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+
     What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
     count from the reservation on.
     """
@@ -155,10 +157,12 @@ class RejectionReason(IntEnum):
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
+    COUPON_NOT_TRANSFERABLE = 75
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
     MEMBER_LIMIT_REACHED = 110
+    GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
@@ -269,7 +273,10 @@ class Explanation(NamedTuple):
 
 @dataclass(slots=True)
 class Priced:
-    """A priced order: all of a receipt but its ids."""
+    """A priced order: all of a receipt but its ids.
+
+    known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    """
 
     version: int
     currency: str
@@ -278,6 +285,7 @@ class Priced:
     redeemed: int
     payable: int
     line_list: list[int]
+    line_discounted: list[int]
     line_payable: list[int]
     adjustments: list[Adjustment]
     redemptions: list[Redemption]
@@ -286,6 +294,8 @@ class Priced:
     decision: Decision
     explanations: list[Explanation]
     kernel_seconds: float  # what the decision took; never part of a receipt
+    known: dict[str, int]
+    measured: dict[str, list[int]]
 
 
 @dataclass(slots=True)
@@ -293,7 +303,8 @@ class Sale:
     """A settlement or reservation read back: what its receipt and its entry say. It never changes.
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
-    is_provisional: it is read from a reservation that was not confirmed by then.
+    is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
+    known, measured: as in Priced.
     """
 
     settlement_id: str
@@ -310,6 +321,9 @@ class Sale:
     gifts: list[Gift]
     usages: list[Usage]
     is_provisional: bool
+    settled_ms: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -450,18 +464,30 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    levels: (ladder, level before, level after) that it changed.
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
     postings: list[Posting] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
+    levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    other: "Effects | None" = None
 
 
 class InvalidField(Exception):

@@ -5,7 +5,7 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import earning, explain, facts, funding, gifts, quoting, spending
+from rights.domain import counting, earning, explain, facts, funding, gifts, knowing, quoting, spending
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
@@ -63,7 +63,8 @@ def price(
     required, refused = _required(order, book, coupons)
     if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
-    request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    known = knowing.known(book, wallet, now_ms)
+    request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
@@ -108,6 +109,7 @@ def price(
         redeemed=sum(r.value for r in redemptions),
         payable=payable,
         line_list=request.amounts,
+        line_discounted=decision.amounts,
         line_payable=left,
         adjustments=adjustments,
         redemptions=redemptions,
@@ -116,6 +118,8 @@ def price(
         decision=decision,
         explanations=why,
         kernel_seconds=kernel_seconds,
+        known=known,
+        measured=counting.measured(request, book) if book.order_measures else {},
     )
 
 
@@ -131,7 +135,8 @@ def _without_quote(
     """What would apply, and which coupons were chosen from, if the order had come without its quote."""
     coupons = facts.choose_coupons(order, wallet, book, now_ms)
     required, _ = _required(order, book, coupons)
-    request = facts.build(order, wallet, book, coupons, required, remaining, standing, now_ms)
+    known = knowing.known(book, wallet, now_ms)
+    request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     return book.program.decide(request, node_budget, True), coupons
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import crediting, refunding, settling
+from rights.domain import crediting, refunding, settling, transferring
 from rights.domain.book import Asset, Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
@@ -26,9 +26,13 @@ from rights.engine.registry import TenantRules
 
 @dataclass(slots=True)
 class Situation:
-    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time."""
+    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time.
+
+    other: the wallet of the command's second member, if it has one.
+    """
 
     wallet: Wallet
+    other: Wallet | None
     rules: TenantRules
     used: Used
     entry_id: str
@@ -61,13 +65,22 @@ class Envelope:
 
 @dataclass(slots=True, kw_only=True)
 class Command(ABC):
-    """One request with an idempotency key, to be executed under the lock of its member."""
+    """One request with an idempotency key, to be executed under the lock of its member.
+
+    What is answered and recorded under the key is the member's. A command that changes the wallet of a second
+    member, too, names it as `other_member_id`: both are locked, and `Effects.other` is the second one's part.
+    """
 
     kind: ClassVar[str]
 
     envelope: Envelope
     member_id: str
     encode: Encode
+
+    @property
+    def other_member_id(self) -> str | None:
+        """The second member, another one than the first."""
+        return None
 
     @property
     def order_id(self) -> str | None:
@@ -380,7 +393,44 @@ class Grant(Command):
                 "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
             )
         return crediting.grant(
-            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet, book
+            template,
+            f"c{situation.entry_id}",
+            starts_ms,
+            self.expires_ms,
+            situation.wallet,
+            book,
+            situation.used,
+            situation.now_ms,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer(Command):
+    """Hand a coupon over to another member."""
+
+    kind: ClassVar[str] = "transfer"
+
+    coupon_id: str
+    to_member_id: str
+
+    @property
+    def other_member_id(self) -> str | None:
+        return self.to_member_id
+
+    @property
+    def coupon_ids(self) -> list[str]:
+        return [self.coupon_id]
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        assert situation.other is not None, "both members are loaded"
+        return transferring.transfer(
+            self.coupon_id,
+            situation.wallet,
+            situation.other,
+            situation.book(),
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
         )
 
 
