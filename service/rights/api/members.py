@@ -15,7 +15,6 @@ from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.sweeping import foresee, is_due
-from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -87,7 +86,12 @@ class MemberApi:
     """The handlers of the service."""
 
     def __init__(
-        self, lanes: Lanes, registry: Registry, reader: Reader, operator: Operator, members: MemberResolver
+        self,
+        registry: Registry,
+        lanes: Lanes,
+        reader: Reader,
+        operator: Operator,
+        members: MemberResolver,
     ) -> None:
         self._registry = registry
         self._lanes = lanes
@@ -229,11 +233,10 @@ class MemberApi:
             raise _member_not_found(member_id)
         revision, wallet = state
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
-        lapsed: set[str | None] = set()
+        due = []
         if book is not None and is_due(wallet, book, now_ms):
-            used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
-            due = foresee(wallet, book, used, now_ms)
-            lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
+            due = foresee(wallet, book, await self._reader.used(call.tenant), now_ms)
+        lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
         used_too = request.include_used_coupons
         listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         coupons = [

@@ -17,7 +17,6 @@ from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
 from rights.domain.sweeping import foresee
-from rights.domain.used import Used
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -78,12 +77,9 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
+        used = await self._reader.used(call.tenant)
         for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
-            for (
-                coupon
-            ) in due.effects.granted:  # it has no id before it is booked, so nothing can be promised of it
+            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
                 wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,

@@ -15,7 +15,6 @@ from rights.domain.book import Book
 from rights.domain.model import Order, Rejection
 from rights.domain.pricing import price
 from rights.domain.sweeping import foresee
-from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.drafts import Drafts
@@ -60,7 +59,7 @@ class SimulationApi:
             wallet = hypothetical_wallet(request.hypothetical, call.tenant, book, at_ms)
             order.member_id = wallet.member_id
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
-        used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
+        used = await self._reader.used(call.tenant)
         foresee(wallet, book, used, at_ms)
         outcome = price(
             order,

@@ -49,12 +49,16 @@ class Share(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A budget (minor units) or quota (uses). alerts: (basis points, amount) from which on it is told as low."""
+    """A 'budget' or 'pool' (minor units) or 'quota' (uses), with the rulebook's cap.
+
+    alerts: shares of the cap in basis points from which on it is told as low; pool: the one that a budget is of, or "".
+    """
 
     kind: str
     id: str
     cap: int
-    alerts: tuple[tuple[int, int], ...] = ()
+    alerts: tuple[int, ...] = ()
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +226,11 @@ class Book:
         self._known = known_ids(rulebook)
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [_limit("budget", b.id, b.cap_minor, b.alert_bps) for b in rulebook.budgets]
-        self.limits += [_limit("quota", q.id, q.cap, q.alert_bps) for q in rulebook.quotas]
+        self.limits = [
+            Limit("budget", b.id, b.cap_minor, tuple(b.alert_bps), b.pool_id) for b in rulebook.budgets
+        ]
+        self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
+        self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
@@ -258,6 +265,11 @@ class Book:
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
 
+    def limit(self, kind: str, limit_id: str) -> Limit | None:
+        """A limit by its name; None: the rulebook has no such one."""
+        index = self.limit_index.get((kind, limit_id))
+        return None if index is None else self.limits[index]
+
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
         """Per campaign 0, or the Reason for which it is closed to everyone now."""
         seen, since, until, standing = self._standing
@@ -267,11 +279,6 @@ class Book:
             until = min((t for t in changes if t > now_ms), default=NEVER_MS)
             self._standing = (paused, now_ms, until, standing)
         return standing
-
-    def limit(self, kind: str, limit_id: str) -> Limit | None:
-        """A budget or quota, if the rulebook has it."""
-        index = self.limit_index.get((kind, limit_id))
-        return self.limits[index] if index is not None else None
 
     def counter(self, name: str, period: int, now_ms: int) -> str:
         """The counter on which a use now counts, of a campaign, "grant/ID" or "asset/ID", per MemberLimit.Period."""
@@ -404,6 +411,7 @@ class Book:
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
         multiplier = effect is Effect.MULTIPLIER
+        budget = self.limit("budget", campaign.budget_id)
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
@@ -419,6 +427,7 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            pool=self.limit_index.get(("pool", budget.pool), -1) if budget is not None else -1,
             **_shape(campaign),
         )
 
@@ -545,8 +554,3 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
         return "platform"
     return ""
-
-
-def _limit(kind: str, limit_id: str, cap: int, alert_bps: Iterable[int]) -> Limit:
-    # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
-    return Limit(kind, limit_id, cap, tuple((bps, max(1, -(-cap * bps // BPS))) for bps in alert_bps))

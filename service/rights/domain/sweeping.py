@@ -52,16 +52,6 @@ def sweep(
     wallet.due_ms = wallet.next_due_ms()
 
 
-def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
-    """Whether `sweep` has something to do."""
-    return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
-
-
-def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
-    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked."""
-    return list(sweep(wallet, book, used, lambda: "", now_ms)) if is_due(wallet, book, now_ms) else []
-
-
 def _follow(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
@@ -76,6 +66,16 @@ def _follow(
         ]
         gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
         yield Due(entry_id, "tier", None, None, effects)
+
+
+def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
+    """Whether anything is to be done for a member before the next operation."""
+    return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
+
+
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked."""
+    return list(sweep(wallet, book, used, lambda: "", now_ms)) if is_due(wallet, book, now_ms) else []
 
 
 def release_pending(

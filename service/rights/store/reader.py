@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from rights.domain.model import Coupon, Posting, State, Usage
+from rights.domain.used import LimitState, Used
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
@@ -36,16 +37,6 @@ class StoredRulebook(NamedTuple):
     publisher: str
     published_at: datetime
     rulebook: rulebook_pb2.Rulebook
-
-
-class BudgetState(NamedTuple):
-    """A budget or quota."""
-
-    kind: str
-    id: str
-    cap: int
-    used: int
-    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +139,14 @@ class Reader:
             StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in found
         ]
 
-    async def budgets(self, tenant: str) -> list[BudgetState]:
-        """All budgets and quotas of a tenant."""
-        return [BudgetState(*row) for row in await self._pool.fetch(SQL["budget_amounts"], tenant)]
+    async def limits(self, tenant: str) -> list[LimitState]:
+        """All budgets, quotas and pools of a tenant."""
+        return [LimitState(*row) for row in await self._pool.fetch(SQL["limit_states"], tenant)]
+
+    async def used(self, tenant: str) -> Used:
+        """What is taken of them, to decide on without a lock."""
+        states = await self.limits(tenant)
+        return Used({(s.kind, s.id): s.taken for s in states}, {(s.kind, s.id): s.moved for s in states})
 
     # Members
 
