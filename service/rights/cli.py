@@ -247,6 +247,10 @@ def replay(
     Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
     points spent then. Budgets and quotas start with the caps of that rulebook, and with what was moved between
     budgets by now, and are used up in order. What was settled under that very rulebook keeps its outcome.
+
+    Three things are not as they would be: refunds and reversals give nothing back to budgets, quotas and member
+    limits, so that these run out sooner; "as many points as possible" spends at most what was spent then, however
+    much the wallet held; orders that were refused then stay out, even if the other rulebook would settle them.
     """
     from rights import cli_replay
     from rights.replay.run import ReplayError, run

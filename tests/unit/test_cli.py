@@ -136,6 +136,16 @@ def test_amounts_and_times_for_people() -> None:
     assert when(Timestamp(seconds=1_794_326_400)) == "2026-11-10 16:00:00Z"
 
 
+def test_the_help_of_a_replay_says_what_is_not_as_it_would_be() -> None:
+    told = " ".join(run("replay", "--help").output.replace("│", " ").split())
+    for limit in (
+        "refunds and reversals give nothing back to budgets",
+        "spends at most what was spent then",
+        "orders that were refused then stay out",
+    ):
+        assert limit in told
+
+
 def test_a_replay_needs_a_version_or_a_rulebook_without_mistakes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -15,7 +15,6 @@ from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.sweeping import foresee, is_due
-from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -223,10 +222,10 @@ class MemberApi:
         revision, wallet = state
         member_id = wallet.member_id  # whom the one named was merged into
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
-        lapsed: set[str] = set()
-        if book is not None:
-            used = await self._reader.used(call.tenant) if is_due(wallet, book, now_ms) else Used({})
-            lapsed = foresee(wallet, book, used, now_ms)
+        due = []
+        if book is not None and is_due(wallet, book, now_ms):
+            due = foresee(wallet, book, await self._reader.used(call.tenant), now_ms)
+        lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
         used_too = request.include_used_coupons
         listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         coupons = [

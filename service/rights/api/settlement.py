@@ -78,7 +78,9 @@ class SettlementApi:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
         used = await self._reader.used(call.tenant)
-        foresee(wallet, rules.book_at(now_ms), used, now_ms)
+        for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
+            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
+                wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,
             wallet,

@@ -74,15 +74,9 @@ def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
     return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
 
 
-def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> set[str]:
-    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked.
-
-    Answers the reservations that lapse.
-    """
-    if not is_due(wallet, book, now_ms):
-        return set()
-    due = list(sweep(wallet, book, used, lambda: "", now_ms))
-    return {each.settlement_id for each in due if each.kind == "lapse" and each.settlement_id is not None}
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked."""
+    return list(sweep(wallet, book, used, lambda: "", now_ms)) if is_due(wallet, book, now_ms) else []
 
 
 def release_pending(

@@ -101,6 +101,7 @@ async def sweep(
             if refused != (0, 0):  # what a level gives may have a quota, and another process was faster
                 metrics.DATABASE_RETRIES.labels("budget").inc()
                 return []
+            deciding.tell_budgets()
             deciding.tell_swept()
         else:
             await writer.rollback()

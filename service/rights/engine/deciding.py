@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rights import metrics
-from rights.domain import following, sweeping
+from rights.domain import sweeping
 from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -71,7 +71,7 @@ class Deciding:
         """Does what is due for a member, each as an entry without a key."""
         now_ms = self._now_ms
         rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
-        if wallet.due_ms > now_ms and not following.is_behind(wallet, rules.book_at(now_ms), now_ms):
+        if not sweeping.is_due(wallet, rules.book_at(now_ms), now_ms):
             return
         for due in sweeping.sweep(
             wallet, rules.book_at(now_ms), used, lambda: clock.entry_id(now_ms), now_ms
@@ -273,12 +273,12 @@ class Deciding:
                 metrics.SWEPT.labels(entry.kind).inc()
 
     def tell_budgets(self) -> None:
-        """Shows what is left of the budgets that the batch used."""
+        """Shows what is left of the budgets that the batch took from, or gave back to."""
         for tenant, used in self._used.items():
-            for change in used.changes.values():
-                if change.limit is not None:
-                    name = f"{change.limit.kind}/{change.limit.id}"
-                    metrics.BUDGET_REMAINING.labels(tenant, name).set(used.left(change.limit))
+            for key, change in used.changes.items():
+                limit = self._rules[tenant].book_at(self._now_ms).limit(*key) or change.limit
+                if limit is not None:
+                    metrics.BUDGET_REMAINING.labels(tenant, "/".join(key)).set(used.left(limit))
 
 
 def _facts(wallet: Wallet, outcome: Any, now_ms: int) -> rows.Facts | None:
