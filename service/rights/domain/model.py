@@ -149,6 +149,9 @@ class RejectionReason(IntEnum):
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
+    CODE_ALREADY_USED = 42
+    CODE_REVOKED = 44
+    CODE_EXPIRED = 46
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
@@ -462,6 +465,7 @@ class Effects:
 
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    code: the hash of the code that it redeems, None: none.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
@@ -470,6 +474,7 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    code: bytes | None = None
     other: "Effects | None" = None
 
 

@@ -293,6 +293,7 @@ class JournalEntry(_message.Message):
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -308,6 +309,7 @@ class JournalEntry(_message.Message):
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
+    KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
