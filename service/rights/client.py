@@ -17,7 +17,9 @@ from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from rights.v1 import coupon_pb2 as coupon
@@ -174,6 +176,27 @@ class RightsClient:
         """Full jitter on a doubling pause; never shorter than the service asks for."""
         pause = random.uniform(0, self._backoff_seconds * 2**attempt)
         await asyncio.sleep(max(pause, failure.retry_after_seconds))
+
+    async def call(self, method: MethodDescriptor, request: Message) -> Message:
+        """Any RPC of the contract by its descriptor. A streamed answer is merged into one, as protobuf merges."""
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        answer = GetMessageClass(method.output_type)
+        how: dict[str, Any] = {
+            "request_serializer": type(request).SerializeToString,
+            "response_deserializer": answer.FromString,
+        }
+        if not method.server_streaming:
+            unary: Any = self._channel.unary_unary(path, **how)
+            return await self._call(unary, request)
+        stream: Any = self._channel.unary_stream(path, **how)
+
+        async def collected(request: Message, **options: Any) -> Message:
+            merged = answer()
+            async for part in stream(request, **options):
+                merged.MergeFrom(part)
+            return merged
+
+        return await self._call(collected, request)
 
     # rights.v1.SettlementService
 

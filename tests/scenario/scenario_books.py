@@ -18,6 +18,7 @@ def book(
     budgets: dict[str, int] | None = None,
     quotas: dict[str, int] | None = None,
     name: str = "scenario",
+    **lists: Any,
 ) -> rulebook_pb2.Rulebook:
     """A rulebook whose stages are `item` and, parallel on what that leaves, `shop` and `platform`."""
     after_item = {"basis": rulebook_pb2.Stage.BASIS_AFTER_STAGE, "after_stage_id": "item"}
@@ -40,6 +41,7 @@ def book(
         grant_groups=[rulebook_pb2.GrantGroup(**group) for group in groups],
         budgets=[rulebook_pb2.Budget(id=key, cap_minor=cap) for key, cap in (budgets or {}).items()],
         quotas=[rulebook_pb2.Quota(id=key, cap=cap) for key, cap in (quotas or {}).items()],
+        **lists,
     )
 
 

@@ -42,13 +42,13 @@ campaigns {
   funding { party: PARTY_PLATFORM share_bps: 10000 }
 }
 campaigns { id: "double" points_multiplier { asset: "points" multiplier_bps: 20000 } }
-coupon_templates { id: "t1" title: "Coupon" valid_seconds: 86400 valid_until { seconds: 3000 } }
+coupon_templates { id: "t1" title: "Coupon" program_id: "p1" valid_seconds: 86400 valid_until { seconds: 3000 } }
 coupon_templates {
   id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT transferable: true grant_group_id: "event"
 }
 grant_groups { id: "event" member_limit { max_uses: 2 period: PERIOD_MONTH } }
 assets {
-  id: "points" title: "Points" issuer: "platform" expire_days: 365
+  id: "points" title: "Points" program_id: "p1" issuer: "platform" expire_days: 365
   earn { units: 1 per_minor: 2000 when: "line.amount > 0" max_units_per_order: 10 }
   redeem {
     units: 100 value_minor: 100 min_balance: 1000 max_share_bps: 5000
@@ -79,6 +79,7 @@ assets {
     units: 10 value_minor: 10 max_share_bps: 5000 funding { party: PARTY_PLATFORM share_bps: 10000 }
   }
 }
+programs { id: "p1" title: "Points club" issuer: "issuer/T/Card" } programs { id: "p2" issuer: "platform" }
 tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
 budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id: "b2" }
 quotas { id: "q1" cap: 100 } quotas { id: "q2" }
@@ -229,6 +230,12 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("coupon_templates[1].id", "t1", "", "already used by coupon_templates[0]"),
     ("assets[1].id", "points", "", "already used by assets[0]"),
     ("budgets[1].id", "b1", "", "already used by budgets[0]"),
+    ("programs[1].id", "p1", "", "already used by programs[0]"),
+    ("programs[1].issuer", "", "", "is required: platform, merchant/ID"),
+    ("programs[1].issuer", "brand/", "", "'brand/' is not a party"),
+    ("programs[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("assets[0].program_id", "p9", "", "'p9' is not a program of this rulebook; there are: p1, p2"),
+    ("coupon_templates[0].program_id", "p9", "", "'p9' is not a program of this rulebook; there are: p1"),
     ("quotas[1].id", "q1", "", "already used by quotas[0]"),
     ("assets[1].id", "usd", "", "'usd' is a currency code"),
     # stages
@@ -513,6 +520,7 @@ COUNTS: list[tuple[str, int, Callable[[int], Any]]] = [
     ("stages", 32, lambda i: pb.Stage(id=f"s{i}", basis=pb.Stage.BASIS_LIST)),
     ("coupon_templates", 10_000, lambda i: pb.CouponTemplate(id=f"t{i}")),
     ("assets", 64, lambda i: pb.Asset(id=f"asset{i}", issuer="platform")),
+    ("programs", 1_000, lambda i: pb.Program(id=f"p{i}", issuer="platform")),
     ("tiers", 100, lambda i: pb.Tier(level=i, name="x")),
     ("budgets", 10_000, lambda i: pb.Budget(id=f"b{i}")),
     ("quotas", 10_000, lambda i: pb.Quota(id=f"q{i}")),

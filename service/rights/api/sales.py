@@ -50,7 +50,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt) -> Sale:
     """The settlement for the domain. `receipt`: its last; that of a confirmed reservation is Confirm's."""
     order = to_order(request_of(stored), Mistakes())  # its fields were checked when it was booked
     order.member_id = stored.member_id
-    tier, tags = stored.facts or (0, [])
+    tier, tags, known, measured = stored.facts or (0, [], {}, {})
     return Sale(
         settlement_id=stored.settlement_id,
         order_id=stored.order_id,
@@ -66,6 +66,9 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt) -> Sale:
         gifts=[_gift(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
+        settled_ms=receipt.settle_time.ToMilliseconds(),
+        known=known,
+        measured=measured,
     )
 
 

@@ -150,6 +150,15 @@ def money(sale: Sale, kept: Kept) -> dict[str, int]:
     return funding.money_legs(lines, sum(kept.payable), given)
 
 
+def discounted(kept: Kept) -> list[int]:
+    """Per line, what is left after discounts, before points and stored value."""
+    amounts = list(kept.payable)
+    for shares in kept.redemptions:
+        for i, payers in shares.items():
+            amounts[i] += sum(payers.values())
+    return amounts
+
+
 def paid_by(shares: Shares) -> Payers:
     """What each party pays over all lines."""
     return funding.total(shares.values())
@@ -282,7 +291,7 @@ def _priced_again(
         if adjustment.coupon_id:
             coupons[campaign.index] = Coupon(adjustment.coupon_id, campaign.template_id, 0, NEVER_MS)
     remaining = [MAX_AMOUNT] * len(book.limits)
-    request = facts.build(order, then, book, coupons, [], remaining, bytes(standing), 0)
+    request = facts.build(order, then, book, coupons, [], remaining, bytes(standing), sale.known, 0)
     decision = book.program.decide(request, node_budget, False)
     return {
         book.campaigns[index].id: {lines[i]: part for i, part in allocations}
@@ -295,10 +304,6 @@ def _earned(sale: Sale, earning: Earning, after: Kept, book: Book) -> int:
     rule = book.assets[earning.lot.asset].earn
     assert rule is not None
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
-    discounted = list(after.payable)
-    for shares in after.redemptions:
-        for i, payers in shares.items():
-            discounted[i] += sum(payers.values())
-    amounts = basis(rule, listed, discounted, after.payable)
+    amounts = basis(rule, listed, discounted(after), after.payable)
     base = sum(amounts[i] for i in earning.lines)
     return rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1]

@@ -34,16 +34,19 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points, at this price.
+    """What a quote promised: exactly these discounts, coupons, points and gifts, at this price; see domain.quoting.
 
-    `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
+    `multipliers` are the campaigns that multiplied points; each must apply again if its points were promised.
     """
 
     version: int
+    expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
-    spends: dict[str, int]
+    spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
+    earned: dict[str, int]  # asset -> units
+    gifts: list[str]  # ids of grant rules
 
 
 @dataclass(slots=True)
@@ -130,6 +133,8 @@ class Posting(NamedTuple):
 
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
 
     What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
     count from the reservation on.
@@ -271,7 +276,10 @@ class Explanation(NamedTuple):
 
 @dataclass(slots=True)
 class Priced:
-    """A priced order: all of a receipt but its ids."""
+    """A priced order: all of a receipt but its ids.
+
+    known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    """
 
     version: int
     currency: str
@@ -280,6 +288,7 @@ class Priced:
     redeemed: int
     payable: int
     line_list: list[int]
+    line_discounted: list[int]
     line_payable: list[int]
     adjustments: list[Adjustment]
     redemptions: list[Redemption]
@@ -288,6 +297,8 @@ class Priced:
     decision: Decision
     explanations: list[Explanation]
     kernel_seconds: float  # what the decision took; never part of a receipt
+    known: dict[str, int]
+    measured: dict[str, list[int]]
 
 
 @dataclass(slots=True)
@@ -295,7 +306,8 @@ class Sale:
     """A settlement or reservation read back: what its receipt and its entry say. It never changes.
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
-    is_provisional: it is read from a reservation that was not confirmed by then.
+    is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
+    known, measured: as in Priced.
     """
 
     settlement_id: str
@@ -312,6 +324,9 @@ class Sale:
     gifts: list[Gift]
     usages: list[Usage]
     is_provisional: bool
+    settled_ms: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -463,6 +478,7 @@ class Transferred:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
+    levels: (ladder, level before, level after) that it changed.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     code: the hash of the code that it redeems, None: none.
@@ -473,6 +489,7 @@ class Effects:
     usages: list[Usage] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
+    levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
     code: bytes | None = None
     other: "Effects | None" = None
@@ -486,6 +503,16 @@ class InvalidField(Exception):
         self.field = field
         self.message = message
         self.reason = reason
+
+
+class SearchEnded(InvalidField):
+    """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
+
+    def __init__(self, required: int) -> None:
+        message = (
+            f"the search ended before it was found out whether the {required} campaigns required can apply"
+        )
+        super().__init__("selection", message, reason="SEARCH_ENDED")
 
 
 Allocate = Callable[[int, list[int], list[int]], list[int]]

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import funding, grant_groups, kept, ledger
+from rights.domain import counting, funding, grant_groups, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -68,6 +68,7 @@ def refund(
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
     for usage in _released(sale, before, after, outcome, book):
         ledger.book_usage(wallet, used, effects, usage, None)
+    counting.count_kept(wallet, effects, book, sale, before, after)
     assets = {shift.name for shift in outcome.redemptions}
     ledger.moved(wallet, effects, book, assets, now_ms)
     final = "reversed" if reversal else "refunded" if after.nothing else "settled"

@@ -102,7 +102,9 @@ async def sweep(
             for wallet in loaded.wallets.values():
                 deciding.sweep(wallet)
             refused = await _commit(deciding, writer, now_ms)
-            assert refused == (0, 0), f"what becomes due only releases, yet {refused} refused"
+            if refused != (0, 0):  # what a level gives may have a quota, and another process was faster
+                metrics.DATABASE_RETRIES.labels("budget").inc()
+                return []
             deciding.tell_swept()
         else:
             await writer.rollback()

@@ -120,7 +120,7 @@ class Command(ABC):
 
 @dataclass(slots=True, kw_only=True)
 class _Ordering(Command):
-    """Prices an order and claims it. `quote_refusal` is set when the quote token given is no good."""
+    """Prices an order and claims it. `quote_refusal` is set when the quote token given is not one for it."""
 
     order: Order
     order_ref: str
@@ -152,6 +152,14 @@ class _Ordering(Command):
         how = "reserved" if is_held else "settled"
         return Rejection(reason, self.order_ref, f"order {self.order_ref} is {how} as {claimed_by}")
 
+    def _refuse_quote(self, now_ms: int) -> Rejection | None:
+        """Why the quote token that came with it is no good, if that is so. Its time ends as the decision sees it."""
+        pin = self.order.pin
+        if pin is not None and pin.expires_ms <= now_ms:
+            message = "its time is over; quote again"
+            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", message)
+        return self.quote_refusal
+
     def version(self, situation: Situation) -> int:
         pin = self.order.pin
         return pin.version if pin is not None else situation.rules.version_at(situation.now_ms)
@@ -168,8 +176,9 @@ class Settle(_Ordering):
     kind: ClassVar[str] = "settle"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.quote_refusal is not None:
-            return self.quote_refusal, Effects()
+        refused = self._refuse_quote(situation.now_ms)
+        if refused is not None:
+            return refused, Effects()
         return settling.settle(
             self.order,
             situation.wallet,
@@ -188,18 +197,22 @@ class Reserve(_Ordering):
 
     kind: ClassVar[str] = "reserve"
 
-    ttl_ms: int
+    ttl_seconds: int
+    max_ttl_seconds: int
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.ttl_seconds > self.max_ttl_seconds:
+            raise InvalidField("ttl_seconds", f"{self.ttl_seconds} is outside 0..{self.max_ttl_seconds}")
         # By precedence: however good the quote is, there may be one reservation too many.
-        refused = settling.refuse_another(situation.wallet, self.max_holds) or self.quote_refusal
+        refused = settling.refuse_another(situation.wallet, self.max_holds)
+        refused = refused or self._refuse_quote(situation.now_ms)
         if refused is not None:
             return refused, Effects()
         return settling.reserve(
             self.order,
             self.order_ref,
-            self.ttl_ms,
+            self.ttl_seconds * 1000,
             situation.wallet,
             self._book(situation),
             situation.used,

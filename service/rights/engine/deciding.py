@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rights import metrics
-from rights.domain import sweeping
+from rights.domain import following, sweeping
 from rights.domain.codes import Codes
-from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, State
+from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Reserve, Settle, Situation
 from rights.engine.errors import Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
+from rights.store import rows
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
 _NO_CODES = Codes(0)  # where no command tries one
@@ -72,14 +73,14 @@ class Deciding:
         try:
             return self._replay(command, found) or self._execute(command, found)
         except (Refused, InvalidField) as error:
-            return Outcome(error)
+            return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
         """Does what is due for a member, each as an entry without a key."""
-        if wallet.due_ms > self._now_ms:
-            return
-        rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
         now_ms = self._now_ms
+        rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
+        if wallet.due_ms > now_ms and not following.is_behind(wallet, rules.book_at(now_ms), now_ms):
+            return
         for due in sweeping.sweep(
             wallet, rules.book_at(now_ms), used, lambda: clock.entry_id(now_ms), now_ms
         ):
@@ -144,7 +145,7 @@ class Deciding:
             version=version,
             rejection=outcome.reason.name if isinstance(outcome, Rejection) else None,
             effects=effects,
-            facts=(wallet.tier, wallet.tags) if isinstance(outcome, Priced | Reserved) else None,
+            facts=_facts(wallet, outcome, now_ms),
             request=envelope.request,
             response=command.encode(outcome, entry_id, now_ms),
         )
@@ -286,3 +287,11 @@ class Deciding:
                 if change.limit is not None:
                     name = f"{change.limit.kind}/{change.limit.id}"
                     metrics.BUDGET_REMAINING.labels(tenant, name).set(used.left(change.limit))
+
+
+def _facts(wallet: Wallet, outcome: Any, now_ms: int) -> rows.Facts | None:
+    """What a priced order was decided on, besides itself; None for anything else."""
+    priced = outcome.priced if isinstance(outcome, Reserved) else outcome
+    if not isinstance(priced, Priced):
+        return None
+    return wallet.tier, wallet.tags_at(now_ms), priced.known, priced.measured

@@ -46,13 +46,24 @@ FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
       SELECT tenant_id, replace(kind, 'held_', ''), id, CASE WHEN kind LIKE 'held%' THEN 0 ELSE -amount END,
              CASE WHEN kind LIKE 'held%' THEN -amount ELSE 0 END
-      FROM rights.usage WHERE kind <> 'counter') AS moved
+      FROM rights.usage WHERE kind NOT IN ('counter', 'measure')) AS moved
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
 -- No budget and no quota is exceeded: used + held <= cap.
 SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap)
 FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap
+
+-- name: measures_equal_usages
+-- What is counted of a member is what the journal counted, day by day or, for a measure over all days (day 0), in
+-- sum. Days that have fallen out of their window are gone; only those still there are compared. (A streak, which
+-- keeps its last day and length, has no usages.)
+SELECT format('%s/%s: measure %s of day %s is %s, the journal counted %s', m.tenant_id, m.member_id, m.measure_id,
+              m.day, m.amount, coalesce(sum(u.amount), 0))
+FROM rights.measure m
+LEFT JOIN rights.usage u ON u.tenant_id = m.tenant_id AND u.member_id = m.member_id AND u.kind = 'measure'
+     AND split_part(u.id, '|', 1) = m.measure_id AND (m.day = 0 OR split_part(u.id, '|', 2)::int = m.day)
+GROUP BY m.tenant_id, m.member_id, m.measure_id, m.day, m.amount HAVING m.amount <> coalesce(sum(u.amount), 0)
 
 -- name: counters_equal_usages
 -- How often a member has used a limited campaign is what the journal counted. Counters of past days,
@@ -188,7 +199,7 @@ FROM rights.journal j LEFT JOIN rights.claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
 LEFT JOIN rights.entry_pair p
   ON p.tenant_id = j.tenant_id AND p.other_member_id = j.member_id AND p.other_entry_id = j.entry_id
-WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
       ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
 -- name: orders_have_one_settlement
@@ -279,13 +290,15 @@ LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
 WHERE pending <> earned OR pending <> 0 AND s.state <> 'settled'
 
 -- name: due_is_the_soonest
--- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
+-- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold, pending point or change of
+-- the membership.
 SELECT format('%s/%s: due at %s, but the soonest is %s', m.tenant_id, m.member_id, coalesce(m.due_ms::text, 'never'),
               coalesce(soonest::text, 'never'))
 FROM rights.member m, LATERAL (SELECT min(at) AS soonest FROM (
     SELECT (l.value ->> 2)::bigint AS at FROM jsonb_array_elements(m.lots) l
     UNION ALL SELECT (h.value ->> 'expires_ms')::bigint FROM jsonb_each(m.holds) h
-    UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p) AS all_of_it) AS due
+    UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p
+    UNION ALL SELECT (m.membership ->> 'due_ms')::bigint) AS all_of_it) AS due
 WHERE m.due_ms IS DISTINCT FROM soonest
 
 -- name: refusals_book_nothing

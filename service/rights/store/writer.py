@@ -83,7 +83,7 @@ class Entry:
     version: int
     rejection: str | None = None
     effects: Effects
-    facts: tuple[int, list[str]] | None = None
+    facts: rows.Facts | None = None
     request: bytes = b""
     response: bytes = b""
     other_side_of: "Entry | None" = None
@@ -184,9 +184,9 @@ class Writer:
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
-                members[tenant, member_id] = row[3:11]
+                members[tenant, member_id] = row[3:12]
                 continue
-            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[11:]
+            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[12:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
@@ -248,7 +248,7 @@ class Writer:
             [rows.encode([*map(tuple, e.effects.postings)]) for e in entries],
             [rows.encode([*map(tuple, e.effects.usages)]) for e in entries],
             [rows.encode(e.effects.moves) for e in entries],
-            [None if e.facts is None else rows.encode(e.facts) for e in entries],
+            [None if e.facts is None else rows.encode_facts(e.facts) for e in entries],
             [e.request for e in entries],
             [e.response for e in entries],
             [tenant for tenant, _ in claims.freed],
@@ -264,6 +264,7 @@ class Writer:
             [rows.encode_holds(w.holds) for w in wallets],
             [rows.encode_pending(w.pending) for w in wallets],
             [rows.encode_debts(w.debts) for w in wallets],
+            [rows.encode_membership(w.membership) for w in wallets],
             [rows.nullable(w.due_ms) for w in wallets],
             [e.tenant for e, _ in granted],
             [e.member_id for e, _ in granted],

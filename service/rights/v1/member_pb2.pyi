@@ -171,7 +171,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,8 @@ class GetWalletResponse(_message.Message):
     PENDING_LOTS_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     DEBTS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -190,7 +192,31 @@ class GetWalletResponse(_message.Message):
     pending_lots: _containers.RepeatedCompositeFieldContainer[PendingLot]
     holds: _containers.RepeatedCompositeFieldContainer[Hold]
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ...) -> None: ...
+    measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
+    tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ...) -> None: ...
+
+class MeasureValue(_message.Message):
+    __slots__ = ("measure_id", "value")
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    value: int
+    def __init__(self, measure_id: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+
+class TierStanding(_message.Message):
+    __slots__ = ("ladder_id", "level", "name", "since_time", "drop_time")
+    LADDER_ID_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DROP_TIME_FIELD_NUMBER: _ClassVar[int]
+    ladder_id: str
+    level: int
+    name: str
+    since_time: _timestamp_pb2.Timestamp
+    drop_time: _timestamp_pb2.Timestamp
+    def __init__(self, ladder_id: _Optional[str] = ..., level: _Optional[int] = ..., name: _Optional[str] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., drop_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PendingLot(_message.Message):
     __slots__ = ("lot", "settlement_id", "available_time")
@@ -292,6 +318,7 @@ class JournalEntry(_message.Message):
         KIND_RELEASE: _ClassVar[JournalEntry.Kind]
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
+        KIND_TIER: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
         KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
@@ -308,6 +335,7 @@ class JournalEntry(_message.Message):
     KIND_RELEASE: JournalEntry.Kind
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
+    KIND_TIER: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
     KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]

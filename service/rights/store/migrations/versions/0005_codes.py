@@ -3,7 +3,7 @@
 from rights.store.migrate import run_sql_file
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:

@@ -4,7 +4,7 @@ ALTER TABLE rights.journal
     DROP CONSTRAINT journal_kind_check,
     ADD CONSTRAINT journal_kind_check CHECK (kind IN (
         'settle', 'reserve', 'confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release',
-        'credit', 'top_up', 'grant', 'expire', 'transfer', 'redeem_code'));
+        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code'));
 
 -- What changes the wallets of two members is an entry of each: the first one's has the key and the answer, and the
 -- second one's is its other side. Both are written in one transaction.
