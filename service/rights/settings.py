@@ -269,7 +269,7 @@ class Settings(BaseSettings):
     )
 
     # Codes.
-    code_failures_per_hour: int = Field(
+    code_failures_per_member: int = Field(
         10,
         ge=1,
         le=1_000_000,

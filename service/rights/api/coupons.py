@@ -31,7 +31,7 @@ class CouponApi:
     """The handlers of the service."""
 
     def __init__(self, settings: Settings, lanes: Lanes, members: MemberResolver) -> None:
-        self._max_failures = settings.code_failures_per_hour
+        self._max_failures = settings.code_failures_per_member
         self._lanes = lanes
         self._members = members
 

@@ -86,7 +86,8 @@ class CodeStore:
             if there == pool and total <= max_codes:
                 begun = (digest, pool.pool_id, codes, secrets.token_bytes(SEED_BYTES), now_ms)
                 if await connection.fetchval(_SQL["add_generation"], *key, *begun) is not None:
-                    await self._audit(connection, key, "generate_codes", f"{codes} of pool {pool.pool_id}")
+                    subject = f"{codes} of pool {pool.pool_id}"
+                    await self._audit(connection, key, "generate_codes", subject, now_ms)
         return there, total
 
     async def store(self, key: GenerationKey, first: int, hashes: list[bytes], pool_id: str) -> int | None:
@@ -130,11 +131,13 @@ class CodeStore:
         async with self._reader.transaction() as connection:
             if await connection.fetchval(_SQL["revoke_pool"], tenant, pool_id, now_ms) is not None:
                 key = GenerationKey(tenant, caller, "")
-                await self._audit(connection, key, "revoke_codes", f"pool {pool_id}")
+                await self._audit(connection, key, "revoke_codes", f"pool {pool_id}", now_ms)
             return _counts(await connection.fetchrow(_SQL["pool"], tenant, pool_id))
 
-    async def _audit(self, connection: Connection, key: GenerationKey, action: str, subject: str) -> None:
-        await connection.execute(SQL["add_admin_action"], key.tenant, key.caller, action, subject)
+    async def _audit(
+        self, connection: Connection, key: GenerationKey, action: str, subject: str, now_ms: int
+    ) -> None:
+        await connection.execute(SQL["add_admin_action"], key.tenant, key.caller, action, subject, now_ms)
 
 
 def _counts(row: asyncpg.Record | None) -> PoolCounts | None:

@@ -47,6 +47,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CODES_SEALED: _ClassVar[ErrorReason]
     ERROR_REASON_CODE_POOL_FULL: _ClassVar[ErrorReason]
     ERROR_REASON_CODE_GENERATION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_POOL_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_TOO_SMALL: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -83,6 +86,9 @@ ERROR_REASON_CODE_POOL_REVOKED: ErrorReason
 ERROR_REASON_CODES_SEALED: ErrorReason
 ERROR_REASON_CODE_POOL_FULL: ErrorReason
 ERROR_REASON_CODE_GENERATION_NOT_FOUND: ErrorReason
+ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason
+ERROR_REASON_BUDGET_POOL_MISMATCH: ErrorReason
+ERROR_REASON_BUDGET_TOO_SMALL: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")

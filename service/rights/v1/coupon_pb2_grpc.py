@@ -145,7 +145,7 @@ class CouponServiceServicer:
         CODE_EXPIRED, GRANT_LIMIT_REACHED (of the coupon's grant group; the code stays unused).
         Not recorded, so that the key can be used again: NOT_FOUND, CODE_NOT_FOUND (a code that is told is stored: this one
         was never told; it counts as a failed try) and MEMBER_NOT_FOUND; RESOURCE_EXHAUSTED, CODE_ATTEMPTS_EXCEEDED: the
-        member has tried as many unknown codes in this hour as RIGHTS_CODE_FAILURES_PER_HOUR allows, and no code is looked at
+        member has tried as many unknown codes in this hour as RIGHTS_CODE_FAILURES_PER_MEMBER allows, and no code is looked at
         before RetryInfo's delay is over; FAILED_PRECONDITION, CODE_GIFT_UNKNOWN.
         Roles: `operator` or `checkout`.
         """
