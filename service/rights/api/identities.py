@@ -7,7 +7,7 @@ from rights.api.members import SERVICE, MemberResolver, member_not_found
 from rights.api.methods import Call, Method
 from rights.api.orders import check_identity, check_member
 from rights.domain.model import Merged
-from rights.engine.commands import Merge
+from rights.engine.identity_commands import Merge
 from rights.engine.lane import Lanes
 from rights.store.operator import Operator
 from rights.store.reader import Reader

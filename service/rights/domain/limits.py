@@ -22,6 +22,10 @@ DEFAULT_PAGE_SIZE = 50
 MAX_STREAM_EVENTS = 1_000
 DEFAULT_STREAM_EVENTS = 100
 MAX_CONSUMERS = 100
+MAX_CODES = 1_000_000  # of one call
+MAX_POOL_CODES = 100_000_000
+MAX_GIFT_CARD_DAYS = 36_500
+MAX_CODE_BYTES = 64  # as people write one
 
 BPS = 10_000
 NEVER_MS = 2**62  # an expiry that does not come; sorts after every real one

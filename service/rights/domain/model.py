@@ -161,6 +161,9 @@ class RejectionReason(IntEnum):
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
+    CODE_ALREADY_USED = 42
+    CODE_REVOKED = 44
+    CODE_EXPIRED = 46
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
@@ -508,6 +511,7 @@ class Effects:
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     absorbed: the member who is this one from now on.
+    code: the hash of the code that it redeems, None: none.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
@@ -517,6 +521,7 @@ class Effects:
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    code: bytes | None = None
     other: "Effects | None" = None
     absorbed: str = ""
 

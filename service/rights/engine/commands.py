@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import crediting, merging, refunding, settling, transferring
+from rights.domain import crediting, refunding, settling
 from rights.domain.book import Asset, Book
+from rights.domain.codes import Codes
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
     Effects,
@@ -26,7 +27,7 @@ from rights.engine.registry import TenantRules
 
 @dataclass(slots=True)
 class Situation:
-    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time.
+    """What a command decides on: the member's wallet, the tenant's rules, budgets and codes, the time.
 
     other: the wallet of the command's second member, if it has one.
     """
@@ -35,6 +36,7 @@ class Situation:
     other: Wallet | None
     rules: TenantRules
     used: Used
+    codes: Codes
     entry_id: str
     now_ms: int
     node_budget: int
@@ -111,6 +113,11 @@ class Command(ABC):
     def coupon_ids(self) -> list[str]:
         """Coupons whose state must be loaded even if they are redeemed or expired."""
         return []
+
+    @property
+    def code(self) -> bytes | None:
+        """The hash of the code it is about; that is locked, too."""
+        return None
 
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
@@ -420,63 +427,6 @@ class Grant(Command):
             situation.used,
             situation.now_ms,
         )
-
-
-@dataclass(slots=True, kw_only=True)
-class Transfer(Command):
-    """Hand a coupon over to another member."""
-
-    kind: ClassVar[str] = "transfer"
-
-    coupon_id: str
-    to_member_id: str
-
-    @property
-    def other_member_id(self) -> str | None:
-        return self.to_member_id
-
-    def redirect(self, member_id: str, merged_into: str) -> None:
-        super(Transfer, self).redirect(member_id, merged_into)
-        if self.to_member_id == member_id:
-            self.to_member_id = merged_into
-
-    @property
-    def coupon_ids(self) -> list[str]:
-        return [self.coupon_id]
-
-    def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        assert situation.other is not None, "both members are loaded"
-        return transferring.transfer(
-            self.coupon_id,
-            situation.wallet,
-            situation.other,
-            situation.book(),
-            situation.used,
-            situation.entry_id,
-            situation.now_ms,
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class Merge(Command):
-    """Make another member this one. member_id: the one that stays."""
-
-    kind: ClassVar[str] = "merge"
-
-    from_member_id: str
-
-    @property
-    def other_member_id(self) -> str | None:
-        return self.from_member_id
-
-    def redirect(self, member_id: str, merged_into: str) -> None:
-        super(Merge, self).redirect(member_id, merged_into)
-        if self.from_member_id == member_id:
-            self.from_member_id = merged_into
-
-    def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        gone = situation.other or situation.wallet
-        return merging.merge(gone, situation.wallet, situation.book(), situation.now_ms)
 
 
 def _asset(asset_id: str, book: Book) -> Asset:

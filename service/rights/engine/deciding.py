@@ -10,6 +10,7 @@ from typing import Any
 
 from rights import metrics
 from rights.domain import sweeping
+from rights.domain.codes import Codes
 from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -20,6 +21,7 @@ from rights.engine.registry import TenantRules
 from rights.store import rows
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
+_NO_CODES = Codes(0)  # where no command tries one
 _SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
 _RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
 
@@ -40,8 +42,16 @@ class Outcome:
 class Deciding:
     """The state of a batch between load and commit."""
 
-    def __init__(self, loaded: Batch, rules: dict[str, TenantRules], node_budget: int, now_ms: int) -> None:
+    def __init__(
+        self,
+        loaded: Batch,
+        codes: dict[str, Codes],
+        rules: dict[str, TenantRules],
+        node_budget: int,
+        now_ms: int,
+    ) -> None:
         self.entries: list[Entry] = []
+        self.codes = codes
         self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
@@ -59,8 +69,8 @@ class Deciding:
     def decide(self, command: Command, found: Loaded) -> Outcome:
         """The outcome of one command.
 
-        Refused and InvalidField are raised before anything is changed, so they are this command's
-        alone. Any other exception is a fault and ends the batch.
+        Refused and InvalidField are raised before anything is changed (but for the count of codes tried in
+        vain), so they are this command's alone. Any other exception is a fault and ends the batch.
         """
         try:
             return self._replay(command, found) or self._execute(command, found)
@@ -115,8 +125,9 @@ class Deciding:
             self.sweep(each)
         now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
         rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
+        codes = self.codes.get(envelope.tenant, _NO_CODES)
         state = self._state(command, found)
-        situation = Situation(wallet, other, rules, used, entry_id, now_ms, self._node_budget, state)
+        situation = Situation(wallet, other, rules, used, codes, entry_id, now_ms, self._node_budget, state)
         version = command.version(situation)
         outcome: Any
         refused = self._order_taken(command, found)
@@ -228,6 +239,11 @@ class Deciding:
         return not priced.decision.proven
 
     # What is to be committed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is."""
+        return not self.entries and not any(codes.failed for codes in self.codes.values())
 
     def wallets(self) -> list[Wallet]:
         """Those that changed."""

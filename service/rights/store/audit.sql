@@ -156,6 +156,41 @@ LEFT JOIN LATERAL (
     WHERE p.tenant_id = m.tenant_id AND p.member_id = m.member_id AND p.entry_id = m.entry_id) AS other ON true
 WHERE m.move = 'transfer' AND (coupons <> 1 OR NOT same)
 
+-- name: codes_are_redeemed_once
+-- Every redemption is of one code, and every redeemed code has its redemption, by the same member.
+SELECT format('%s/%s entry %s: %s codes say that it redeemed them, %s such entries are there', tenant_id, member_id,
+              entry_id, coalesce(codes, 0), coalesce(entries, 0))
+FROM (SELECT tenant_id, member_id, entry_id, 1 AS entries FROM rights.journal
+      WHERE kind = 'redeem_code' AND rejection IS NULL) AS redemption
+FULL JOIN (SELECT tenant_id, member_id, redeemed_by AS entry_id, count(*) AS codes FROM rights.code
+           WHERE redeemed_by IS NOT NULL GROUP BY 1, 2, 3) AS redeemed USING (tenant_id, member_id, entry_id)
+WHERE codes IS DISTINCT FROM 1 OR entries IS NULL
+
+-- name: codes_give_what_their_pool_says
+-- A redemption gives a coupon of the pool's template, or the pool's units from their issuer, and nothing else.
+SELECT format('%s/%s entry %s: a code of pool %s gave %s units and coupons of %s', c.tenant_id, c.member_id,
+              c.redeemed_by, c.pool_id, coalesce(given, 0), coalesce(templates, 'nothing'))
+FROM rights.code c LEFT JOIN rights.code_pool p USING (tenant_id, pool_id)
+LEFT JOIN LATERAL (
+    SELECT string_agg(k.template_id, ', ') AS templates
+    FROM rights.coupon_move m JOIN rights.coupon k USING (tenant_id, coupon_id)
+    WHERE m.tenant_id = c.tenant_id AND m.member_id = c.member_id AND m.entry_id = c.redeemed_by) AS coupons ON true
+LEFT JOIN LATERAL (
+    SELECT -sum(g.amount) AS given FROM rights.posting g
+    WHERE g.tenant_id = c.tenant_id AND g.member_id = c.member_id AND g.entry_id = c.redeemed_by
+      AND g.account NOT IN ('member', 'debt')
+      AND (g.account, g.asset) IS NOT DISTINCT FROM (p.origin, p.asset)) AS credited ON true
+WHERE c.redeemed_by IS NOT NULL AND (templates, given) IS DISTINCT FROM (p.template_id, p.units::numeric)
+
+-- name: pools_have_their_codes
+-- A pool has as many codes as its generations have stored, each of them in a pool that is there.
+SELECT format('%s: pool %s has %s codes of %s', tenant_id, pool_id, coalesce(there, 0), coalesce(stored, 0))
+FROM (SELECT tenant_id, pool_id, sum(g.stored) AS stored
+      FROM rights.code_pool JOIN rights.code_generation g USING (tenant_id, pool_id) GROUP BY 1, 2) AS generated
+FULL JOIN (SELECT tenant_id, pool_id, count(*) AS there FROM rights.code GROUP BY 1, 2) AS counted
+     USING (tenant_id, pool_id)
+WHERE coalesce(there, 0) <> coalesce(stored, 0)
+
 -- name: pairs_are_two_entries
 -- What was booked for two members is an entry of each, of one kind and time, and neither is a refusal.
 SELECT format('%s entry %s of %s has no other side %s of %s', p.tenant_id, p.entry_id, p.member_id, p.other_entry_id,

@@ -7,6 +7,12 @@ SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, h
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
+-- name: load_codes
+-- Locks the codes that the commands of a batch try, and reads what is known of each try.
+SELECT position, pool_id, template_id, asset, units, origin, expire_days, lot_expires_ms, redeem_until_ms, is_revoked,
+       member_id, redeemed_by, failures
+FROM rights.load_codes($1, $2, $3, $4)
+
 -- name: lock_due
 -- Locks some members for whom something is due, soonest first, but for those left out. One whom others have locked is
 -- passed over: they do what is due themselves.
@@ -46,6 +52,17 @@ WITH RECURSIVE one (member_id, merged_into, step) AS (
     SELECT m.member_id, m.membership ->> 'merged_into', one.step + 1 FROM one JOIN rights.member m
         ON m.tenant_id = $1 AND m.member_id = one.merged_into)
 SELECT member_id FROM one ORDER BY step DESC LIMIT 1
+-- name: redeem_codes
+-- Marks the codes that a batch redeems; it has locked them and seen that they are unused.
+UPDATE rights.code c SET member_id = r.member_id, redeemed_by = r.entry_id
+FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[]) AS r (tenant_id, code_hash, member_id, entry_id)
+WHERE c.tenant_id = r.tenant_id AND c.code_hash = r.code_hash AND c.redeemed_by IS NULL
+
+-- name: note_code_failures
+-- How many unknown codes members have tried by now in an hour; their rows are locked.
+INSERT INTO rights.code_failure (tenant_id, member_id, hour, failures)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::int[])
+ON CONFLICT (tenant_id, member_id) DO UPDATE SET hour = excluded.hour, failures = excluded.failures
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.

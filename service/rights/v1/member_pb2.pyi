@@ -360,6 +360,7 @@ class JournalEntry(_message.Message):
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
         KIND_MERGE: _ClassVar[JournalEntry.Kind]
         KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -378,6 +379,7 @@ class JournalEntry(_message.Message):
     KIND_TRANSFER: JournalEntry.Kind
     KIND_MERGE: JournalEntry.Kind
     KIND_ACTIVITY: JournalEntry.Kind
+    KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
