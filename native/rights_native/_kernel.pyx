@@ -1541,7 +1541,13 @@ cdef class Program:
             if most[j].most > 0:
                 self.active[self.active_count] = j
                 self.active_count += 1
+            elif self.forced[j]:
+                self.impossible = True
         self.go_forth(now, most)
+        if self.forced_count > 0:
+            for j in range(self.active_count):
+                if self.forced[self.active[j]] and self.overdraws(&self.candidates[self.active[j]]):
+                    self.impossible = True
         self.go_back(now, most, self.price + <size_t>level * self.line_count)
         for j in range(self.discount_count - 1, first - 1, -1):
             g = self.candidates[j].home
@@ -1552,6 +1558,24 @@ cdef class Program:
                 self.rest += most[j].net
         for g in range(self.local_group_count):
             self.rest += of_group[g]
+
+    cdef bint overdraws(self, const Candidate* candidate) noexcept nogil:
+        """See twin._Bound._overdraws."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* left = self.least + <size_t>campaign.stage * self.line_count
+        cdef int64_t base = 0, room = 0, shortfall
+        cdef int32_t k
+        if campaign.budget < 0 or self.shift == 0 or not campaign.simple:
+            return False
+        for k in range(candidate.count):
+            base += left[lines[k]]
+            room += positive(left[lines[k]] - self.floors[lines[k]])
+        base = most_of_two(base, campaign.threshold)
+        if campaign.effect == EVERY:
+            base = most_of_two(base, campaign.b)
+        room = least(room, natural_discount(campaign, base, &shortfall))
+        return room > self.remaining[campaign.budget] - self.used[campaign.budget]
 
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
@@ -2161,7 +2185,10 @@ cdef class Program:
         self.cut_off = False
         for i in range(self.discount_count):
             self.barred[i] = 0
-            self.forced[i] = 0
+            self.forced[i] = constrained and self.candidates[i].required
+            self.forced_count += self.forced[i]
+        if self.contradictory():
+            return
         self.clear_branch()
         self.dive()
         while self.first < self.discount_count and not self.candidates[self.first].in_best_stage:
@@ -2180,6 +2207,19 @@ cdef class Program:
             self.clear_branch()
             if self.descend_to(0, self.discount_count) == self.discount_count:
                 self.arrive()
+
+    cdef bint contradictory(self) noexcept nogil:
+        """See twin._Search._contradictory."""
+        cdef int32_t i, k, g
+        self.stamp += 1
+        for i in range(self.discount_count):
+            if self.forced[i]:
+                for k in range(self.candidates[i].group_count):
+                    g = self.candidate_groups[self.candidates[i].groups + k]
+                    if self.group_stamp[g] == self.stamp:
+                        return True
+                    self.group_stamp[g] = self.stamp
+        return False
 
     cdef void dive(self) noexcept nogil:
         """See twin._Search._dive."""
@@ -2270,16 +2310,15 @@ cdef class Program:
                     self.make_bound(i)
                     if not self.diving and not self.minimal:
                         self.nodes += BOUND_NODES
+                    if self.impossible:
+                        break
             if not self.take_turn(i, candidate):
                 break
             i += 1
         return i
 
     cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
-        cdef bint required = self.constrained and candidate.required
-        cdef bint must = (
-            required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
-        )
+        cdef bint must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
         cdef int64_t amount, shortfall, bound, known_discount = -1
         cdef const Most* most
         cdef int reason
@@ -2304,7 +2343,7 @@ cdef class Program:
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if required or self.forced[i] or (
+            if self.forced[i] or (
                 candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
             ):
                 return False

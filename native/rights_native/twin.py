@@ -577,13 +577,15 @@ class _Bound:
         self.price_at = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]  # by stages over
         self.weight = [self.one] * line_count
         self.split: _Split | None = None
-        self.impossible = False  # what is forced cannot be
         self.rest = 0
         for j in range(first, count):
             if not (search.barred[j] or self.candidates[j].reserved):
                 self.most[j] = branch.most(self.candidates[j], self.now)
         self.active = [j for j in range(first, count) if self.most[j] > 0]
+        # What is forced cannot be.
+        self.impossible = any(search.forced[j] and self.most[j] == 0 for j in range(first, count))
         self.least = self._go_forth()
+        self.impossible = self.impossible or any(search.forced[j] and self._overdraws(j) for j in self.active)
         self._go_back()
         for j in reversed(range(first, count)):
             home = self.homes[j]
@@ -593,6 +595,17 @@ class _Bound:
             else:
                 self.rest += self.net[j]
         self.rest += sum(self.of_group.values())
+
+    def _overdraws(self, j: int) -> bool:
+        """Its budget does not hold what it takes off, however little is left of its lines by then."""
+        plan, scope = self.candidates[j].plan, self.candidates[j].scope
+        if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
+            return False
+        facts, left = self.branch.facts, self.least[plan.stage]
+        base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
+        room = sum(max(0, left[i] - facts.floors[i]) for i in scope)
+        least = min(natural_discount(plan, base)[0], room)
+        return least > facts.remaining[plan.budget] - self.branch.used[plan.budget]
 
     def _go_forth(self) -> list[list[int]]:
         """Per stage, what is left of each line at its end at least, whatever is taken.
@@ -894,7 +907,7 @@ class _Search:
         self.bound: _Bound | None = None
         self.rest = 0  # of self.bound, at the current turn
         self.barred = [False] * len(candidates)  # may not be taken in this part of the search
-        self.forced = [False] * len(candidates)  # must be
+        self.forced = [c.required for c in candidates]  # must be
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
@@ -911,6 +924,8 @@ class _Search:
         self.multipliers: list[_Candidate] = []
 
     def run(self) -> None:
+        if self._contradictory():
+            return
         self._dive()
         if self._descend(self.first):  # up to there is no choice
             if self.first == len(self.candidates):
@@ -925,6 +940,11 @@ class _Search:
             self.minimal = True
             if self._descend(len(self.candidates)):
                 self._arrive()
+
+    def _contradictory(self) -> bool:
+        """Two that are required share a group, so there is nothing to search for."""
+        groups = [g for c in self.candidates if c.required for g in c.plan.groups]
+        return len(groups) > len(set(groups))
 
     def _dive(self) -> None:
         self.diving = True
@@ -973,6 +993,8 @@ class _Search:
         """Goes through turns until `end` (True) or until the branch ends early (False)."""
         while len(self.steps) < end:
             self._enter_stage(len(self.steps))
+            if self.bound is not None and self.bound.impossible:
+                return False
             if not self._take_turn(len(self.steps)):
                 return False
         return True
@@ -1004,11 +1026,11 @@ class _Search:
                 self.nodes += 1
         turn = self.branch.turn(candidate)
         if turn.reason != 0:
-            if candidate.required or self.forced[i] or self._mandatory_displaced(candidate, turn):
+            if self.forced[i] or self._mandatory_displaced(candidate, turn):
                 return False
             self._step(i, [], applied=False)
             return True
-        must = candidate.required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
         if not must and (self.minimal or candidate.reserved or self.barred[i]):
             self._step(i, [], applied=False)
             return True

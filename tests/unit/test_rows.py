@@ -47,7 +47,7 @@ COUPONS = st.builds(
     IDS,
     st.integers(0, 10**13),
     TIMES,
-    st.sampled_from(["held", "reserved", "redeemed", "revoked"]),
+    st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
 )
 MEMBERSHIPS = st.builds(

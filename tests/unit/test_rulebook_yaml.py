@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-import rights
+from rights import programs
 from rights.domain.validation import validate
-from rights.rulebook_yaml import FileMistake, load, loads
+from rights.rulebook_yaml import load, loads
 from rights.v1 import rulebook_pb2 as pb
+from rights.yaml_messages import FileMistake
 
-PROGRAMS = sorted((Path(rights.__file__).parent / "programs").glob("*.yaml"))
+PROGRAMS = [programs.rulebook(name) for name in programs.names()]
 
 SOUND = """\
 name: Sale
@@ -492,10 +493,13 @@ CONDITIONS = [
     "when: |-\n\n        member.tier > 1 &&\n\n        «foo\n",
     "when: |2\n       member.tier > 1\n      && «foo\n",
     "when: | # a comment\n      '家電' == line.sku && «foo",
-    "when: &named member.tier > 1 && foo",
-    "when: «>\n      member.tier > 1\n      && foo",
-    "when: «member.tier > 1\n      && foo",
-    "when: «'member.tier > 1\n      && foo'",
+    "when: &named member.tier > 1 && «foo",
+    "when: >\n      member.tier > 1\n      && «foo",
+    "when: member.tier > 1\n      && «foo",
+    "when: 'member.tier > 1\n      && «foo'",
+    'when: "member.tier > 1\n      && \\\n      \\x20«foo"',
+    "when: >-\n      line.sku == 'a'\n\n      && member.tier > 1\n        && «foo",
+    "when: !!str member.tier > 1 && «foo",
 ]
 
 
@@ -565,7 +569,7 @@ def test_a_file_that_is_not_utf_8_is_a_mistake() -> None:
 
 
 def test_aliases_cannot_expand_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rights.rulebook_yaml.MAX_NODES", 1_000)
+    monkeypatch.setattr("rights.yaml_messages.MAX_NODES", 1_000)
     windows = ", ".join(["*w"] * 100)
     campaigns = ", ".join(["*c"] * 100)
     text = f"campaigns: [&c {{windows: [&w {{daily_start: a}}, {windows}]}}, {campaigns}]"
@@ -573,7 +577,7 @@ def test_aliases_cannot_expand_without_end(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_large_files_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rights.rulebook_yaml.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("rights.yaml_messages.MAX_FILE_BYTES", 10)
     assert found("name: abcdefgh\n") == [(1, 1, "", "the file takes 15 bytes; at most 10 are allowed")]
 
 

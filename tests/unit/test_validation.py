@@ -43,7 +43,10 @@ campaigns {
 }
 campaigns { id: "double" points_multiplier { asset: "points" multiplier_bps: 20000 } }
 coupon_templates { id: "t1" title: "Coupon" program_id: "p1" valid_seconds: 86400 valid_until { seconds: 3000 } }
-coupon_templates { id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT }
+coupon_templates {
+  id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT transferable: true grant_group_id: "event"
+}
+grant_groups { id: "event" member_limit { max_uses: 2 period: PERIOD_MONTH } }
 assets {
   id: "points" title: "Points" program_id: "p1" issuer: "platform" expire_days: 365
   earn { units: 1 per_minor: 2000 when: "line.amount > 0" max_units_per_order: 10 }
@@ -186,6 +189,7 @@ RANGES = [
     ("assets[3].earn.max_units_per_year", 0, MAX_AMOUNT),
     ("assets[3].earn.availability.after_days", 0, 3_650),
     ("grants[0].min_payable_minor", 0, MAX_AMOUNT),
+    ("grant_groups[0].member_limit.max_uses", 1, 1_000_000),
     ("grants[0].member_limit.max_uses", 1, 1_000_000),
     ("grants[1].asset.units", 1, 10**12),
 ]
@@ -454,6 +458,9 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "100 is less than the caps of the budgets of the pool, which sum to 101",
     ),
     # grants
+    ("coupon_templates[1].grant_group_id", "g9", "", "'g9' is not a grant group of this rulebook; there are: event"),
+    ("grant_groups[0].id", "Event", "", "'Event' is not an id"),
+    ("grant_groups[0].member_limit", None, "", "is required: how many coupons a member gets"),
     ("grants[1].id", "next", "", "'next' is already used by grants[0]"),
     ("grants[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
     ("grants[0].when", "line.amount", "", "is of type int; a condition is of type bool"),
@@ -514,6 +521,7 @@ def test_a_mistake_does_not_cause_others() -> None:
         "stages",  # campaigns miss their stages
         "stages[0].id",  # likewise
         "coupon_templates[1].id",  # campaigns miss the template it was
+        "grant_groups[0].id",  # a template misses it
         "campaigns[0].funding[0].share_bps",  # a share out of range breaks the sum
         "campaigns[4].coupon_template_id",  # of a multiplier, and used by another campaign
     }

@@ -12,7 +12,7 @@ from rights.api.orders import check_identity, check_member
 from rights.domain import following, limits, measures
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Credited, Lot, ToppedUp
+from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -320,8 +320,12 @@ def _member_not_found(member_id: str) -> ApiError:
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
-def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
-    response = pb.GrantCouponResponse(coupon=answers.coupon(outcome, now_ms), entry_id=entry_id)
+def _granted(outcome: Coupon | Rejection, entry_id: str, now_ms: int) -> bytes:
+    response = pb.GrantCouponResponse(entry_id=entry_id)
+    if isinstance(outcome, Rejection):
+        answers.fill_rejection(response.rejection, outcome, entry_id, now_ms)
+    else:
+        response.coupon.CopyFrom(answers.coupon(outcome, now_ms))
     return response.SerializeToString(deterministic=True)
 
 
@@ -414,4 +418,6 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("group/"):
+        return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)

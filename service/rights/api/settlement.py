@@ -17,6 +17,7 @@ from rights.domain import limits
 from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
+from rights.domain.quoting import promise
 from rights.domain.sweeping import sweep
 from rights.engine import clock
 from rights.engine.commands import Command
@@ -100,7 +101,7 @@ class SettlementApi:
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
-                response.quote_token = self._signer.token(outcome, digest, expires_ms)
+                response.quote_token = self._signer.token(promise(outcome, book, expires_ms), digest)
                 response.expire_time.FromMilliseconds(expires_ms)
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response

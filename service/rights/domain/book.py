@@ -148,9 +148,17 @@ class Asset:
         return self.expiry.policy == expiry.Policy.LAST_MOVEMENT
 
 
+class GrantGroup(NamedTuple):
+    """Templates of whose coupons a member gets at most `max_uses` together, per MemberLimit.Period."""
+
+    id: str
+    max_uses: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A coupon template and the campaign that redeems its coupons (-1: none)."""
+    """A coupon template, the campaign that redeems its coupons (-1: none) and the grant group it belongs to."""
 
     id: str
     valid_ms: int
@@ -159,6 +167,8 @@ class Template:
     start_after_days: int
     valid_days: int
     forfeited: bool
+    transferable: bool
+    group: GrantGroup | None
 
     def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
         """From when a coupon given now can be used."""
@@ -443,6 +453,10 @@ class Book:
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
         redeemer = {c.template_id: c.index for c in self.campaigns if c.template_id}
+        groups = {
+            g.id: GrantGroup(g.id, g.member_limit.max_uses, g.member_limit.period)
+            for g in rulebook.grant_groups
+        }
         return {
             t.id: Template(
                 t.id,
@@ -452,6 +466,8 @@ class Book:
                 t.start_after_days,
                 t.valid_days,
                 t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
+                t.transferable,
+                groups.get(t.grant_group_id),
             )
             for t in rulebook.coupon_templates
         }

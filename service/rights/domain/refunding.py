@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, kept, ledger
+from rights.domain import counting, funding, grant_groups, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -66,7 +66,7 @@ def refund(
     _take_back_gifts(sale, before, after, wallet, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, book):
+    for usage in _released(sale, before, after, outcome, book):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
     assets = {shift.name for shift in outcome.redemptions}
@@ -216,8 +216,11 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
-def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
-    """Uses given back: of budgets and pools what the discount has lost, of other limits when nothing is left."""
+def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book) -> list[Usage]:
+    """Uses given back: of budgets and pools what the discount has lost, of other limits when nothing is left.
+
+    A coupon frees its grant group only where it is taken away: one that was used or handed over has been had.
+    """
     released: list[Usage] = []
     for i, adjustment in enumerate(sale.adjustments):
         campaign = book.by_id[adjustment.campaign_id]
@@ -239,6 +242,8 @@ def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
         if had and not has:
             rule = book.grant_by_id[gift.grant_id]
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+            if gift.coupon is not None and gift.coupon.coupon_id in outcome.revoked_coupons:
+                released += grant_groups.released(book.templates[gift.template_id], sale.usages)
     return released
 
 

@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import counting, funding, gifts, kept, ledger, measures
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures
 from rights.domain.book import Book, Limit
 from rights.domain.earning import available_ms
 from rights.domain.model import (
@@ -294,7 +294,7 @@ def _still_worth_giving(
 ) -> list[Gift]:
     """The gifts of a reservation without coupons that would be expired when they start, had they been given now.
 
-    Their template's time has run out since; what they held of their quota and member limit is given back.
+    Their template's time has run out since; what they held of their quota and member limits is given back.
     """
     kept = []
     for gift in promised:
@@ -309,6 +309,7 @@ def _still_worth_giving(
             for usage in hold.usages
             if usage.kind == "counter" and usage.id.startswith(counter)
         ]
+        released += grant_groups.released(book.templates[gift.template_id], hold.usages)
         for usage in released:
             ledger.book_usage(wallet, used, effects, usage, None)
     return kept

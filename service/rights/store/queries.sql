@@ -22,6 +22,11 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
     $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
 
+-- name: pair_entries
+-- Notes which entries of a batch are the two sides of one operation on two members.
+INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+
 -- name: member_state
 -- One member as a quote needs it: without a lock.
 SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
@@ -88,8 +93,9 @@ SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
 
 -- name: add_rulebook
 -- Numbered by the tenant's order of publishing; the caller holds the tenant's row.
-INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher)
-SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 FROM rights.rulebook WHERE tenant_id = $1
+INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher, published_at)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, timestamptz 'epoch' + $6::bigint * interval '1 millisecond'
+FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
@@ -113,7 +119,8 @@ INSERT INTO rights.pause (tenant_id, campaign_id) VALUES ($1, $2) ON CONFLICT DO
 DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_id
 
 -- name: add_admin_action
-INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
+SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
 INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)

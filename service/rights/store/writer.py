@@ -16,7 +16,10 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about."""
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+
+    Without a key: a member who is loaded beside the commands.
+    """
 
     tenant: str
     member_id: str
@@ -54,7 +57,10 @@ class Batch:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself."""
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
+
+    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
+    """
 
     tenant: str
     member_id: str
@@ -71,6 +77,7 @@ class Entry:
     facts: rows.Facts | None = None
     request: bytes = b""
     response: bytes = b""
+    other_side_of: "Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -202,6 +209,7 @@ class Writer:
         granted = [(e, c) for e in entries for c in e.effects.granted]
         coupons = _changed_coupons(entries)
         connection = self._open()
+        await self._pair(entries)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -270,6 +278,19 @@ class Writer:
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
+    async def _pair(self, entries: list[Entry]) -> None:
+        """Notes which entries are the two sides of one operation."""
+        sides = [(e.other_side_of, e) for e in entries if e.other_side_of is not None]
+        if sides:
+            await self._open().execute(
+                SQL["pair_entries"],
+                [first.tenant for first, _ in sides],
+                [first.member_id for first, _ in sides],
+                [first.entry_id for first, _ in sides],
+                [second.member_id for _, second in sides],
+                [second.entry_id for _, second in sides],
+            )
+
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
@@ -283,6 +304,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "transfer": ("held", "transferred"),
 }
 
 _Coupons = dict[tuple[str, str, str], tuple[str, str | None]]

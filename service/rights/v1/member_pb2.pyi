@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import common_pb2 as _common_pb2
+from rights.v1 import settlement_pb2 as _settlement_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -59,12 +60,14 @@ class Coupon(_message.Message):
         STATE_EXPIRED: _ClassVar[Coupon.State]
         STATE_RESERVED: _ClassVar[Coupon.State]
         STATE_REVOKED: _ClassVar[Coupon.State]
+        STATE_TRANSFERRED: _ClassVar[Coupon.State]
     STATE_UNSPECIFIED: Coupon.State
     STATE_HELD: Coupon.State
     STATE_REDEEMED: Coupon.State
     STATE_EXPIRED: Coupon.State
     STATE_RESERVED: Coupon.State
     STATE_REVOKED: Coupon.State
+    STATE_TRANSFERRED: Coupon.State
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -94,12 +97,14 @@ class GrantCouponRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., template_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GrantCouponResponse(_message.Message):
-    __slots__ = ("coupon", "entry_id")
+    __slots__ = ("coupon", "rejection", "entry_id")
     COUPON_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     coupon: Coupon
+    rejection: _settlement_pb2.Rejection
     entry_id: str
-    def __init__(self, coupon: _Optional[_Union[Coupon, _Mapping]] = ..., entry_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, coupon: _Optional[_Union[Coupon, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ..., entry_id: _Optional[str] = ...) -> None: ...
 
 class CreditAssetRequest(_message.Message):
     __slots__ = ("idempotency_key", "member", "asset", "amount", "expire_time", "origin", "note")
@@ -264,16 +269,18 @@ class Balance(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used", "asset")
+    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
     asset: str
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ...) -> None: ...
+    grant_group_id: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -312,6 +319,7 @@ class JournalEntry(_message.Message):
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
+        KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -327,6 +335,7 @@ class JournalEntry(_message.Message):
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
+    KIND_TRANSFER: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

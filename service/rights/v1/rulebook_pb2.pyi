@@ -65,7 +65,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "budget_pools")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "grant_groups", "budget_pools")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,7 @@ class Rulebook(_message.Message):
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
@@ -95,8 +96,9 @@ class Rulebook(_message.Message):
     programs: _containers.RepeatedCompositeFieldContainer[Program]
     measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
+    grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
     budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
     __slots__ = ("id", "title", "issuer")
@@ -305,7 +307,7 @@ class FundingShare(_message.Message):
     def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
 
 class CouponTemplate(_message.Message):
-    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund", "program_id")
+    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund", "transferable", "grant_group_id", "program_id")
     class OnRefund(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ON_REFUND_UNSPECIFIED: _ClassVar[CouponTemplate.OnRefund]
@@ -321,6 +323,8 @@ class CouponTemplate(_message.Message):
     START_AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
     VALID_DAYS_FIELD_NUMBER: _ClassVar[int]
     ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERABLE_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
@@ -329,8 +333,18 @@ class CouponTemplate(_message.Message):
     start_after_days: int
     valid_days: int
     on_refund: CouponTemplate.OnRefund
+    transferable: bool
+    grant_group_id: str
     program_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ..., program_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ..., transferable: _Optional[bool] = ..., grant_group_id: _Optional[str] = ..., program_id: _Optional[str] = ...) -> None: ...
+
+class GrantGroup(_message.Message):
+    __slots__ = ("id", "member_limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    member_limit: MemberLimit
+    def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
     __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier")

@@ -77,6 +77,7 @@ class Checks:
         self._conditions: dict[str, list[CelMistake]] = {}
         self._stage_ids = ids(rulebook.stages)
         self._template_ids = ids(rulebook.coupon_templates)
+        self._group_ids = ids(rulebook.grant_groups)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
         self._pool_ids = ids(rulebook.budget_pools)

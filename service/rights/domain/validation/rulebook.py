@@ -50,6 +50,7 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
         self._check_stages()
         self._check_campaigns()
         self._check_coupon_templates()
+        self._check_grant_groups()
         self._check_assets()
         self._check_programs()
         self._check_tiers()
