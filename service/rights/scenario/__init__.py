@@ -39,7 +39,8 @@ wherever something becomes due. A step may do nothing but let time pass.
 
 An `idempotency_key` that is not given is made of the number of the step. `keep: {token: quote_token}` keeps a part of
 the answer for later steps, which write `$token`; `$o1` is the settlement or reservation of order `o1`. With
-`repeat: 1000` a step is done so often, each `#` in it being the number, from 1, and each time `then` holds.
+`repeat: 1000` a step is done so often, each `#` in it being the number, from 1; each answer is compared with `then`,
+and what it left behind once, at the end.
 
 **`then` says what must come of it**:
 

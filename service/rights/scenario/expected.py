@@ -21,7 +21,17 @@ TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
 MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
 
 _MONEY = {"list", "payable", "refunded", "charged"}
-_UNIT_MAPS = {"spent", "earned", "granted", "returned", "taken_back", "quotas", "coupons", "measures", "tiers"}
+_UNIT_MAPS = {
+    "spent",
+    "earned",
+    "granted",
+    "returned",
+    "taken_back",
+    "quotas",
+    "coupons",
+    "measures",
+    "tiers",
+}
 _TEXTS = {"rejected", "error"}
 _OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures")
 KEYS = (
