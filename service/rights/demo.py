@@ -234,6 +234,8 @@ def _print_refund(refund: settlement.Refund) -> None:
         console.print(f"  {clawback.units:,} {clawback.asset} earned are taken back")
     if refund.returned_coupon_ids:
         console.print(f"  {len(refund.returned_coupon_ids)} coupons held again")
+    for restoration in refund.restorations:
+        console.print(f"  {restoration.units:,} {restoration.asset} are given again")
     if refund.revoked_coupon_ids:
         console.print(f"  {len(refund.revoked_coupon_ids)} granted coupons taken away")
 

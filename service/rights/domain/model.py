@@ -290,7 +290,8 @@ class Sale:
     """A settlement or reservation read back: what its receipt and its entry say. It never changes.
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
-    is_provisional: it is read from a reservation that was not confirmed by then.
+    is_provisional: it is read from a reservation that was not confirmed by then. delivered_ms: when the goods were
+    first told to have arrived, 0 if they were not.
     """
 
     settlement_id: str
@@ -307,6 +308,7 @@ class Sale:
     gifts: list[Gift]
     usages: list[Usage]
     is_provisional: bool
+    delivered_ms: int = 0
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -385,6 +387,22 @@ class Clawback:
 
 
 @dataclass(slots=True)
+class Restoration:
+    """Units taken back before and given again: pending once more, or a lot in the wallet less what repaid a debt."""
+
+    asset: str
+    origin: str
+    pending: int
+    lot: Lot | None
+    repaid: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + (self.lot.amount if self.lot is not None else 0) + self.repaid
+
+
+@dataclass(slots=True)
 class Shift:
     """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
 
@@ -411,9 +429,11 @@ class Refund:
     adjustments: list[Shift]
     redemptions: list[Shift]
     clawbacks: list[Clawback]
+    restorations: list[Restoration]
     returned_coupons: list[str]
     forfeited_coupons: list[str]
     revoked_coupons: list[str]
+    restored_coupons: list[str]
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
@@ -450,7 +470,7 @@ class ToppedUp:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     """
 

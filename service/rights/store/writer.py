@@ -279,6 +279,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
 }
 
 _Coupons = dict[tuple[str, str, str], tuple[str, str | None]]
