@@ -248,6 +248,29 @@ def test_what_could_hold_again_for_fewer_items_is_borne_to_the_end() -> None:
     assert at.usages() == {}
 
 
+def test_what_a_floor_keeps_from_the_dearest_items_is_borne_to_the_end() -> None:
+    """Of the two dearest, one that cannot be cheaper comes back: another one takes its place."""
+    half = pb.Campaign(
+        id="half",
+        stage_id="shop",
+        percent_discount=pb.PercentDiscount(rate_bps=5_000, unit=pb.EFFECT_UNIT_PER_ITEM, max_quantity=2),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+    firm = [line(price)._replace(floor=price) for price in (300, 200)]
+    at = sold(line(400), *firm, line(100), campaigns=[half], budgets=[pb.Budget(id="b", cap_minor=10**9)])
+    assert at.usages() == {("budget", "b"): 200}
+    given, borne = [], []
+    for returned in (0, 1):
+        at.give_back({returned: 1})
+        given.append(kept.amount(at.kept.adjustments[0]))
+        borne.append(at.usages()["budget", "b"])
+    assert (given, borne) == ([0, 50], [200, 200])
+    at.give_back({2: 1})  # no floor is left that could count
+    assert at.usages() == {("budget", "b"): 50}
+
+
 def test_nothing_is_used_again_after_a_refund_of_an_earlier_version() -> None:
     """Those gave back of budgets and counters what the refund took, even if it could come again."""
     at = sold(
@@ -442,6 +465,15 @@ def test_points_of_goods_that_have_arrived_are_available_again() -> None:
     at.now_ms = NOON + 2 * DAY_MS
     assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(40, expires_ms), 0)]
     assert at.wallet.lots == [lot(290, expires_ms)]
+
+
+def test_points_that_were_delivered_since_the_sale_was_read_are_not_pending_again() -> None:
+    at = twice_less(availability=pb.Availability(on_delivery=True))
+    at.deliver()
+    assert at.sale is not None
+    at.sale.delivered_ms = 0
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(40), 0)]
+    assert (at.wallet.lots, at.wallet.pending) == ([lot(290)], [])
 
 
 def test_points_whose_time_is_over_come_again_as_if_given_now() -> None:

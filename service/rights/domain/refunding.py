@@ -193,10 +193,16 @@ def _change_earnings(
     outcome: Refund,
     now_ms: int,
 ) -> None:
-    """What is no longer earned is taken back; what is earned after all comes again, pending if it would still be."""
+    """What is no longer earned is taken back; what is earned after all comes again, pending if it would still be.
+
+    Nothing is pending any more of something earned, but no delivery is told: it came after the sale was read.
+    """
+    awaited = {pending.asset for pending in wallet.pending if pending.settlement_id == sale.settlement_id}
     for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
         lot, policy = earning.lot._replace(amount=abs(new - old)), book.assets[earning.lot.asset].expiry
         available_ms = _available_ms(sale, earning, book)
+        if old and lot.asset not in awaited:
+            available_ms = min(available_ms, now_ms)
         if earning.pending:
             lot = lot._replace(expires_ms=book.lot_expiry(policy, min(available_ms, now_ms)))
         if old > new:
