@@ -245,7 +245,18 @@ _RIGHT = frozenset(
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
     | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
-    | {"Issued", "Spent", "Returned", "Clawed back", "Change", "Expected", "Actual"}
+    | {
+        "Issued",
+        "Spent",
+        "Returned",
+        "Clawed back",
+        "Change",
+        "Expected",
+        "Actual",
+        "Units",
+        "Coupons",
+        "At most",
+    }
 )
 
 

@@ -84,6 +84,8 @@ class Model:
             return Refused("RESERVATION_LIMIT_REACHED", member.member_id)
         if promise is not None and promise.problem:
             return Refused(promise.problem, "quote_token")
+        if promise is not None and promise.expires <= at:
+            return Refused("QUOTE_EXPIRED", "quote_token")
         pin = promise.receipt if promise is not None else None
         try:
             return price(self.rules, member, request, at, shared, pin)

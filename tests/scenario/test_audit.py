@@ -54,6 +54,7 @@ class Entries:
     owing: str = ""  # refunded after what it earned was spent
     waiting: str = ""  # has points pending
     delivered: str = ""
+    handover: str = ""  # of a coupon, from erin to frank
 
 
 class Books:
@@ -94,7 +95,7 @@ def planted() -> rulebook_pb2.Rulebook:
     rulebook = book(
         off("coupon-10", 1_000, coupon_template_id="ten", member_limit={"max_uses": 9}, quota_id="q"),
         off("five", 500, stage="platform", budget_id="b", refund_policy="REFUND_POLICY_READJUDICATE"),
-        templates=("ten", "next"),
+        templates=("ten", "next", {"id": "gift", "transferable": True}),
         assets=(
             points(earn={"units": 1, "per_minor": 100, "max_units_per_month": 10**6}),
             {
@@ -128,6 +129,7 @@ async def entries(service: Service) -> Entries:
         await plant_settlements(shop, found)
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
+        await plant_transfer(shop, found)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
         )
@@ -217,6 +219,19 @@ async def plant_refunds(shop: Shop, found: Entries) -> None:
     found.waiting = await buy([{"asset": "points", "maximum": True}])
     owed = await refund(found.owing)
     assert any(clawback.debt_units for clawback in owed.clawbacks)
+
+
+async def plant_transfer(shop: Shop, found: Entries) -> None:
+    for member in ("erin", "frank"):
+        await shop.member(member)
+    answer = await shop.call(
+        "TransferCoupon",
+        idempotency_key="transfer",
+        member={"member_id": "erin"},
+        to_member={"member_id": "frank"},
+        coupon_id=await shop.grant("erin", "gift"),
+    )
+    found.handover = answer.transfer.transfer_id
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -324,6 +339,26 @@ SPOILT_ROWS = {
         {"budgets_equal_usages"},
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
         "",
+    ),
+    "a coupon handed over is held again": (
+        {"coupons_follow_their_moves"},
+        "UPDATE rights.coupon SET state = 'held', redeemed_by = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
+        "handover",
+    ),
+    "a coupon handed over arrives as another one": (
+        {"transferred_coupons_arrive"},
+        "UPDATE rights.coupon SET template_id = 'ten' WHERE tenant_id = $1 AND member_id = 'frank'",
+        "",
+    ),
+    "a coupon handed over arrives nowhere": (
+        {"transferred_coupons_arrive", "coupons_were_granted", "pairs_are_two_entries"},
+        "DELETE FROM rights.journal WHERE tenant_id = $1 AND member_id = 'frank'",
+        "",
+    ),
+    "the two sides of an entry are parted": (
+        {"transferred_coupons_arrive", "entries_have_their_key"},
+        f"DELETE FROM rights.entry_pair {ENTRY}",
+        "handover",
     ),
     "a counter is wrong": (
         {"counters_equal_usages"},

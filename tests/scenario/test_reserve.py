@@ -186,6 +186,23 @@ async def test_time_to_live(shop: Shop) -> None:
         assert (failed.code, [*failed.fields]) == (grpc.StatusCode.INVALID_ARGUMENT, ["ttl_seconds"])
 
 
+async def test_a_retry_is_answered_when_the_longest_time_to_live_was_lowered_meanwhile(database: str) -> None:
+    lowered = {"max_reservation_ttl_seconds": 60, "reservation_ttl_seconds": 60}
+    answers: list[bytes] = []
+    for settings in ({}, lowered):
+        with running(database, workers=1, **settings) as service:
+            async with shop_of(service, "t") as shop:
+                if not answers:
+                    await shop.open(book())
+                    await shop.member("alice")
+                request = shop.reservation("alice", ttl_seconds=600, order_id="o", idempotency_key="k")
+                answers.append(await shop.raw("Reserve", encoded(request)))
+                if settings:
+                    failed = await failure(shop.try_reserve("alice", ttl_seconds=600))
+                    assert failed.fields == {"ttl_seconds": "600 is outside 0..60"}
+    assert answers[0] == answers[1]
+
+
 async def test_a_member_has_a_limited_number_of_reservations(shop: Shop) -> None:
     await shop.open(book())
     await shop.member("alice")

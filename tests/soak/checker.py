@@ -73,9 +73,9 @@ class Checker:
     # Orders
 
     async def order(
-        self, wire: Wire, method: str, request: Any, promises: list[Promise | None], sent: "Sent", answer: Any
+        self, wire: Wire, method: str, request: Any, promise: Promise | None, sent: "Sent", answer: Any
     ) -> None:
-        """Checks and books the answer to a Settle or Reserve. promises: what the token may stand for."""
+        """Checks and books the answer to a Settle or Reserve. promise: what its quote token stands for."""
         at = _time_of_order(request, answer)
         await self.catch_up(wire, request.member.member_id, at)
         rejection = answer.rejection if answer.HasField("rejection") else None
@@ -83,7 +83,7 @@ class Checker:
             given: Any = rejection
         else:
             given = answer.receipt if method == "Settle" else answer.reservation.receipt
-        outcome = self._outcome(method, request, promises, sent, at, answer, given)
+        outcome = self._outcome(method, request, promise, sent, at, answer, given)
         before = self.taken()
         if isinstance(outcome, Refused):
             expected = self._refusal(method, outcome, answer)
@@ -105,7 +105,7 @@ class Checker:
         self,
         method: str,
         request: Any,
-        promises: list[Promise | None],
+        promise: Promise | None,
         sent: "Sent",
         at: int,
         answer: Message,
@@ -114,17 +114,16 @@ class Checker:
         """What the order comes to in a situation in which it is what was answered."""
         wanted = _unbooked(given)
         first: Any = None
-        for promise in promises:
-            for tried, shared in enumerate(self._situations(sent, given)):
-                outcome = self.model.priced(request, at, shared, promise)
-                expected = outcome.rejection if isinstance(outcome, Refused) else outcome
-                first = first or expected
-                if type(expected) is type(wanted) and not difference(wanted, expected):
-                    self.outcomes["(not decided as it seemed likely)"] += bool(tried)
-                    self.outcomes["(a limit did not hold what was asked)"] += _is_limited(
-                        shared, sent.bounds(self)
-                    )
-                    return outcome
+        for tried, shared in enumerate(self._situations(sent, given)):
+            outcome = self.model.priced(request, at, shared, promise)
+            expected = outcome.rejection if isinstance(outcome, Refused) else outcome
+            first = first or expected
+            if type(expected) is type(wanted) and not difference(wanted, expected):
+                self.outcomes["(not decided as it seemed likely)"] += bool(tried)
+                self.outcomes["(a limit did not hold what was asked)"] += _is_limited(
+                    shared, sent.bounds(self)
+                )
+                return outcome
         detail = f"{type(wanted).__name__} where {type(first).__name__} is expected"
         if type(first) is type(wanted):
             detail = difference(wanted, first)

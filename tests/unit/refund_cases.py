@@ -471,7 +471,7 @@ class Till:
         return {use: amount for use, amount in net.items() if amount}
 
     def given_back(self) -> dict[tuple[object, ...], int]:
-        """What all refunds gave back and took, by what it was and of whom."""
+        """What all refunds gave back and took, net, by what it was and of whom."""
         totals: Counter[tuple[object, ...]] = Counter()
         for refund in self.refunds:
             totals.update(dict(_amounts(refund)))
@@ -505,6 +505,12 @@ def _amounts(refund: Refund) -> Iterator[tuple[tuple[object, ...], int]]:
         totals["clawback", clawback.asset, clawback.origin] += clawback.units
         totals["clawback", clawback.asset, clawback.origin, "pending"] += clawback.pending
         totals["clawback", clawback.asset, clawback.origin, "debt"] += clawback.debt
+    for restoration in refund.restorations:
+        totals["clawback", restoration.asset, restoration.origin] -= restoration.units
+        totals["clawback", restoration.asset, restoration.origin, "pending"] -= restoration.pending
+        totals["clawback", restoration.asset, restoration.origin, "debt"] -= restoration.repaid
+    for coupon in refund.restored_coupons:
+        totals["revoked_coupons", coupon] -= 1
     for name in ("returned_coupons", "forfeited_coupons", "revoked_coupons", "spent_grants"):
         for coupon in getattr(refund, name):
             totals[name, coupon] += 1

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
+from rights.domain.membership import Membership, Standing
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.wallet import Wallet
 from rights.store import rows
@@ -46,8 +47,21 @@ COUPONS = st.builds(
     IDS,
     st.integers(0, 10**13),
     TIMES,
-    st.sampled_from(["held", "reserved", "redeemed", "revoked"]),
+    st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
+)
+MEMBERSHIPS = st.builds(
+    Membership,
+    st.dictionaries(
+        IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2
+    ),
+    st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
+    st.dictionaries(
+        IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
+    ),
+    st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    st.integers(0, 10**6),
+    TIMES,
 )
 
 
@@ -67,6 +81,7 @@ def wallets(draw: st.DrawFn) -> Wallet:
     )
     for lot in draw(st.lists(LOTS, max_size=5)):
         wallet.add(lot)
+    wallet.membership = draw(MEMBERSHIPS)
     wallet.due_ms = wallet.next_due_ms()
     wallet.changed = False
     return wallet
@@ -83,6 +98,7 @@ def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
         rows.encode_pending(wallet.pending),
         rows.encode_debts(wallet.debts),
         rows.nullable(wallet.due_ms),
+        rows.encode_membership(wallet.membership),
     )
     coupons = [
         (*coupon[:3], rows.nullable(coupon.expires_ms), *coupon[4:]) for coupon in wallet.coupons.values()

@@ -42,10 +42,13 @@ campaigns {
   funding { party: PARTY_PLATFORM share_bps: 10000 }
 }
 campaigns { id: "double" points_multiplier { asset: "points" multiplier_bps: 20000 } }
-coupon_templates { id: "t1" title: "Coupon" valid_seconds: 86400 valid_until { seconds: 3000 } }
-coupon_templates { id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT }
+coupon_templates { id: "t1" title: "Coupon" program_id: "p1" valid_seconds: 86400 valid_until { seconds: 3000 } }
+coupon_templates {
+  id: "t2" start_after_days: 1 valid_days: 30 on_refund: ON_REFUND_FORFEIT transferable: true grant_group_id: "event"
+}
+grant_groups { id: "event" member_limit { max_uses: 2 period: PERIOD_MONTH } }
 assets {
-  id: "points" title: "Points" issuer: "platform" expire_days: 365
+  id: "points" title: "Points" program_id: "p1" issuer: "platform" expire_days: 365
   earn { units: 1 per_minor: 2000 when: "line.amount > 0" max_units_per_order: 10 }
   redeem {
     units: 100 value_minor: 100 min_balance: 1000 max_share_bps: 5000
@@ -76,6 +79,7 @@ assets {
     units: 10 value_minor: 10 max_share_bps: 5000 funding { party: PARTY_PLATFORM share_bps: 10000 }
   }
 }
+programs { id: "p1" title: "Points club" issuer: "issuer/T/Card" } programs { id: "p2" issuer: "platform" }
 tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
 budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id: "b2" }
 quotas { id: "q1" cap: 100 } quotas { id: "q2" }
@@ -180,6 +184,7 @@ RANGES = [
     ("assets[3].earn.max_units_per_year", 0, MAX_AMOUNT),
     ("assets[3].earn.availability.after_days", 0, 3_650),
     ("grants[0].min_payable_minor", 0, MAX_AMOUNT),
+    ("grant_groups[0].member_limit.max_uses", 1, 1_000_000),
     ("grants[0].member_limit.max_uses", 1, 1_000_000),
     ("grants[1].asset.units", 1, 10**12),
 ]
@@ -225,6 +230,12 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("coupon_templates[1].id", "t1", "", "already used by coupon_templates[0]"),
     ("assets[1].id", "points", "", "already used by assets[0]"),
     ("budgets[1].id", "b1", "", "already used by budgets[0]"),
+    ("programs[1].id", "p1", "", "already used by programs[0]"),
+    ("programs[1].issuer", "", "", "is required: platform, merchant/ID"),
+    ("programs[1].issuer", "brand/", "", "'brand/' is not a party"),
+    ("programs[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("assets[0].program_id", "p9", "", "'p9' is not a program of this rulebook; there are: p1, p2"),
+    ("coupon_templates[0].program_id", "p9", "", "'p9' is not a program of this rulebook; there are: p1"),
     ("quotas[1].id", "q1", "", "already used by quotas[0]"),
     ("assets[1].id", "usd", "", "'usd' is a currency code"),
     # stages
@@ -430,6 +441,14 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
     ("budgets[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     # grants
+    (
+        "coupon_templates[1].grant_group_id",
+        "g9",
+        "",
+        "'g9' is not a grant group of this rulebook; there are: event",
+    ),
+    ("grant_groups[0].id", "Event", "", "'Event' is not an id"),
+    ("grant_groups[0].member_limit", None, "", "is required: how many coupons a member gets"),
     ("grants[1].id", "next", "", "'next' is already used by grants[0]"),
     ("grants[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
     ("grants[0].when", "line.amount", "", "is of type int; a condition is of type bool"),
@@ -490,6 +509,7 @@ def test_a_mistake_does_not_cause_others() -> None:
         "stages",  # campaigns miss their stages
         "stages[0].id",  # likewise
         "coupon_templates[1].id",  # campaigns miss the template it was
+        "grant_groups[0].id",  # a template misses it
         "campaigns[0].funding[0].share_bps",  # a share out of range breaks the sum
         "campaigns[4].coupon_template_id",  # of a multiplier, and used by another campaign
     }
@@ -505,6 +525,7 @@ COUNTS: list[tuple[str, int, Callable[[int], Any]]] = [
     ("stages", 32, lambda i: pb.Stage(id=f"s{i}", basis=pb.Stage.BASIS_LIST)),
     ("coupon_templates", 10_000, lambda i: pb.CouponTemplate(id=f"t{i}")),
     ("assets", 64, lambda i: pb.Asset(id=f"asset{i}", issuer="platform")),
+    ("programs", 1_000, lambda i: pb.Program(id=f"p{i}", issuer="platform")),
     ("tiers", 100, lambda i: pb.Tier(level=i, name="x")),
     ("budgets", 10_000, lambda i: pb.Budget(id=f"b{i}")),
     ("quotas", 10_000, lambda i: pb.Quota(id=f"q{i}")),

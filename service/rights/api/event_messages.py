@@ -121,6 +121,7 @@ def _coupon_granted(event: pb.Event, stored: StoredEvent) -> None:
 def _tier_changed(event: pb.Event, stored: StoredEvent) -> None:
     change = event.tier_change
     change.old_tier, change.new_tier = stored.facts["from"], stored.facts["to"]
+    change.ladder_id = stored.facts.get("ladder", "")
 
 
 def _budget_low(event: pb.Event, stored: StoredEvent) -> None:

@@ -9,14 +9,16 @@ from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.orders import check_identity, check_member
-from rights.domain import limits
+from rights.domain import following, limits, measures
+from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Credited, Lot, ToppedUp
+from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
 from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
+from rights.engine.registry import Registry
 from rights.store.operator import Operator
 from rights.store.reader import AFTER_ALL, Reader
 from rights.v1 import common_pb2
@@ -81,7 +83,10 @@ def page_size(asked: int, mistakes: Mistakes) -> int:
 class MemberApi:
     """The handlers of the service."""
 
-    def __init__(self, lanes: Lanes, reader: Reader, operator: Operator, members: MemberResolver) -> None:
+    def __init__(
+        self, lanes: Lanes, registry: Registry, reader: Reader, operator: Operator, members: MemberResolver
+    ) -> None:
+        self._registry = registry
         self._lanes = lanes
         self._reader = reader
         self._operator = operator
@@ -219,12 +224,15 @@ class MemberApi:
         state = await self._reader.wallet(call.tenant, member_id, [], now_ms)
         if state is None:
             raise _member_not_found(member_id)
-        _, wallet = state
+        revision, wallet = state
+        book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
+        if book is not None and following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
+            following.follow(wallet, book, now_ms)
         used_too = request.include_used_coupons
         coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
-            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags),
+            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
             balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
@@ -238,6 +246,8 @@ class MemberApi:
                 pb.Debt(asset=asset, origin=origin, units=units)
                 for (asset, origin), units in sorted(wallet.debts.items())
             ],
+            measures=_measures(wallet, book, now_ms) if book is not None else [],
+            tiers=_tiers(wallet, book) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -310,8 +320,12 @@ def _member_not_found(member_id: str) -> ApiError:
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
-def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
-    response = pb.GrantCouponResponse(coupon=answers.coupon(outcome, now_ms), entry_id=entry_id)
+def _granted(outcome: Coupon | Rejection, entry_id: str, now_ms: int) -> bytes:
+    response = pb.GrantCouponResponse(entry_id=entry_id)
+    if isinstance(outcome, Rejection):
+        answers.fill_rejection(response.rejection, outcome, entry_id, now_ms)
+    else:
+        response.coupon.CopyFrom(answers.coupon(outcome, now_ms))
     return response.SerializeToString(deterministic=True)
 
 
@@ -366,6 +380,27 @@ def _pending(wallet: Wallet) -> list[pb.PendingLot]:
     return listed
 
 
+def _measures(wallet: Wallet, book: Book, now_ms: int) -> list[pb.MeasureValue]:
+    if not book.measures:
+        return []
+    values = measures.all_values(book.measures, wallet.membership, measures.local_day(now_ms, book.zone))
+    return [pb.MeasureValue(measure_id=measure_id, value=value) for measure_id, value in values.items()]
+
+
+def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
+    listed = []
+    for ladder in book.ladders.values():
+        standing = wallet.membership.tiers.get(ladder.id)
+        message = pb.TierStanding(ladder_id=ladder.id)
+        if standing is not None:
+            message.level, message.name = standing.level, ladder.name(standing.level)
+            message.since_time.FromMilliseconds(standing.since_ms)
+            if standing.drops_ms != NEVER_MS:
+                message.drop_time.FromMilliseconds(standing.drops_ms)
+        listed.append(message)
+    return listed
+
+
 def _holds(wallet: Wallet) -> list[pb.Hold]:
     return [
         pb.Hold(
@@ -383,4 +418,6 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("group/"):
+        return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)

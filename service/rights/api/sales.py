@@ -53,7 +53,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered
     """
     order = to_order(request_of(stored), Mistakes())  # its fields were checked when it was booked
     order.member_id = stored.member_id
-    tier, tags = stored.facts or (0, [])
+    tier, tags, known, measured = stored.facts or (0, [], {}, {})
     return Sale(
         settlement_id=stored.settlement_id,
         order_id=stored.order_id,
@@ -70,6 +70,9 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
         delivered_ms=delivered_ms,
+        settled_ms=receipt.settle_time.ToMilliseconds(),
+        known=known,
+        measured=measured,
     )
 
 

@@ -14,8 +14,10 @@ from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
+from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
+from rights.domain.quoting import promise
 from rights.domain.sweeping import sweep
 from rights.domain.used import Used
 from rights.engine import clock
@@ -80,8 +82,10 @@ class SettlementApi:
         book = rules.book_at(at_ms or now_ms)
         budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
         used = Used(budgets)
-        if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
-            deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
+        current = rules.book_at(now_ms)
+        if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
+            # As Settle would find the wallet; nothing of it is booked here.
+            deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
         outcome = price(
             order,
             wallet,
@@ -99,7 +103,7 @@ class SettlementApi:
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
-                response.quote_token = self._signer.token(outcome, digest, expires_ms)
+                response.quote_token = self._signer.token(promise(outcome, book, expires_ms), digest)
                 response.expire_time.FromMilliseconds(expires_ms)
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response

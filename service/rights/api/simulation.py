@@ -13,6 +13,7 @@ from rights.api.orders import check_member, to_order_of_anyone
 from rights.api.rulebooks import rulebook_invalid
 from rights.domain import limits
 from rights.domain.book import Book
+from rights.domain.following import is_behind
 from rights.domain.model import Order, Rejection
 from rights.domain.pricing import price
 from rights.domain.sweeping import sweep
@@ -62,7 +63,9 @@ class SimulationApi:
             order.member_id = wallet.member_id
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
         used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
-        if wallet.due_ms <= at_ms:  # as Settle would find the wallet then; nothing of it is booked
+        if wallet.due_ms <= at_ms or is_behind(
+            wallet, book, at_ms
+        ):  # as Settle would find the wallet then; nothing of it is booked
             deque(sweep(wallet, book, used, lambda: "", at_ms), maxlen=0)
         outcome = price(
             order,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
-from rights.domain import expiry, windows
+from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Expiry
@@ -23,7 +23,7 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2
+from rights.v1 import rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -144,9 +144,17 @@ class Asset:
         return self.expiry.policy == expiry.Policy.LAST_MOVEMENT
 
 
+class GrantGroup(NamedTuple):
+    """Templates of whose coupons a member gets at most `max_uses` together, per MemberLimit.Period."""
+
+    id: str
+    max_uses: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A coupon template and the campaign that redeems its coupons (-1: none)."""
+    """A coupon template, the campaign that redeems its coupons (-1: none) and the grant group it belongs to."""
 
     id: str
     valid_ms: int
@@ -155,6 +163,8 @@ class Template:
     start_after_days: int
     valid_days: int
     forfeited: bool
+    transferable: bool
+    group: GrantGroup | None
 
     def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
         """From when a coupon given now can be used."""
@@ -176,8 +186,9 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class GrantRule:
-    """What a settlement gives for later. campaign: index, -1 for any order; template_id or asset says what.
+    """What a settlement, or another trigger, gives for later.
 
+    campaign: index, -1 for any order; template_id or asset says what.
     period is -1 without a member limit; quota is a limit index or -1.
     """
 
@@ -206,7 +217,9 @@ class Book:
         self.strings: dict[str, int] = {}
         self.allocate = kernel.allocate
 
+        self.more_vars: dict[str, int] = {}  # see plan.MORE_VARS
         self._sets: list[frozenset[int]] = []
+        self._known = known_ids(rulebook)
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
         self.limits = [_budget(b) for b in rulebook.budgets]
@@ -224,8 +237,13 @@ class Book:
         self.campaigns = [_campaign(i, c) for i, c in enumerate(ordered)]
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
-        self.grants = [self._grant(g) for g in rulebook.grants]
-        self.grant_by_id = {g.id: g for g in self.grants}
+        self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
+        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.tier_grants = self._tier_grants(rulebook)
+        self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
+        self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
+        self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
+        self.follows_members = bool(self.measures or self.ladders)
         self.plan = KernelPlan(
             stages=tuple(_stage(s, stage_index) for s in rulebook.stages),
             campaigns=tuple(plans),
@@ -234,6 +252,7 @@ class Book:
             group_count=len(groups),
             limit_count=len(self.limits),
             asset_count=len(self.assets),
+            more_var_count=len(self.more_vars),
         )
         self.program = kernel.Program(self.plan)
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
@@ -293,7 +312,9 @@ class Book:
         condition = condition.strip() or "true"
         if condition not in self._predicates:
             self._predicates[condition] = len(self._compiled)
-            self._compiled.append(compile_condition(condition, self._intern, self._sets))
+            self._compiled.append(
+                compile_condition(condition, self._intern, self._sets, self.more_vars, self._known)
+            )
         return self._predicates[condition]
 
     def _asset(self, index: int, asset: rulebook_pb2.Asset) -> Asset:
@@ -336,6 +357,21 @@ class Book:
             availability=earn.availability.after_days * windows.DAY_SECONDS * 1000 if pending else None,
             on_delivery=earn.availability.on_delivery,
         )
+
+    def _lines_of(self, measure: tier_pb2.Measure) -> int:
+        """The predicate of the lines that count, -1 for all."""
+        counted = getattr(measure, measure.WhichOneof("counts"))
+        condition = getattr(counted, "when", "")
+        return self._predicate(condition) if condition.strip() else -1
+
+    def _tier_grants(self, rulebook: rulebook_pb2.Rulebook) -> dict[tuple[str, int], list[GrantRule]]:
+        """By ladder and level, what is given when it is reached."""
+        found: dict[tuple[str, int], list[GrantRule]] = {}
+        for grant in rulebook.grants:
+            if grant.HasField("tier"):
+                reached = (grant.tier.ladder_id, grant.tier.level)
+                found.setdefault(reached, []).append(self.grant_by_id[grant.id])
+        return found
 
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
         limited = grant.HasField("member_limit")
@@ -403,6 +439,10 @@ class Book:
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
         redeemer = {c.template_id: c.index for c in self.campaigns if c.template_id}
+        groups = {
+            g.id: GrantGroup(g.id, g.member_limit.max_uses, g.member_limit.period)
+            for g in rulebook.grant_groups
+        }
         return {
             t.id: Template(
                 t.id,
@@ -412,9 +452,19 @@ class Book:
                 t.start_after_days,
                 t.valid_days,
                 t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
+                t.transferable,
+                groups.get(t.grant_group_id),
             )
             for t in rulebook.coupon_templates
         }
+
+
+def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
+    """What conditions may name: see plan.NUMBERS_OF and plan.LISTS_OF."""
+    return {
+        "member.measures": [m.id for m in rulebook.measures],
+        "member.tiers": [a.id for a in rulebook.tier_ladders],
+    }
 
 
 class _Shape(TypedDict):

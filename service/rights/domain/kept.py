@@ -154,6 +154,15 @@ def money(sale: Sale, kept: Kept) -> dict[str, int]:
     return funding.money_legs(lines, sum(kept.payable), given)
 
 
+def discounted(payable: list[int], redemptions: list[Shares]) -> list[int]:
+    """Per line, what is left after discounts, before points and stored value."""
+    amounts = list(payable)
+    for shares in redemptions:
+        for i, payers in shares.items():
+            amounts[i] += sum(payers.values())
+    return amounts
+
+
 def paid_by(shares: Shares) -> Payers:
     """What each party pays over all lines."""
     return funding.total(shares.values())
@@ -291,10 +300,6 @@ def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book:
     rule = book.assets[earning.lot.asset].earn
     assert rule is not None
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
-    discounted = list(payable)
-    for shares in after.redemptions:
-        for i, payers in shares.items():
-            discounted[i] += sum(payers.values())
-    amounts = basis(rule, listed, discounted, payable)
+    amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
     return min(earning.lot.amount, rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1])

@@ -47,7 +47,7 @@ class Basket:
                 coupons[campaign.index] = Coupon(adjustment.coupon_id, campaign.template_id, 0, NEVER_MS)
         remaining = [MAX_AMOUNT] * len(book.limits)
         self._closed = bytes([Reason.FORBIDDEN]) * len(book.campaigns)
-        self._facts = facts.build(order, then, book, coupons, [], remaining, self._closed, 0)
+        self._facts = facts.build(order, then, book, coupons, [], remaining, self._closed, sale.known, 0)
 
     def discounts(self, campaigns: Iterable[Campaign]) -> dict[str, dict[int, int]]:
         """Campaign -> line -> discount, where none but these campaigns can apply."""

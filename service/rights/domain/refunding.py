@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import funding, kept, ledger
+from rights.domain import counting, funding, grant_groups, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -70,8 +70,9 @@ def refund(
     _change_gifts(sale, before, after, wallet, book, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, book):
+    for usage in _released(sale, before, after, outcome, wallet, book):
         ledger.book_usage(wallet, used, effects, usage, None)
+    counting.count_kept(wallet, effects, book, sale, before, after)
     assets = {shift.name for shift in outcome.redemptions}
     assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
     ledger.moved(wallet, effects, book, assets, now_ms)
@@ -281,9 +282,13 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
-def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
+def _released(
+    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book
+) -> list[Usage]:
     """Uses given back: of budgets and counters what they no longer bear, of quotas and member limits a use of which
     nothing can come any more.
+
+    A coupon frees its grant group only where it is taken away: one that was used or handed over has been had.
     """
     released: list[Usage] = []
     for i, adjustment in enumerate(sale.adjustments):
@@ -305,6 +310,11 @@ def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
         if had and not has:
             rule = book.grant_by_id[gift.grant_id]
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+        if gift.coupon is not None and not has:
+            coupon_id = gift.coupon.coupon_id
+            gone = had and wallet.coupons[coupon_id].state == "revoked"
+            if gone or coupon_id in outcome.revoked_coupons:
+                released += grant_groups.released(book.templates[gift.template_id], sale.usages)
     return released
 
 

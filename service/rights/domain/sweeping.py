@@ -6,8 +6,9 @@ It is done before anything else touches the wallet, and by the sweeper for membe
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rights.domain import expiry, ledger
+from rights.domain import expiry, following, gifts, ledger
 from rights.domain.book import Book
+from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
 from rights.domain.settling import release
 from rights.domain.used import Used
@@ -19,7 +20,7 @@ class Due:
     """Something that became due: its entry and the kind of it, what it is about, and what it books."""
 
     entry_id: str
-    kind: str  # 'lapse', 'release' or 'expire'
+    kind: str  # 'lapse', 'release', 'expire' or 'tier'
     settlement_id: str | None
     order_id: str | None
     effects: Effects
@@ -45,7 +46,27 @@ def sweep(
         for lot in expired:
             ledger.take_back(wallet, effects, lot)
         yield Due(new_entry_id(), "expire", None, None, effects)
+    if following.is_behind(wallet, book, now_ms):
+        yield from _follow(wallet, book, used, new_entry_id, now_ms)
+    elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more
+        wallet.membership.due_ms = NEVER_MS
     wallet.due_ms = wallet.next_due_ms()
+
+
+def _follow(
+    wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
+) -> Iterator[Due]:
+    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives."""
+    changes, facts = following.follow(wallet, book, now_ms)
+    for change in changes:
+        entry_id, effects = new_entry_id(), Effects(levels=[change])
+        rules = [
+            rule
+            for level in following.reached_levels(change, book)
+            for rule in book.tier_grants.get((change.ladder_id, level), ())
+        ]
+        gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
+        yield Due(entry_id, "tier", None, None, effects)
 
 
 def release_pending(

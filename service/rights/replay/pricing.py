@@ -78,6 +78,7 @@ class Replayer:
         return (
             any(campaign.period >= 0 for campaign in self._book.campaigns)
             or any(grant.period >= 0 for grant in self._book.grants)
+            or any(template.group is not None for template in self._book.templates.values())
             or any(earn is not None and earn.caps for earn in earns)
         )
 

@@ -46,13 +46,24 @@ FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
       SELECT tenant_id, replace(kind, 'held_', ''), id, CASE WHEN kind LIKE 'held%' THEN 0 ELSE -amount END,
              CASE WHEN kind LIKE 'held%' THEN -amount ELSE 0 END
-      FROM rights.usage WHERE kind <> 'counter') AS moved
+      FROM rights.usage WHERE kind NOT IN ('counter', 'measure')) AS moved
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
 -- No budget and no quota is exceeded: used + held <= cap.
 SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap)
 FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap
+
+-- name: measures_equal_usages
+-- What is counted of a member is what the journal counted, day by day or, for a measure over all days (day 0), in
+-- sum. Days that have fallen out of their window are gone; only those still there are compared. (A streak, which
+-- keeps its last day and length, has no usages.)
+SELECT format('%s/%s: measure %s of day %s is %s, the journal counted %s', m.tenant_id, m.member_id, m.measure_id,
+              m.day, m.amount, coalesce(sum(u.amount), 0))
+FROM rights.measure m
+LEFT JOIN rights.usage u ON u.tenant_id = m.tenant_id AND u.member_id = m.member_id AND u.kind = 'measure'
+     AND split_part(u.id, '|', 1) = m.measure_id AND (m.day = 0 OR split_part(u.id, '|', 2)::int = m.day)
+GROUP BY m.tenant_id, m.member_id, m.measure_id, m.day, m.amount HAVING m.amount <> coalesce(sum(u.amount), 0)
 
 -- name: counters_equal_usages
 -- How often a member has used a limited campaign is what the journal counted. Counters of past days,
@@ -80,22 +91,24 @@ FROM rights.coupon LEFT JOIN (SELECT * FROM rights.coupon_move WHERE move = 'gra
 GROUP BY tenant_id, member_id, coupon_id HAVING count(entry_id) <> 1
 
 -- name: coupons_follow_their_moves
--- A coupon is where its moves have brought it: redeemed or reserved at most once at a time, or revoked, or held.
--- (Each confirmation redeems what its reservation had reserved.)
-SELECT format('%s/%s: coupon %s is %s, but was reserved %s and redeemed %s times more than given back, and revoked %s times',
-              tenant_id, member_id, coupon_id, state, reserved, redeemed, revoked)
+-- A coupon is where its moves have brought it: redeemed or reserved at most once at a time, or revoked, or handed
+-- over, or held. (Each confirmation redeems what its reservation had reserved.)
+SELECT format('%s/%s: coupon %s is %s, but was reserved %s and redeemed %s times more than given back, revoked %s times '
+              'and handed over %s times', tenant_id, member_id, coupon_id, state, reserved, redeemed, revoked, transferred)
 FROM (SELECT k.tenant_id, k.member_id, k.coupon_id, k.state,
              coalesce(sum(CASE WHEN m.move = 'reserve' THEN 1
                                WHEN m.move = 'release' OR m.move = 'redeem' AND m.kind = 'confirm' THEN -1 END), 0) AS reserved,
              coalesce(sum(CASE m.move WHEN 'redeem' THEN 1 WHEN 'return' THEN -1 END), 0) AS redeemed,
-             coalesce(sum(CASE m.move WHEN 'revoke' THEN 1 WHEN 'restore' THEN -1 END), 0) AS revoked
+             coalesce(sum(CASE m.move WHEN 'revoke' THEN 1 WHEN 'restore' THEN -1 END), 0) AS revoked,
+             count(*) FILTER (WHERE m.move = 'transfer') AS transferred
       FROM rights.coupon k LEFT JOIN rights.coupon_move m USING (tenant_id, member_id, coupon_id)
       GROUP BY k.tenant_id, k.member_id, k.coupon_id, k.state) AS moved
-WHERE (reserved, redeemed, revoked) <> ((state = 'reserved')::int, (state = 'redeemed')::int, (state = 'revoked')::int)
+WHERE (reserved, redeemed, revoked, transferred)
+   <> ((state = 'reserved')::int, (state = 'redeemed')::int, (state = 'revoked')::int, (state = 'transferred')::int)
 
 -- name: coupons_have_their_user
 -- What redeemed or reserved a coupon is a settlement or reservation of the same member that names it, in a state
--- in which it has the coupon; what revoked it is an entry that says so.
+-- in which it has the coupon; what revoked it or handed it over is an entry that says so.
 SELECT format('%s/%s: coupon %s is %s by %s, which does not have it', k.tenant_id, k.member_id, k.coupon_id,
               k.state, k.redeemed_by)
 FROM rights.coupon k
@@ -105,19 +118,53 @@ WHERE k.state <> 'held' AND NOT (
     EXISTS (SELECT FROM rights.coupon_move m
             WHERE m.tenant_id = k.tenant_id AND m.member_id = k.member_id AND m.coupon_id = k.coupon_id
               AND m.entry_id = k.redeemed_by
-              AND m.move = CASE k.state WHEN 'revoked' THEN 'revoke' WHEN 'reserved' THEN 'reserve' ELSE m.move END
+              AND m.move = CASE k.state WHEN 'revoked' THEN 'revoke' WHEN 'reserved' THEN 'reserve'
+                                         WHEN 'transferred' THEN 'transfer' ELSE m.move END
               AND m.move <> 'grant')
     AND CASE k.state WHEN 'reserved' THEN coalesce(s.state, '') = 'held'
                      WHEN 'redeemed' THEN coalesce(s.state, 'settled') IN ('settled', 'refunded', 'reversed')
                      ELSE true END)
 
+-- name: transferred_coupons_arrive
+-- A coupon that is handed over is one coupon before and after: the other side of the entry grants one of the same
+-- template and times, and nothing else.
+SELECT format('%s/%s entry %s: coupon %s is handed over, %s arrives', m.tenant_id, m.member_id, m.entry_id, m.coupon_id,
+              coalesce(arrived, 'nothing'))
+FROM rights.coupon_move m
+JOIN rights.coupon k USING (tenant_id, member_id, coupon_id)
+LEFT JOIN LATERAL (
+    SELECT string_agg(format('%s of %s', o.coupon_id, o.template_id), ', ') AS arrived, count(*) AS coupons,
+           bool_and((o.template_id, o.starts_ms, o.expires_ms) IS NOT DISTINCT FROM
+                    (k.template_id, k.starts_ms, k.expires_ms)) AS same
+    FROM rights.entry_pair p
+    JOIN rights.coupon_move g
+      ON g.tenant_id = p.tenant_id AND g.member_id = p.other_member_id AND g.entry_id = p.other_entry_id
+         AND g.move = 'grant'
+    JOIN rights.coupon o ON o.tenant_id = g.tenant_id AND o.member_id = g.member_id AND o.coupon_id = g.coupon_id
+    WHERE p.tenant_id = m.tenant_id AND p.member_id = m.member_id AND p.entry_id = m.entry_id) AS other ON true
+WHERE m.move = 'transfer' AND (coupons <> 1 OR NOT same)
+
+-- name: pairs_are_two_entries
+-- What was booked for two members is an entry of each, of one kind and time, and neither is a refusal.
+SELECT format('%s entry %s of %s has no other side %s of %s', p.tenant_id, p.entry_id, p.member_id, p.other_entry_id,
+              p.other_member_id)
+FROM rights.entry_pair p
+LEFT JOIN rights.journal j
+  ON j.tenant_id = p.tenant_id AND j.member_id = p.member_id AND j.entry_id = p.entry_id AND j.rejection IS NULL
+LEFT JOIN rights.journal o
+  ON o.tenant_id = p.tenant_id AND o.member_id = p.other_member_id AND o.entry_id = p.other_entry_id
+     AND o.rejection IS NULL
+WHERE (j.kind, j.recorded_ms) IS DISTINCT FROM (o.kind, o.recorded_ms) OR j.kind IS NULL
+
 -- name: entries_have_their_key
--- Every entry, refusals too, is what its idempotency key answers; only what becomes due by itself has none. The keys
--- are unique: so a key has one effect and one stored response.
+-- Every entry, refusals too, is what its idempotency key answers; only what becomes due by itself has none, and the
+-- other side of an entry on two members. The keys are unique: so a key has one effect and one stored response.
 SELECT format('%s/%s entry %s: its key is not claimed for it', j.tenant_id, j.member_id, j.entry_id)
 FROM rights.journal j LEFT JOIN rights.claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
-WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire') THEN j.idempotency_key IS NOT NULL
+LEFT JOIN rights.entry_pair p
+  ON p.tenant_id = j.tenant_id AND p.other_member_id = j.member_id AND p.other_entry_id = j.entry_id
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
       ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
 -- name: orders_have_one_settlement
@@ -208,13 +255,15 @@ LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
 WHERE pending <> earned OR pending <> 0 AND s.state <> 'settled'
 
 -- name: due_is_the_soonest
--- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold or pending point.
+-- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold, pending point or change of
+-- the membership.
 SELECT format('%s/%s: due at %s, but the soonest is %s', m.tenant_id, m.member_id, coalesce(m.due_ms::text, 'never'),
               coalesce(soonest::text, 'never'))
 FROM rights.member m, LATERAL (SELECT min(at) AS soonest FROM (
     SELECT (l.value ->> 2)::bigint AS at FROM jsonb_array_elements(m.lots) l
     UNION ALL SELECT (h.value ->> 'expires_ms')::bigint FROM jsonb_each(m.holds) h
-    UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p) AS all_of_it) AS due
+    UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p
+    UNION ALL SELECT (m.membership ->> 'due_ms')::bigint) AS all_of_it) AS due
 WHERE m.due_ms IS DISTINCT FROM soonest
 
 -- name: refusals_book_nothing

@@ -3,7 +3,7 @@
 -- name: load_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
-       debts::text, due_ms, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
+       debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
 FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
@@ -20,12 +20,17 @@ FOR NO KEY UPDATE SKIP LOCKED
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
-    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59)
+    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
+
+-- name: pair_entries
+-- Notes which entries of a batch are the two sides of one operation on two members.
+INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.
 SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
-       m.due_ms, h.coupons::text
+       m.due_ms, m.membership::text, h.coupons::text
 FROM rights.member m
 JOIN rights.tenant t ON t.tenant_id = m.tenant_id
 LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
@@ -64,8 +69,9 @@ SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
 
 -- name: add_rulebook
 -- Numbered by the tenant's order of publishing; the caller holds the tenant's row.
-INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher)
-SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 FROM rights.rulebook WHERE tenant_id = $1
+INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher, published_at)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, timestamptz 'epoch' + $6::bigint * interval '1 millisecond'
+FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
@@ -89,7 +95,8 @@ INSERT INTO rights.pause (tenant_id, campaign_id) VALUES ($1, $2) ON CONFLICT DO
 DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_id
 
 -- name: add_admin_action
-INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
+SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
 INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
@@ -100,7 +107,9 @@ ON CONFLICT DO NOTHING RETURNING member_id
 SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KEY UPDATE
 
 -- name: update_member
-UPDATE rights.member SET tier = $3, tags = $4 WHERE tenant_id = $1 AND member_id = $2
+-- What depends on tags is due to be looked at again.
+UPDATE rights.member SET tier = $3, tags = $4, membership = membership || '{"due_ms": 0}', due_ms = 0
+WHERE tenant_id = $1 AND member_id = $2
 
 -- name: add_events
 -- Events that no batch writes; the last thing of a transaction that has its locks.

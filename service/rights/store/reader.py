@@ -52,8 +52,8 @@ class BudgetState(NamedTuple):
 class StoredSettlement:
     """A settlement or reservation as booked, and how far it has come.
 
-    kind: 'settle' or 'reserve'; request and response: the stored messages; facts: tier and tags of the member
-    then, None where they were not kept.
+    kind: 'settle' or 'reserve'; request and response: the stored messages; facts: what was known of the
+    member then, None where it was not kept.
     """
 
     member_id: str
@@ -64,7 +64,7 @@ class StoredSettlement:
     version: int
     postings: list[Posting]
     usages: list[Usage]
-    facts: tuple[int, list[str]] | None
+    facts: rows.Facts | None
     request: bytes
     response: bytes
     state: State
@@ -157,7 +157,7 @@ class Reader:
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
             return None
-        return row[0], rows.decode_wallet(tenant, member_id, row[1:9], row[9])
+        return row[0], rows.decode_wallet(tenant, member_id, row[1:10], row[10])
 
     async def coupons(
         self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int
@@ -220,7 +220,7 @@ class Reader:
             row = await connection.fetchrow(SQL["member_state"], tenant, member_id, [], 0)
             if row is None:
                 return None
-            wallet = rows.decode_wallet(tenant, member_id, row[1:9], row[9])
+            wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
             found = await connection.fetch(SQL["statement"], tenant, member_id, before, asset, limit)
         balance = sum(lot.amount for lot in wallet.lots if lot.asset == asset)
         return balance, [_entry(each, each["settlement_id"] or "") for each in found]
@@ -260,7 +260,7 @@ def _settlement(row: asyncpg.Record) -> StoredSettlement:
         version=row["rulebook_version"],
         postings=_postings(row["postings"]),
         usages=[Usage(*usage) for usage in orjson.loads(row["usages"])],
-        facts=orjson.loads(row["facts"]) if row["facts"] else None,
+        facts=rows.decode_facts(row["facts"]) if row["facts"] else None,
         request=row["request"],
         response=row["response"],
         state=state,

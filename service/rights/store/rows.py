@@ -5,11 +5,14 @@ from typing import Any
 import orjson
 
 from rights.domain.limits import NEVER_MS
+from rights.domain.membership import Membership
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.wallet import Wallet
 
-# tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms
-MemberRow = tuple[int, list[str], str, str, str, str, str, int | None]
+# tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms, membership (JSON text)
+MemberRow = tuple[int, list[str], str, str, str, str, str, int | None, str]
+# What was known of a member when an order was decided: tier, tags, what else conditions knew, lines per measure.
+Facts = tuple[int, list[str], dict[str, int], dict[str, list[int]]]
 
 
 def encode(value: object) -> str:
@@ -63,9 +66,29 @@ def encode_debts(debts: dict[tuple[str, str], int]) -> str:
     return encode({f"{asset}|{origin}": units for (asset, origin), units in debts.items()}) if debts else "{}"
 
 
+def encode_membership(membership: Membership) -> str:
+    """See Membership.encode."""
+    return encode(membership.encode())
+
+
+def encode_facts(facts: Facts) -> str:
+    """[tier, tags] or [tier, tags, known, measured]"""
+    tier, tags, known, measured = facts
+    if not known and not measured:
+        return encode((tier, tags))
+    return encode((tier, tags, {name: value for name, value in known.items() if value}, measured))
+
+
+def decode_facts(text: str) -> Facts:
+    """What `encode_facts` wrote."""
+    tier, tags, *more = orjson.loads(text)
+    known, measured = more or ({}, {})
+    return tier, tags, known, measured
+
+
 def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | None) -> Wallet:
     """A member's row, and their coupons, as a wallet."""
-    tier, tags, lots, counters, holds, pending, debts, due_ms = row
+    tier, tags, lots, counters, holds, pending, debts, due_ms, membership = row
     return Wallet(
         tenant=tenant,
         member_id=member_id,
@@ -77,6 +100,7 @@ def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | No
         holds=_decode_holds(holds) if holds != "{}" else {},
         pending=_decode_pending(pending) if pending != "[]" else [],
         debts=_decode_debts(debts) if debts != "{}" else {},
+        membership=Membership.decode(orjson.loads(membership)) if membership != "{}" else Membership(),
         due_ms=_time(due_ms),
     )
 

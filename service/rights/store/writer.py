@@ -16,7 +16,10 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about."""
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+
+    Without a key: a member who is loaded beside the commands.
+    """
 
     tenant: str
     member_id: str
@@ -53,7 +56,10 @@ class Batch:
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself."""
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
+
+    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
+    """
 
     tenant: str
     member_id: str
@@ -67,9 +73,10 @@ class Entry:
     version: int
     rejection: str | None = None
     effects: Effects
-    facts: tuple[int, list[str]] | None = None
+    facts: rows.Facts | None = None
     request: bytes = b""
     response: bytes = b""
+    other_side_of: "Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -167,9 +174,9 @@ class Writer:
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
-                members[tenant, member_id] = row[3:11]
+                members[tenant, member_id] = row[3:12]
                 continue
-            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[11:]
+            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[12:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
@@ -199,6 +206,7 @@ class Writer:
         granted = [(e, c) for e in entries for c in e.effects.granted]
         coupons = _changed_coupons(entries)
         connection = self._open()
+        await self._pair(entries)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -216,7 +224,7 @@ class Writer:
             [rows.encode([*map(tuple, e.effects.postings)]) for e in entries],
             [rows.encode([*map(tuple, e.effects.usages)]) for e in entries],
             [rows.encode(e.effects.moves) for e in entries],
-            [None if e.facts is None else rows.encode(e.facts) for e in entries],
+            [None if e.facts is None else rows.encode_facts(e.facts) for e in entries],
             [e.request for e in entries],
             [e.response for e in entries],
             [tenant for tenant, _ in claims.freed],
@@ -232,6 +240,7 @@ class Writer:
             [rows.encode_holds(w.holds) for w in wallets],
             [rows.encode_pending(w.pending) for w in wallets],
             [rows.encode_debts(w.debts) for w in wallets],
+            [rows.encode_membership(w.membership) for w in wallets],
             [rows.nullable(w.due_ms) for w in wallets],
             [e.tenant for e, _ in granted],
             [e.member_id for e, _ in granted],
@@ -266,6 +275,19 @@ class Writer:
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
+    async def _pair(self, entries: list[Entry]) -> None:
+        """Notes which entries are the two sides of one operation."""
+        sides = [(e.other_side_of, e) for e in entries if e.other_side_of is not None]
+        if sides:
+            await self._open().execute(
+                SQL["pair_entries"],
+                [first.tenant for first, _ in sides],
+                [first.member_id for first, _ in sides],
+                [first.entry_id for first, _ in sides],
+                [second.member_id for _, second in sides],
+                [second.entry_id for _, second in sides],
+            )
+
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
@@ -280,6 +302,7 @@ _MOVES = {
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
     "restore": ("revoked", "held"),
+    "transfer": ("held", "transferred"),
 }
 
 _Coupons = dict[tuple[str, str, str], tuple[str, str | None]]

@@ -98,12 +98,14 @@ class CouponGrant(_message.Message):
     def __init__(self, coupon_id: _Optional[str] = ..., template_id: _Optional[str] = ...) -> None: ...
 
 class TierChange(_message.Message):
-    __slots__ = ("old_tier", "new_tier")
+    __slots__ = ("old_tier", "new_tier", "ladder_id")
     OLD_TIER_FIELD_NUMBER: _ClassVar[int]
     NEW_TIER_FIELD_NUMBER: _ClassVar[int]
+    LADDER_ID_FIELD_NUMBER: _ClassVar[int]
     old_tier: int
     new_tier: int
-    def __init__(self, old_tier: _Optional[int] = ..., new_tier: _Optional[int] = ...) -> None: ...
+    ladder_id: str
+    def __init__(self, old_tier: _Optional[int] = ..., new_tier: _Optional[int] = ..., ladder_id: _Optional[str] = ...) -> None: ...
 
 class BudgetAlert(_message.Message):
     __slots__ = ("limit", "budget_id", "cap", "taken", "alert_bps")

@@ -106,6 +106,7 @@ class MemberServiceServicer:
     def GrantCoupon(self, request, context):
         """Gives a member a coupon of a template of the rulebook in force. Idempotent under its key:
         the same key and content answers the same coupon; other content: IDEMPOTENCY_KEY_REUSED.
+        Rejection: GRANT_LIMIT_REACHED, by the template's grant group.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

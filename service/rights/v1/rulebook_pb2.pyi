@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rights.v1 import tier_pb2 as _tier_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -64,7 +65,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "grant_groups", "programs")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +77,10 @@ class Rulebook(_message.Message):
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
     GRANTS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
     time_zone: str
@@ -87,7 +92,21 @@ class Rulebook(_message.Message):
     budgets: _containers.RepeatedCompositeFieldContainer[Budget]
     quotas: _containers.RepeatedCompositeFieldContainer[Quota]
     grants: _containers.RepeatedCompositeFieldContainer[GrantRule]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ...) -> None: ...
+    measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
+    tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
+    grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
+    programs: _containers.RepeatedCompositeFieldContainer[Program]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ...) -> None: ...
+
+class Program(_message.Message):
+    __slots__ = ("id", "title", "issuer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    issuer: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("id", "basis", "after_stage_id", "select")
@@ -286,7 +305,7 @@ class FundingShare(_message.Message):
     def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
 
 class CouponTemplate(_message.Message):
-    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund")
+    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund", "transferable", "grant_group_id", "program_id")
     class OnRefund(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ON_REFUND_UNSPECIFIED: _ClassVar[CouponTemplate.OnRefund]
@@ -302,6 +321,9 @@ class CouponTemplate(_message.Message):
     START_AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
     VALID_DAYS_FIELD_NUMBER: _ClassVar[int]
     ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERABLE_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     valid_seconds: int
@@ -309,10 +331,21 @@ class CouponTemplate(_message.Message):
     start_after_days: int
     valid_days: int
     on_refund: CouponTemplate.OnRefund
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ...) -> None: ...
+    transferable: bool
+    grant_group_id: str
+    program_id: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ..., transferable: _Optional[bool] = ..., grant_group_id: _Optional[str] = ..., program_id: _Optional[str] = ...) -> None: ...
+
+class GrantGroup(_message.Message):
+    __slots__ = ("id", "member_limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    member_limit: MemberLimit
+    def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -324,6 +357,7 @@ class GrantRule(_message.Message):
     MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
     QUOTA_ID_FIELD_NUMBER: _ClassVar[int]
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     when: str
@@ -335,7 +369,16 @@ class GrantRule(_message.Message):
     member_limit: MemberLimit
     quota_id: str
     keep_on_refund: bool
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ...) -> None: ...
+    tier: TierTrigger
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ...) -> None: ...
+
+class TierTrigger(_message.Message):
+    __slots__ = ("ladder_id", "level")
+    LADDER_ID_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    ladder_id: str
+    level: int
+    def __init__(self, ladder_id: _Optional[str] = ..., level: _Optional[int] = ...) -> None: ...
 
 class AssetGift(_message.Message):
     __slots__ = ("asset", "units")
@@ -346,7 +389,7 @@ class AssetGift(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Asset(_message.Message):
-    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up")
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -355,6 +398,7 @@ class Asset(_message.Message):
     REDEEM_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_FIELD_NUMBER: _ClassVar[int]
     TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
@@ -363,7 +407,8 @@ class Asset(_message.Message):
     redeem: Redeem
     expiry: Expiry
     top_up: TopUpRule
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ...) -> None: ...
+    program_id: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ...) -> None: ...
 
 class Expiry(_message.Message):
     __slots__ = ("days", "end_of_month", "end_of_year", "months_after_last_movement")

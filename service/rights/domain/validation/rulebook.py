@@ -1,4 +1,4 @@
-"""The rulebook as a whole, and the lists that others refer to: stages, tiers, budgets, quotas."""
+"""The rulebook as a whole, and the lists that others refer to: stages, programs, tiers, budgets, quotas."""
 
 from functools import cache
 from zoneinfo import available_timezones
@@ -6,13 +6,15 @@ from zoneinfo import available_timezones
 from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
-from rights.domain.validation.checks import Ids, Mistake, ids, shown
+from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
+from rights.domain.validation.tiers import TierChecks
 from rights.v1 import rulebook_pb2 as pb
 
 MAX_RULEBOOK_BYTES = 4 * 1_024 * 1_024
 MAX_STAGES = 32
+MAX_PROGRAMS = 1_000
 MAX_TIERS = 100
 MAX_BUDGETS = 10_000
 MAX_QUOTAS = 10_000
@@ -32,7 +34,7 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
+class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -45,10 +47,14 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
         self._check_stages()
         self._check_campaigns()
         self._check_coupon_templates()
+        self._check_grant_groups()
         self._check_assets()
+        self._check_programs()
         self._check_tiers()
         self._check_limits()
         self._check_grants()
+        self._check_measures()
+        self._check_tier_ladders()
         return self._mistakes
 
     def _check_size(self) -> None:
@@ -90,6 +96,13 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks):
         elif after not in earlier:
             known = "comes no earlier" if after in self._stage_ids else "is not a stage"
             self._note(after_path, f"{shown(after)} {known}; the earlier stages are: {earlier.listed}")
+
+    def _check_programs(self) -> None:
+        programs = self._bounded("programs", self._rulebook.programs, MAX_PROGRAMS)
+        self._check_ids("programs", programs)
+        for index, program in enumerate(programs):
+            self._check_text(f"programs[{index}].title", program.title, MAX_TITLE_BYTES)
+            self._check_issuer(f"programs[{index}].issuer", program.issuer)
 
     def _check_tiers(self) -> None:
         tiers = self._bounded("tiers", self._rulebook.tiers, MAX_TIERS)
