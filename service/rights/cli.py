@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls, cli_events, cli_reports
+from rights import cli_budgets, cli_calls, cli_events, cli_reports
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -66,6 +66,7 @@ app = typer.Typer(
 tenant_app = typer.Typer(help="The companies this service settles for.", no_args_is_help=True)
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(cli_calls.rulebook_app, name="rulebook")
+app.add_typer(cli_budgets.budget_app, name="budget")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
 app.add_typer(cli_events.events_app, name="events")
@@ -244,8 +245,8 @@ def replay(
     Reads RIGHTS_DATABASE_URL, and writes nothing to it. Needs no running service.
 
     Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
-    points spent then. Budgets and quotas start with the caps of that rulebook and are used up in order. What
-    was settled under that very rulebook keeps its outcome.
+    points spent then. Budgets and quotas start with the caps of that rulebook, and with what was moved between
+    budgets by now, and are used up in order. What was settled under that very rulebook keeps its outcome.
     """
     from rights import cli_replay
     from rights.replay.run import ReplayError, run

@@ -378,8 +378,14 @@ class RightsClient:
         return await self._call(self._rulebook.ResumeCampaign, request)
 
     async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
-        """Reads budgets and quotas."""
+        """Reads budgets, quotas and pools."""
         return await self._call(self._rulebook.GetBudgets, request)
+
+    async def transfer_budget(
+        self, request: rulebook.TransferBudgetRequest
+    ) -> rulebook.TransferBudgetResponse:
+        """Moves a part of a budget's cap; safe to retry with the same key."""
+        return await self._call(self._rulebook.TransferBudget, request)
 
     # rights.v1.SimulationService
 

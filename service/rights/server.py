@@ -13,6 +13,7 @@ import uvloop
 
 from rights import link
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.budgets import BudgetApi
 from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
@@ -35,6 +36,7 @@ from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
+from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
@@ -85,9 +87,10 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, registry, reader, operator, members).methods(),
             *CouponApi(lanes, members).methods(),
+            *MemberApi(registry, lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),

@@ -106,9 +106,12 @@ def planted() -> rulebook_pb2.Rulebook:
             points(id="balance", top_up={"bonus_asset": "gold", "bonuses": [TEN_ON_TOP]}, earn=None),
             {"id": "gold", "issuer": "platform"},
         ),
-        budgets={"b": 100_000},
+        budgets={"b": 100_000, "c": 1_000, "d": 1_000},
         quotas={"q": 100},
     )
+    rulebook.budget_pools.add(id="p", cap_minor=200_000)
+    for budget in rulebook.budgets:
+        budget.pool_id = "p"
     rulebook.grants.add(id="next", coupon_template_id="next", quota_id="q", member_limit={"max_uses": 99})
     rulebook.grants.add(id="gold", asset={"asset": "gold", "units": 5}, keep_on_refund=True)
     return rulebook
@@ -130,6 +133,9 @@ async def entries(service: Service) -> Entries:
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
         await plant_transfer(shop, found)
+        for source, target in (("c", "d"), ("d", ""), ("", "c")):
+            move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
+            await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
         )
@@ -333,6 +339,26 @@ SPOILT_ROWS = {
     "a budget is exceeded": (
         {"budgets_within_caps"},
         "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND budget_id = 'b'",
+        "",
+    ),
+    "a pool has forgotten a use": (
+        {"budgets_equal_usages"},
+        "UPDATE rights.budget SET used = used - 500 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "a pool is exceeded": (
+        {"budgets_within_caps"},
+        "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "more is moved than was transferred": (
+        {"budgets_moved_by_transfers"},
+        "UPDATE rights.budget SET moved = moved + 1 WHERE tenant_id = $1 AND budget_id = 'd'",
+        "",
+    ),
+    "a transfer is lost": (
+        {"budgets_moved_by_transfers"},
+        "DELETE FROM rights.budget_transfer WHERE tenant_id = $1 AND from_budget = 'c'",
         "",
     ),
     "a budget is lost": (

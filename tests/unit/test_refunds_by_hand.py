@@ -467,6 +467,13 @@ def test_points_of_goods_that_have_arrived_are_available_again() -> None:
     assert at.wallet.lots == [lot(290, expires_ms)]
 
 
+def test_points_that_wait_for_days_wait_for_them_whatever_has_arrived() -> None:
+    at = twice_less(availability=pb.Availability(after_days=7))
+    at.deliver()
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 40, None, 0)]
+    assert (at.wallet.lots, [pending.amount for pending in at.wallet.pending]) == ([], [290])
+
+
 def test_points_that_were_delivered_since_the_sale_was_read_are_not_pending_again() -> None:
     at = twice_less(availability=pb.Availability(on_delivery=True))
     at.deliver()

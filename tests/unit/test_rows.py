@@ -19,7 +19,7 @@ AMOUNTS = st.integers(1, MAX_AMOUNT)
 LOTS = st.builds(Lot, IDS, TIMES, ORIGINS, AMOUNTS)
 USAGES = st.builds(
     Usage,
-    st.sampled_from(["counter", "held_budget", "held_quota"]),
+    st.sampled_from(["counter", "held_budget", "held_pool", "held_quota"]),
     st.builds("{}|2026".format, IDS),
     AMOUNTS,
 )

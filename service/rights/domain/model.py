@@ -132,12 +132,12 @@ class Posting(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+    """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
     'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
 
-    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
-    count from the reservation on.
+    What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
+    'held_quota'; counters count from the reservation on.
     """
 
     kind: str

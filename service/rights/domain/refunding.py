@@ -285,8 +285,8 @@ def _give_back_coupons(
 def _released(
     sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book
 ) -> list[Usage]:
-    """Uses given back: of budgets and counters what they no longer bear, of quotas and member limits a use of which
-    nothing can come any more.
+    """Uses given back: of budgets, pools and counters what they no longer bear, of quotas and member limits a use of
+    which nothing can come any more.
 
     A coupon frees its grant group only where it is taken away: one that was used or handed over has been had.
     """
@@ -295,8 +295,9 @@ def _released(
         campaign = book.by_id[adjustment.campaign_id]
         plan = book.plan.campaigns[campaign.index]
         lost = before.used[i] - after.used[i]
-        if plan.budget >= 0 and lost:
-            released.append(Usage("budget", book.limits[plan.budget].id, -lost))
+        if lost:
+            funds = [book.limits[index] for index in (plan.budget, plan.pool) if index >= 0]
+            released += [Usage(fund.kind, fund.id, -lost) for fund in funds]
         if lost and not after.used[i]:
             released += _one_use(sale, campaign.id, plan.quota, book)
     for earning, old, new in zip(sale.earnings, before.counted, after.counted, strict=True):

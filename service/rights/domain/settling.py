@@ -222,7 +222,7 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
 
 
 def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
-    """Every use that a priced order takes of budgets, quotas and member limits."""
+    """Every use that a priced order takes of budgets, pools, quotas and member limits."""
     uses: list[Use] = []
     for adjustment in priced.adjustments:
         _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
@@ -242,7 +242,7 @@ def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, no
     if not campaign.is_limited:
         return
     plan = book.plan.campaigns[campaign.index]
-    for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):
+    for limit_index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         if limit_index >= 0 and units:
             limit = book.limits[limit_index]
             uses.append((Usage(limit.kind, limit.id, units), limit))

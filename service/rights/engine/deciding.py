@@ -45,7 +45,9 @@ class Deciding:
         self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
-        self._used = {tenant: Used(loaded.used.get(tenant, {})) for tenant in rules}
+        self._used = {
+            tenant: Used(loaded.used.get(tenant, {}), loaded.moved.get(tenant, {})) for tenant in rules
+        }
         self._node_budget = node_budget
         self._now_ms = now_ms
         self._by_key: dict[tuple[str, str, str], Entry] = {}
@@ -243,7 +245,7 @@ class Deciding:
         return list(self._states.values())
 
     def budget_changes(self) -> list[BudgetChange]:
-        """What the batch uses and holds of each budget and quota, net."""
+        """What the batch uses and holds of each budget, quota and pool, net."""
         return [
             BudgetChange(tenant, kind, budget_id, change.used, change.held, change.limit)
             for tenant, used in self._used.items()

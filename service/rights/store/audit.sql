@@ -40,7 +40,7 @@ GROUP BY tenant_id, member_id, account, asset, expires_ms, origin
 HAVING min(amount) <= 0 OR account = 'lot' AND count(*) > 1
 
 -- name: budgets_equal_usages
--- What is used and what is held of each budget and quota is what the journal used and held of it.
+-- What is used and what is held of each budget, quota and pool is what the journal used and held of it.
 SELECT format('%s: used of %s %s is off by %s, held by %s', tenant_id, kind, id, sum(used), sum(held))
 FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
@@ -50,9 +50,20 @@ FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
--- No budget and no quota is exceeded: used + held <= cap.
-SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap)
-FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap
+-- No budget, quota or pool is exceeded: used + held <= cap, with what transfers have moved.
+SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap + moved)
+FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap + moved
+
+-- name: budgets_moved_by_transfers
+-- What was moved to and from each budget is what the transfers say; so the budgets of a pool gain together what comes
+-- from its rest, and nothing else.
+SELECT format('%s: moved to %s %s is off by %s', tenant_id, kind, budget_id, sum(amount))
+FROM (SELECT tenant_id, kind, budget_id, moved AS amount FROM rights.budget
+      UNION ALL
+      SELECT tenant_id, 'budget', from_budget, amount FROM rights.budget_transfer WHERE from_budget IS NOT NULL
+      UNION ALL
+      SELECT tenant_id, 'budget', to_budget, -amount FROM rights.budget_transfer WHERE to_budget IS NOT NULL) AS moves
+GROUP BY tenant_id, kind, budget_id HAVING sum(amount) <> 0
 
 -- name: measures_equal_usages
 -- What is counted of a member is what the journal counted, day by day or, for a measure over all days (day 0), in
@@ -360,9 +371,9 @@ FROM (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS 
       GROUP BY 1, 2, 3, 4, 5) AS taken
 LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
 WHERE amount < 0
-   OR amount > 0 AND (kind IN ('held_budget', 'held_quota') AND coalesce(s.state, '') <> 'held'
+   OR amount > 0 AND (kind IN ('held_budget', 'held_pool', 'held_quota') AND coalesce(s.state, '') <> 'held'
                       OR s.state IN ('cancelled', 'expired')
-                      OR kind = 'budget' AND amount > (SELECT sum(d.value::bigint)
+                      OR kind IN ('budget', 'pool') AND amount > (SELECT sum(d.value::bigint)
                                                        FROM jsonb_array_elements(s.kept -> 'used') d))
 
 -- name: entries_told

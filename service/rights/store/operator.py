@@ -67,6 +67,7 @@ class Operator:
             assert version is not None
             limits = [("budget", b.id, b.cap_minor) for b in rulebook.budgets]
             limits += [("quota", q.id, q.cap) for q in rulebook.quotas]
+            limits += [("pool", p.id, p.cap_minor) for p in rulebook.budget_pools]
             kinds, ids, caps = zip(*limits, strict=True) if limits else ((), (), ())
             await connection.execute(SQL["add_budgets"], tenant, list(kinds), list(ids), list(caps))
             await self._audit(connection, tenant, caller, "publish", f"version {version}")

@@ -36,9 +36,33 @@ JOIN rights.tenant t ON t.tenant_id = m.tenant_id
 LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
 WHERE m.tenant_id = $1 AND m.member_id = $2
 
--- name: budget_amounts
--- What is used and held of a tenant's budgets and quotas.
-SELECT kind, budget_id, cap, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+-- name: limit_states
+-- What is used, held and was moved of a tenant's budgets, quotas and pools.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+
+-- name: lock_operators
+-- Lets one operator of the tenant after the other write; what they see then stays as it is.
+SELECT 1 FROM rights.tenant WHERE tenant_id = $1 FOR NO KEY UPDATE
+
+-- name: transfer_of_key
+SELECT digest, response FROM rights.budget_transfer WHERE tenant_id = $1 AND caller = $2 AND idempotency_key = $3
+
+-- name: lock_limits
+-- Locks some budgets and pools, in the order in which batches lock them.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget
+WHERE tenant_id = $1 AND (kind, budget_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+ORDER BY tenant_id, kind, budget_id FOR NO KEY UPDATE
+
+-- name: move_budget
+-- Moves an amount to a budget, or, negative, from it; then the cap is that of the rulebook which allowed it.
+UPDATE rights.budget
+SET moved = moved + $3, cap = CASE WHEN $3 < 0 THEN $4 ELSE cap END
+WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
+
+-- name: add_transfer
+INSERT INTO rights.budget_transfer (
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
@@ -75,7 +99,7 @@ FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
--- Budget rows exist before anything uses them, so that they can be locked.
+-- Rows of budgets, quotas and pools exist before anything uses them, so that they can be locked.
 INSERT INTO rights.budget (tenant_id, kind, budget_id, cap)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
 ON CONFLICT DO NOTHING
@@ -174,14 +198,20 @@ SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, res
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first. A lax path would look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text FROM rights.journal
+-- The entries of a member that moved an asset, newest first, with the requests that can have a note. A lax path would
+-- look into the legs, not at them.
+SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
   AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
 ORDER BY entry_id DESC LIMIT $5
 
 -- name: list_entries
-SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal
+-- A member's journal, newest first, with the requests that can have a note.
+SELECT entry_id, kind, recorded_ms, order_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
 
 -- name: quote_key

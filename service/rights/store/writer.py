@@ -47,11 +47,12 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used."""
+    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used and was moved."""
 
     found: list[Loaded]
     wallets: dict[tuple[str, str], Wallet]
     used: dict[str, dict[tuple[str, str], int]]
+    moved: dict[str, dict[tuple[str, str], int]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class StateChange:
 
 @dataclass(slots=True)
 class BudgetChange:
-    """What a batch uses and holds of one budget or quota, net, under the limit of the rulebook that decided.
+    """What a batch uses and holds of one budget, quota or pool, net, under the limit of the rulebook that decided.
 
     limit: None where the batch only releases.
     """
@@ -170,7 +171,7 @@ class Writer:
             lock_budgets,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
-        batch = Batch([], {}, {})
+        batch = Batch([], {}, {}, {})
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
@@ -184,8 +185,10 @@ class Writer:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
             batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
-            for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
+            for budget_tenant, kind, budget_id, amount, moved in orjson.loads(budgets) if budgets else ():
                 batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
+                if moved:
+                    batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
         return batch
 
     async def commit(

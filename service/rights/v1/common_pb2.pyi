@@ -38,6 +38,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CONSUMER_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_CONSUMER_LIMIT_REACHED: _ClassVar[ErrorReason]
     ERROR_REASON_REPORT_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_POOL_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_BUDGET_TOO_SMALL: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -65,6 +68,9 @@ ERROR_REASON_SEARCH_ENDED: ErrorReason
 ERROR_REASON_CONSUMER_NOT_FOUND: ErrorReason
 ERROR_REASON_CONSUMER_LIMIT_REACHED: ErrorReason
 ERROR_REASON_REPORT_TOO_LARGE: ErrorReason
+ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason
+ERROR_REASON_BUDGET_POOL_MISMATCH: ErrorReason
+ERROR_REASON_BUDGET_TOO_SMALL: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")

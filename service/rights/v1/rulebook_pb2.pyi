@@ -65,7 +65,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "grant_groups", "programs")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "grant_groups", "programs", "budget_pools")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class Rulebook(_message.Message):
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
     time_zone: str
@@ -96,7 +97,8 @@ class Rulebook(_message.Message):
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
     grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
     programs: _containers.RepeatedCompositeFieldContainer[Program]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ...) -> None: ...
+    budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
     __slots__ = ("id", "title", "issuer")
@@ -519,22 +521,38 @@ class Tier(_message.Message):
     def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("id", "cap_minor", "alert_bps")
+    __slots__ = ("id", "cap_minor", "alert_bps", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
     ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap_minor: int
     alert_bps: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPool(_message.Message):
+    __slots__ = ("id", "title", "cap_minor", "alert_bps")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    cap_minor: int
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Quota(_message.Message):
-    __slots__ = ("id", "cap")
+    __slots__ = ("id", "cap", "alert_bps")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ...) -> None: ...
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RulebookMistake(_message.Message):
     __slots__ = ("path", "message", "line", "column")
@@ -675,21 +693,63 @@ class GetBudgetsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetBudgetsResponse(_message.Message):
-    __slots__ = ("budgets", "quotas")
+    __slots__ = ("budgets", "quotas", "pools")
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
     budgets: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
     quotas: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
-    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ...) -> None: ...
+    pools: _containers.RepeatedCompositeFieldContainer[BudgetPoolUsage]
+    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., pools: _Optional[_Iterable[_Union[BudgetPoolUsage, _Mapping]]] = ...) -> None: ...
 
 class BudgetUsage(_message.Message):
-    __slots__ = ("id", "cap", "used", "held")
+    __slots__ = ("id", "cap", "used", "held", "moved", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
     used: int
     held: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+    moved: int
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ..., moved: _Optional[int] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPoolUsage(_message.Message):
+    __slots__ = ("id", "cap_minor", "used_minor", "held_minor", "unallotted_minor")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    USED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    HELD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    UNALLOTTED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap_minor: int
+    used_minor: int
+    held_minor: int
+    unallotted_minor: int
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., used_minor: _Optional[int] = ..., held_minor: _Optional[int] = ..., unallotted_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_budget_id", "to_budget_id", "amount_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_budget_id: str
+    to_budget_id: str
+    amount_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_budget_id: _Optional[str] = ..., to_budget_id: _Optional[str] = ..., amount_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetResponse(_message.Message):
+    __slots__ = ("from_budget", "to_budget", "pool")
+    FROM_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    from_budget: BudgetUsage
+    to_budget: BudgetUsage
+    pool: BudgetPoolUsage
+    def __init__(self, from_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., to_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., pool: _Optional[_Union[BudgetPoolUsage, _Mapping]] = ...) -> None: ...

@@ -80,6 +80,7 @@ class Checks:
         self._group_ids = ids(rulebook.grant_groups)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
+        self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
         self._program_ids = ids(rulebook.programs)
