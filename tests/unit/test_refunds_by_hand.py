@@ -755,3 +755,41 @@ def test_a_spent_gift_that_is_held_again_goes_with_the_next_refund() -> None:
     at.wallet.move_coupon("ce1-0", "held", "")
     refund = at.give_back(None)
     assert (refund.spent_grants, refund.revoked_coupons) == ([], ["ce1-0"])
+
+
+def grouped() -> Till:
+    """A coupon of a group of which a member gets one, by an order of which four or two items may be left."""
+    rule = pb.GrantRule(id="g", coupon_template_id="t", when="cart.quantity != 3")
+    book = rules([], grants=[rule], templates=["t"])
+    book.coupon_templates[0].grant_group_id = "once"
+    book.grant_groups.add(id="once", member_limit={"max_uses": 1})
+    at = till(book)
+    at.settle([line(100, 4)])
+    return at
+
+
+def test_a_coupon_that_can_come_again_counts_in_its_grant_group() -> None:
+    at = grouped()
+    counters = [dict(at.wallet.counters)]
+    revoked = []
+    for items in (1, 1, 2):
+        revoked.append(at.give_back({0: items}).revoked_coupons)
+        counters.append(dict(at.wallet.counters))
+    assert revoked == [["ce1-0"], [], ["ce1-0"]]
+    assert counters == [{"group/once|": 1}] * 3 + [{}]
+
+
+def test_a_coupon_that_was_lost_first_frees_its_grant_group_with_the_last_item() -> None:
+    at = grouped()
+    at.give_back({0: 1})
+    at.give_back(None)
+    assert (at.wallet.coupons["ce1-0"].state, at.wallet.counters) == ("revoked", {})
+
+
+def test_a_coupon_that_was_used_has_been_had() -> None:
+    at = grouped()
+    at.give_back({0: 1})
+    at.give_back({0: 1})
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    at.give_back(None)
+    assert at.wallet.counters == {"group/once|": 1}
