@@ -659,6 +659,13 @@ def test_gifts_that_are_to_keep_stay() -> None:
     assert at.wallet.lots == [Lot("gold", NEVER_MS, "platform", 10)]
 
 
+def test_gifts_that_are_to_keep_stay_whatever_is_kept() -> None:
+    at = with_gifts(keep=True, min_payable=300)
+    refund = at.give_back({0: 2})
+    assert (refund.revoked_coupons, refund.clawbacks) == ([], [])
+    assert at.wallet.lots == [Lot("gold", NEVER_MS, "platform", 10)]
+
+
 # --- Gifts that depend on what is kept.
 
 
@@ -755,6 +762,14 @@ def test_a_spent_gift_that_is_held_again_goes_with_the_next_refund() -> None:
     at.wallet.move_coupon("ce1-0", "held", "")
     refund = at.give_back(None)
     assert (refund.spent_grants, refund.revoked_coupons) == ([], ["ce1-0"])
+
+
+def test_a_spent_coupon_that_is_the_members_again_stays_spent() -> None:
+    at = grouped()
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    assert at.give_back({0: 1}).spent_grants == ["ce1-0"]
+    assert at.give_back({0: 1}).restored_coupons == []
+    assert at.wallet.coupons["ce1-0"].state == "redeemed"
 
 
 def grouped() -> Till:
