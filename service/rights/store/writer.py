@@ -361,6 +361,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
     "transfer": ("held", "transferred"),
 }
 
