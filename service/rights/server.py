@@ -78,7 +78,9 @@ def transport(edge: Edge, settings: Settings) -> Server:
 
             _http2.load(settings.nghttp2_library)
         except ImportError as error:
-            log.error("native_transport_missing", reason=f"{error}; build it with `make setup`", serving="grpcio")
+            log.error(
+                "native_transport_missing", reason=f"{error}; build it with `make setup`", serving="grpcio"
+            )
         except _http2.LibraryMissing as error:
             log.error("native_transport_missing", reason=str(error), serving="grpcio")
         else:

@@ -119,9 +119,7 @@ class Settings(BaseSettings):
         "native",
         description="What serves gRPC: libnghttp2 driven from Cython, or grpcio. Without libnghttp2 it is grpcio.",
     )
-    nghttp2_library: str = Field(
-        "libnghttp2.so.14", min_length=1, description="Name or path of libnghttp2."
-    )
+    nghttp2_library: str = Field("libnghttp2.so.14", min_length=1, description="Name or path of libnghttp2.")
     max_connections: int = Field(
         10_000, ge=1, le=1_000_000, description="Connections of a worker; more are closed at once."
     )
@@ -172,13 +170,19 @@ class Settings(BaseSettings):
         60.0, gt=0, le=3600, description="Time for a client to go on reading an answer that is complete."
     )
     keepalive_seconds: float = Field(
-        60.0, gt=0, le=86_400, description="Silence on a connection after which its client is asked for a sign of life."
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Silence on a connection after which its client is asked for a sign of life.",
     )
     keepalive_timeout_seconds: float = Field(
         20.0, gt=0, le=3600, description="Time for that sign, before the connection is closed."
     )
     connection_idle_seconds: float = Field(
-        3600.0, gt=0, le=86_400, description="Time without a call after which a connection is closed in order."
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="Time without a call after which a connection is closed in order.",
     )
 
     # How it stops.

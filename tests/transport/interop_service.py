@@ -155,7 +155,9 @@ async def serving(
     configured = load_settings(port=0, transport=kind, **settings)
     edge = Edge(methods, Authenticator(configured), EveryTenant(), max_seconds)  # type: ignore[arg-type]
     server = transport(edge, configured)
-    assert type(server).__name__.lower().startswith(kind), "the transport that is tested is not the one that serves"
+    assert type(server).__name__.lower().startswith(kind), (
+        "the transport that is tested is not the one that serves"
+    )
     await server.start()
     try:
         yield Served(edge, server)

@@ -80,7 +80,9 @@ async def test_client_compressed_unary(stub: Stub) -> None:
 
 @pytest.mark.parametrize("compressed", [True, False])
 async def test_server_compressed_unary(stub: Stub, compressed: bool) -> None:
-    request = pb.SimpleRequest(response_size=LARGE_RESPONSE, response_compressed=pb.BoolValue(value=compressed))
+    request = pb.SimpleRequest(
+        response_size=LARGE_RESPONSE, response_compressed=pb.BoolValue(value=compressed)
+    )
     call = stub.unary(request)
     assert (await call).payload.body == bytes(LARGE_RESPONSE)
 
@@ -207,5 +209,7 @@ async def test_per_call_limits(kind: str) -> None:
         above = pb.SimpleRequest(payload=payload(64 * 1024 + 1))
         assert await code_of(stub.unary(above)) == STATUS.RESOURCE_EXHAUSTED
         # Compressed it is small, but what it becomes counts.
-        assert await code_of(stub.unary(above, compression=grpc.Compression.Gzip)) == STATUS.RESOURCE_EXHAUSTED
+        assert (
+            await code_of(stub.unary(above, compression=grpc.Compression.Gzip)) == STATUS.RESOURCE_EXHAUSTED
+        )
         await stub.unary(at_limit, compression=grpc.Compression.Gzip)

@@ -21,9 +21,20 @@ Done = Callable[[Any, BaseException | None], None]
 class Driver:
     """One coroutine's run. `done(result, error)` is called once, within `start` if it never waits."""
 
-    __slots__ = ("_cancel_requests", "_context", "_coroutine", "_done", "_loop", "_must_cancel", "_over", "_waits_for")
+    __slots__ = (
+        "_cancel_requests",
+        "_context",
+        "_coroutine",
+        "_done",
+        "_loop",
+        "_must_cancel",
+        "_over",
+        "_waits_for",
+    )
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, done: Done) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop, done: Done
+    ) -> None:
         self._coroutine = coroutine
         self._loop = loop
         self._done = done

@@ -42,7 +42,17 @@ def fail(stream: http2.Stream, error: StatusError, trailing: wire.Pairs | None =
 class Call:
     """What calls of all kinds have in common. It is the call's Exchange."""
 
-    __slots__ = ("_compresses", "_initial", "_over", "_trailing", "connection", "deadline", "served", "slot", "stream")
+    __slots__ = (
+        "_compresses",
+        "_initial",
+        "_over",
+        "_trailing",
+        "connection",
+        "deadline",
+        "served",
+        "slot",
+        "stream",
+    )
 
     def __init__(
         self, connection: Connection, stream: http2.Stream, served: Served, deadline: float | None

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-WRITE_BYTES = 256 * 1024  # handed to the socket at a time; what it does not take of that is all that it buffers
+WRITE_BYTES = (
+    256 * 1024
+)  # handed to the socket at a time; what it does not take of that is all that it buffers
 _PONG_SECONDS = 1.0  # for the peer to have seen the first GOAWAY
 _DEADLINE_EXCEEDED = 4
 
@@ -161,7 +163,12 @@ class Connection(asyncio.Protocol):
             return
         path = stream.path or b""
         served = self._table.get(path)
-        if served is None or not stream.is_post or stream.content_type != b"application/grpc" or not stream.has_te:
+        if (
+            served is None
+            or not stream.is_post
+            or stream.content_type != b"application/grpc"
+            or not stream.has_te
+        ):
             if not self._acceptable(stream):
                 return
             if served is None:
@@ -173,7 +180,9 @@ class Connection(asyncio.Protocol):
         try:
             timeout = None if stream.timeout is None else wire.timeout_seconds(stream.timeout)
             if stream.encoding is not None and stream.encoding not in wire.ENCODINGS:
-                raise PlainStatus(wire.UNIMPLEMENTED, f"grpc-encoding {wire.shown(stream.encoding)}: known is gzip")
+                raise PlainStatus(
+                    wire.UNIMPLEMENTED, f"grpc-encoding {wire.shown(stream.encoding)}: known is gzip"
+                )
             request = None if kind.streams_requests else self._only_request(stream)
         except PlainStatus as error:
             fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if error.code == 12 else None)
@@ -197,7 +206,12 @@ class Connection(asyncio.Protocol):
         elif content_type.split(b";")[0].strip() not in (b"application/grpc", b"application/grpc+proto"):
             stream.refuse(b"415", [(b"accept", b"application/grpc")])
         elif not stream.has_te:
-            fail(stream, PlainStatus(wire.INTERNAL, "te: trailers is missing: a proxy between that is no HTTP/2 proxy?"))
+            fail(
+                stream,
+                PlainStatus(
+                    wire.INTERNAL, "te: trailers is missing: a proxy between that is no HTTP/2 proxy?"
+                ),
+            )
         else:
             return True
         return False
@@ -267,7 +281,9 @@ class Connection(asyncio.Protocol):
         bounds = self._server.bounds
         for stream in self._session.overdue(now - bounds.request_seconds):
             metrics.TRANSPORT_REFUSED.labels("slow").inc()
-            late = PlainStatus(_DEADLINE_EXCEEDED, f"the request did not arrive within {bounds.request_seconds:g} s")
+            late = PlainStatus(
+                _DEADLINE_EXCEEDED, f"the request did not arrive within {bounds.request_seconds:g} s"
+            )
             if stream.call is not None:
                 stream.call.abort(late)
             else:

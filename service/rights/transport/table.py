@@ -50,5 +50,3 @@ def services_of(edge: Edge) -> list[str]:
 def unknown(path: str) -> ApiError:
     """What a call of another path is told."""
     return ApiError("METHOD_UNKNOWN", f"no method {path}", metadata={"method": path})
-
-

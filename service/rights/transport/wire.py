@@ -47,7 +47,10 @@ def read_metadata(pairs: Pairs) -> list[tuple[str, str | bytes]]:
 def write_metadata(pairs: Iterable[tuple[str, str | bytes]]) -> Pairs:
     """Metadata as headers. The reverse of `read_metadata`."""
     return [
-        (name.encode("ascii"), base64.b64encode(value).rstrip(b"=") if isinstance(value, bytes) else value.encode())
+        (
+            name.encode("ascii"),
+            base64.b64encode(value).rstrip(b"=") if isinstance(value, bytes) else value.encode(),
+        )
         for name, value in pairs
     ]
 
@@ -77,7 +80,9 @@ def compressed(message: bytes) -> bytes:
 def decompressed(message: bytes, encoding: bytes | None, limit: int) -> bytes:
     """A message whose compressed flag is set. No more than `limit` bytes are ever made of it."""
     if encoding != GZIP:
-        raise PlainStatus(INTERNAL, f"a compressed message, but grpc-encoding is {shown(encoding or b'missing')}")
+        raise PlainStatus(
+            INTERNAL, f"a compressed message, but grpc-encoding is {shown(encoding or b'missing')}"
+        )
     inflate = zlib.decompressobj(wbits=_GZIP_WINDOW)
     try:
         plain = inflate.decompress(message, limit + 1)
