@@ -90,6 +90,7 @@ class Session:
     limits: Limits
     budget: Budget
     queued: int
+    held: int
     streams: dict[int, Stream]
     calm: str | None
     now: float

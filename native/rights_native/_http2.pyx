@@ -15,7 +15,8 @@ Why it is written the way it is:
     Chunks of a message that is not complete count as taken: it could never become complete otherwise. The
     connection's window opens at once, so that one slow stream does not stop its neighbours.
 (f) *All that waits is counted*, against one budget of the whole process: messages with an overhead for each, gathered
-    bytes, so that many small ones cost what they cost. What does not fit fails its own call.
+    bytes, so that many small ones cost what they cost. What does not fit fails its own call. A connection that holds
+    little always may: who has spent the budget must not shut out who uses none of it.
 (g) *Floods end the connection.* Frames that cost us and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA,
     CONTINUATION) are counted per second; streams that the library resets for mistakes count as the resets they are.
     The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
@@ -185,6 +186,7 @@ cdef enum:
     ERROR_BAD_FLAG = 4
     ERROR_OVER_BUDGET = 5
 
+    SPARED_BYTES = 64 * 1024  # that a connection may hold when the budget is spent
     ROOM_BYTES = 32 * 1024  # what may still be queued when a stream has room again
 
 # What is wrong with what a stream received (Stream.error).
@@ -442,6 +444,7 @@ cdef class Stream:
 
     cdef int _hold(self, Py_ssize_t size) except -1:
         self.held += size
+        self.session.held += size
         self.session.budget.held += size
         return 0
 
@@ -536,7 +539,7 @@ cdef class Stream:
             capacity *= 2
         capacity = min(capacity, self.message_length)
         if capacity > self.gathered_capacity:
-            if self.session.budget.held + capacity - self.gathered_capacity > self.session.budget.limit:
+            if not self.session._has_room(capacity - self.gathered_capacity):
                 self._fail(ERROR_OVER_BUDGET, self.message_length)
                 return 0
             moved = <uint8_t *>realloc(self.gathered, capacity)
@@ -551,7 +554,7 @@ cdef class Stream:
 
     cdef int _complete(self, bytes message) except -1:
         cdef Py_ssize_t cost = PyBytes_GET_SIZE(message) + MESSAGE_OVERHEAD
-        if self.session.budget.held + cost > self.session.budget.limit:
+        if not self.session._has_room(cost):
             self._fail(ERROR_OVER_BUDGET, PyBytes_GET_SIZE(message))
             return 0
         self._hold(cost)
@@ -591,6 +594,7 @@ cdef class Session:
     cdef readonly Limits limits
     cdef readonly Budget budget
     cdef readonly Py_ssize_t queued  # of all streams
+    cdef readonly Py_ssize_t held  # of what arrived and was not taken, of all streams
     cdef readonly dict streams  # id: Stream, those that are not closed
     cdef readonly str calm  # the bound that the peer has broken, or None
     cdef readonly double now  # when something was received or sent last, seconds of the monotonic clock
@@ -828,6 +832,9 @@ cdef class Session:
             code = CODE_ENHANCE_YOUR_CALM
         api.session_terminate_session(self.native, code)
         return True
+
+    cdef bint _has_room(self, Py_ssize_t size) noexcept:
+        return self.held + size <= SPARED_BYTES or self.budget.held + size <= self.budget.limit
 
     cdef int _list(self, Stream stream) except -1:
         if not stream.listed:

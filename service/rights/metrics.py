@@ -166,8 +166,8 @@ TRANSPORT_CONNECTIONS: Final = Gauge(
 )
 TRANSPORT_CLOSED: Final = Counter(
     "rights_transport_closed_total",
-    "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, control, "
-    "flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, fault.",
+    "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, "
+    "control, flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, fault.",
     ["reason"],
 )
 TRANSPORT_REFUSED: Final = Counter(

@@ -14,6 +14,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 import h2.settings
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -95,6 +96,9 @@ class RawPeer:
 
     async def write(self, data: bytes) -> None:
         """Writes bytes as they are; a connection that is closed meanwhile is no error."""
+        if self.writer.is_closing():
+            self.closed = True
+            return
         try:
             self.writer.write(data)
             await self.writer.drain()
@@ -137,7 +141,11 @@ class RawPeer:
         if not data:
             self.closed = True
             return
-        self._note(self.h2.receive_data(data))
+        try:
+            self._note(self.h2.receive_data(data))
+        except h2.exceptions.ProtocolError:
+            if self.goaway is None:  # h2 takes a GOAWAY for the end, whatever may still come
+                raise
         pending = self.h2.data_to_send()
         if pending and self.acknowledges:
             await self.write(pending)

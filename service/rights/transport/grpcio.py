@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2

@@ -57,6 +57,7 @@ class NativeServer:
         self._health = Health(services_of(edge))
         self._tls = server_context(settings)
         self._connections: set[Connection] = set()
+        self._deserted = asyncio.Event()  # the last connection is gone
         self._listener: asyncio.Server | None = None
         self._tending: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
@@ -115,9 +116,10 @@ class NativeServer:
                 await self._edge.idle()
         for connection in list(self._connections):
             connection.abort_calls(PlainStatus(_UNAVAILABLE, "the service is stopping"))
-        end = self.loop.time() + _FLUSH_SECONDS
-        while self._connections and self.loop.time() < end:
-            await asyncio.sleep(0.01)
+        if self._connections:
+            self._deserted.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._deserted.wait(), _FLUSH_SECONDS)
         for connection in list(self._connections):
             connection.abort("")
         if self._tending is not None:
@@ -137,6 +139,8 @@ class NativeServer:
         if connection in self._connections:
             self._connections.remove(connection)
             metrics.TRANSPORT_CONNECTIONS.dec()
+            if not self._connections:
+                self._deserted.set()
 
     async def _tend(self) -> None:
         shortest = min(self.bounds.handshake_seconds, self.bounds.request_seconds, self.bounds.unread_seconds)

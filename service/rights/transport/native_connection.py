@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._flushes = False  # a flush is due
         self._paused_at: float | None = None  # since when the socket takes nothing more
         self._idle_since = self.loop.time()
-        self._pinged = False
+        self._pinged_at: float | None = None  # when a sign of life was asked for that has not come
         self._draining = False
         self._closed_for = ""
 
@@ -104,7 +104,8 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Looks at what is new and writes what is to be sent, as far as the socket takes it."""
         self._look()
-        while self._transport is not None and self._paused_at is None:
+        # A transport that is closing takes nothing more, and uvloop's raises where asyncio's is silent.
+        while self._paused_at is None and self._transport is not None and not self._transport.is_closing():
             output = self._session.output(WRITE_BYTES)
             if output:
                 self._transport.write(output)
@@ -264,18 +265,25 @@ class Connection(asyncio.Protocol):
             self.abort("unread")
         elif session.headers_since and now - session.headers_since > bounds.request_seconds:
             session.terminate("slow_headers")
-        elif now - session.received_at > bounds.keepalive_seconds + bounds.keepalive_timeout_seconds:
+        elif self._is_dead(now):
             self.abort("keepalive")
         elif now - self._idle_since > bounds.idle_seconds and not self._draining:
             self._close_for("idle")
             self.drain()
         else:
             self._tend_streams(now)
-            silent = now - session.received_at > bounds.keepalive_seconds
-            if silent and not self._pinged:
-                session.ping()
-            self._pinged = silent
         self.flush()
+
+    def _is_dead(self, now: float) -> bool:
+        """Whether the peer was asked for a sign of life in vain. Asks after a while of silence."""
+        received_at, bounds = self._session.received_at, self._server.bounds
+        if self._pinged_at is not None and received_at < self._pinged_at:
+            return now - self._pinged_at > bounds.keepalive_timeout_seconds
+        self._pinged_at = None
+        if now - received_at > bounds.keepalive_seconds:
+            self._session.ping()
+            self._pinged_at = now
+        return False
 
     def _tend_streams(self, now: float) -> None:
         bounds = self._server.bounds
