@@ -212,7 +212,7 @@ class LibraryMissing(Exception):
     """libnghttp2 cannot be used; the message says why."""
 
 
-def load(str library = "libnghttp2.so.14"):
+def load(str library not None = "libnghttp2.so.14"):
     """Loads the library by name or path, once per process. Raises LibraryMissing."""
     global loaded
     cdef const char *problem
@@ -341,7 +341,7 @@ cdef class Stream:
         """Whether `take` has one."""
         return bool(self.messages)
 
-    def reply(self, bytes message, bint compressed=False):
+    def reply(self, bytes message not None, bint compressed=False):
         """The whole answer of a unary call in its plainest form: headers, the message, status OK."""
         cdef nghttp2_data_provider provider
         if not self._can_answer():
@@ -353,7 +353,7 @@ cdef class Stream:
         provider.read_callback = _on_read
         api.submit_response(self.session.native, self.id, plain_headers, 3, &provider)
 
-    def start(self, list headers):
+    def start(self, list headers not None):
         """The response's headers: (name, value) in addition to those of every answer; messages may follow."""
         cdef nghttp2_data_provider provider
         cdef nghttp2_nv *fields
@@ -368,14 +368,14 @@ cdef class Stream:
         finally:
             free(fields)
 
-    def send(self, bytes message, bint compressed=False):
+    def send(self, bytes message not None, bint compressed=False):
         """Queues a message."""
         if self.closed or self.finishing:
             return
         self._enqueue(message, compressed)
         self._resume()
 
-    def finish(self, list trailers):
+    def finish(self, list trailers not None):
         """The end of an answer that has started: its trailers, after what is queued."""
         if self.closed or self.finishing:
             return
@@ -384,7 +384,7 @@ cdef class Stream:
         self.last_trailers = trailers
         self._resume()
 
-    def refuse(self, bytes status, list headers):
+    def refuse(self, bytes status not None, list headers not None):
         """An answer of headers alone, with HTTP status `status`; what comes with it is all in `headers`."""
         cdef nghttp2_nv *fields
         if not self._can_answer():
@@ -501,6 +501,8 @@ cdef class Stream:
                 if self.message_length > self.session.limits.max_message_bytes:
                     self._fail(ERROR_MESSAGE_TOO_LARGE, self.message_length)
                     break
+                if length == 0 and self.message_length:
+                    break
             if self.gathered_length == 0 and length >= self.message_length:
                 size = self.message_length
                 self._complete(PyBytes_FromStringAndSize(<const char *>data, size))
@@ -611,7 +613,7 @@ cdef class Session:
     cdef long second
     cdef int pings, settings, resets, empties, others, continuations
 
-    def __init__(self, Limits limits, Budget budget, bint client=False):
+    def __init__(self, Limits limits not None, Budget budget not None, bint client=False):
         if not loaded:
             raise LibraryMissing("libnghttp2 is not loaded")
         self.limits = limits
@@ -664,7 +666,7 @@ cdef class Session:
         api.session_del(self.native)
         self.native = NULL
 
-    def receive(self, bytes data):
+    def receive(self, bytes data not None):
         """What the connection received. False: the session is over, once its output is sent."""
         if self.native == NULL or self.calm is not None or self.fault is not None:
             return False
@@ -740,7 +742,7 @@ cdef class Session:
             return self.terminated and api.session_want_write(self.native) == 0
         return api.session_want_read(self.native) == 0 and api.session_want_write(self.native) == 0
 
-    def request(self, list headers):
+    def request(self, list headers not None):
         """A client's new call: all its headers, pseudo ones first. Messages and `end` follow. None: no more ids."""
         cdef nghttp2_data_provider provider
         cdef nghttp2_nv *fields
@@ -1145,6 +1147,8 @@ cdef nghttp2_nv *_fields(nghttp2_nv *first, size_t count, list more) except NULL
         memcpy(fields, first, count * sizeof(nghttp2_nv))
     try:
         for name, value in more:
+            if name is None or value is None:
+                raise TypeError("a header's name and value are bytes")
             fields[i].name = <uint8_t *>PyBytes_AS_STRING(name)
             fields[i].namelen = PyBytes_GET_SIZE(name)
             fields[i].value = <uint8_t *>PyBytes_AS_STRING(value)
