@@ -60,8 +60,8 @@ class Edge:
     ) -> Coroutine[Any, Any, None]:
         """Sends the responses' bytes, none before `send` has room for it. Raises StatusError.
 
-        Ends at the deadline, when a stream's longest time is over (then in order), at the caller's cancellation
-        or when streams are ended, whatever the handler or `send` is waiting for.
+        Ends at the deadline, when a stream's longest time is over (in order, unless requests are a stream, too), at
+        the caller's cancellation or when streams are ended, whatever the handler or `send` is waiting for.
         """
         return self._measured(method, self._stream(method, request, exchange, send))
 
@@ -124,6 +124,9 @@ class Edge:
                 raise _stopping() from None
             if call.deadline < end:
                 raise ApiError("DEADLINE_EXCEEDED", "the deadline of the stream has passed") from None
+            if method.kind.streams_requests:  # some may be without an answer: that is no end in order
+                message = f"a stream lasts {self._stream_max_seconds:g} s at most: open another"
+                raise ApiError("UNAVAILABLE", message, retry_after_seconds=0.1) from None
         finally:
             self._streams.discard(scope)
 
