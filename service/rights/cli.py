@@ -94,13 +94,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="RIGHTS_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="RIGHTS_PORT; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="RIGHTS_WORKERS.")] = None,
+    transport: Annotated[str | None, typer.Option(help="RIGHTS_TRANSPORT: native or grpcio.")] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C: one worker process per core on one port."""
     from rights import logs
     from rights.supervisor import Supervisor
 
-    settings = load_settings(env_file, host=host, port=port, workers=workers)
+    settings = load_settings(env_file, host=host, port=port, workers=workers, transport=transport)
     if data is not None and not embedded:
         raise CommandError("--data is the directory of the embedded database: give --embedded too", 2)
     if embedded and settings.database_url:

@@ -7,11 +7,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 import uvloop
 
-from rights import link
+from rights import link, metrics
 from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.budgets import BudgetApi
@@ -64,8 +65,45 @@ def compiled_kernel() -> Kernel:
     return _kernel
 
 
+class Server(Protocol):
+    """What a transport offers."""
+
+    port: int
+
+    async def start(self) -> None:
+        """Accepts calls and says SERVING."""
+
+    async def refuse(self) -> None:
+        """Says NOT_SERVING; calls are still served."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accepts no more calls and waits for those under way."""
+
+
+def transport(edge: Edge, settings: Settings) -> Server:
+    """The transport that is set; grpcio where the native one cannot be had, which is said and can be seen."""
+    if settings.transport == "native":
+        try:
+            from rights_native import _http2
+
+            _http2.load(settings.nghttp2_library)
+        except ImportError as error:
+            log.error(
+                "native_transport_missing", reason=f"{error}; build it with `make setup`", serving="grpcio"
+            )
+        except _http2.LibraryMissing as error:
+            log.error("native_transport_missing", reason=str(error), serving="grpcio")
+        else:
+            from rights.transport.native import NativeServer
+
+            metrics.TRANSPORT.labels("native").set(1)
+            return NativeServer(edge, settings)
+    metrics.TRANSPORT.labels("grpcio").set(1)
+    return GrpcioServer(edge, settings)
+
+
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
+async def worker(settings: Settings) -> AsyncIterator[Server]:
     """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
     kernel = compiled_kernel()
     if settings.clock_file is not None:
@@ -119,7 +157,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
         edge = Edge(methods, Authenticator(settings), registry, settings.event_stream_max_seconds)
-        server = GrpcioServer(edge, settings)
+        server = transport(edge, settings)
         await server.start()
         try:
             yield server
