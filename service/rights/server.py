@@ -27,6 +27,7 @@ from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
+from rights.api.segments import SegmentApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
@@ -48,6 +49,7 @@ from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
 from rights.store.reader import Reader
+from rights.store.segments import SegmentStore
 from rights.transport.grpcio import GrpcioServer
 
 log = structlog.get_logger(__name__)
@@ -132,6 +134,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
+            *SegmentApi(SegmentStore(reader)).methods(),
             *IdentityApi(lanes, reader, operator, members).methods(),
             *ActivityApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
