@@ -54,6 +54,13 @@ def run(*words: str) -> Result:
         (["replay", "--from", "2026-11-11", "--to", "2026-11-12", "--rulebook", "1"], 2, "name the offset"),
         (["replay", *BACKWARDS, "--rulebook", "1"], 2, "--to must be after --from"),
         (["replay", *PERIOD, "--rulebook", "1"], 2, "RIGHTS_DATABASE_URL"),
+        (
+            ["demo", "nothing"],
+            2,
+            "nothing is no program with a scenario, nor a .yaml file; there are campaign-shapes",
+        ),
+        (["demo", "double11", "--stay"], 2, "--stay and --port are of the demo without a program"),
+        (["demo", "nowhere.yaml"], 1, "nowhere.yaml:1:1: cannot be read"),
         (["nonsense"], 2, ""),
     ],
 )

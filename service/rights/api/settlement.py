@@ -94,7 +94,7 @@ class SettlementApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, order.member_id)
+            answers.fill_receipt(response.receipt, outcome, wallet.member_id)
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
