@@ -206,6 +206,28 @@ def test_many_small_discounts_before_a_share_of_the_rest() -> None:
     assert decision == twin.Program(plan).decide(facts, 5_000, False)
 
 
+def test_a_gap_is_never_larger_than_the_bound_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open further down can have looser bounds than what it is a part of."""
+    wholes: list[int] = []
+    solve_part = twin._Search._solve_part
+
+    def watched(search: twin._Search) -> None:
+        if search.parts == 0:
+            bound = twin._Bound(search, search.first)
+            wholes.append(search.branch.payable() - min(search._room(), bound.rest >> search.shift))
+        solve_part(search)
+
+    monkeypatch.setattr(twin._Search, "_solve_part", watched)
+    loose = [(random_chain, 2338), (random_chain, 2145), (random_sale, 1874), (random_sale, 1738)]
+    for generator, seed in [*loose, *((random_chain, seed) for seed in range(100))]:
+        plan, facts = generator(seed, 10)
+        facts.required = []
+        wholes.clear()
+        decision = twin.Program(plan).decide(facts, 0, False)
+        assert not wholes or decision.gap <= sum(decision.amounts) - wholes[0], seed
+        assert decision == _kernel.Program(plan).decide(facts, 0, False)
+
+
 def test_one_descent_is_always_paid_for() -> None:
     plan = plan_of(*(campaign(i) for i in range(20)))
     facts = facts_of(plan, [1_000])

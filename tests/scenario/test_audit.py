@@ -132,10 +132,10 @@ async def entries(service: Service) -> Entries:
         await plant_settlements(shop, found)
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
+        await plant_transfer(shop, found)
         for source, target in (("c", "d"), ("d", ""), ("", "c")):
             move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
             await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
-        await plant_transfer(shop, found)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
         )

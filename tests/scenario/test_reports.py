@@ -562,7 +562,7 @@ async def check_mix(shop: Shop, seed: int) -> None:
     wallets = [await shop.wallet(member) for member in mix.members]
     outstanding: Counter[str] = Counter()
     for b in (b for wallet in wallets for b in wallet.balances):
-        outstanding[b.asset] += b.available + b.expired + b.held + b.pending - b.debt
+        outstanding[b.asset] += b.available + b.held + b.pending - b.debt
     assert {a: n for a, n in outstanding.items() if n} == {
         a: n for a in ("points", "balance", "bonus") if (n := sum_of(held, a))
     }

@@ -211,13 +211,15 @@ class Checker:
     # Reads
 
     def wallet(self, member_id: str, answer: member_pb2.GetWalletResponse, began: int) -> bool:
-        """Checks a wallet, unless something of it may be due, or ended while it was read; answers whether it did."""
+        """Checks a wallet, unless something of it ended while it was read; answers whether it did."""
         member, at = self.model.members[member_id], now_ms()
-        if views.is_due(member, at):
+        ends = [hold.expires for hold in member.holds.values()]
+        held = [lot for hold in member.holds.values() for lot in hold.lots]
+        ends += [each.expires for each in [*member.sorted_lots(), *held, *member.coupons.values()]]
+        if any(began <= end <= at for end in ends):
             return False
-        if any(began <= coupon.expires <= at for coupon in member.coupons.values()):
-            return False
-        self.compare("GetWallet", f"{member_id}\n", views.in_one_order(answer), views.wallet(member, at))
+        expected = views.wallet(self.model.member_at(member_id, began), at)
+        self.compare("GetWallet", f"{member_id}\n", views.in_one_order(answer), expected)
         return True
 
     def settlement(self, settlement_id: str, answer: settlement_pb2.GetSettlementResponse) -> bool:

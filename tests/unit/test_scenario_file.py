@@ -136,6 +136,7 @@ MISTAKES = [
     ("refund: {order: o1", "refund: {order: «o9", "steps[3].refund.order", "there are o1, t1, t2, t3"),
     ("items: {noodles: 1}", "items: {«rice: 1}", "steps[3].refund.items", "its SKUs are noodles"),
     ("{refunded: 90.00, ", "«{", "steps[3].then.refunded", "is required: what the member gets back"),
+    ("then: {refunded: 90.00, taken", "then: «{taken", "steps[3].then", "names taken_back without `payable`"),
     (
         "    then: {payable: 6.00}",
         "    then: «{}",

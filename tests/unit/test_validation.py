@@ -85,7 +85,7 @@ budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id
 budgets { id: "b3" cap_minor: 60 pool_id: "l1" } budgets { id: "b4" cap_minor: 40 pool_id: "l1" }
 budget_pools { id: "l1" title: "Spring" cap_minor: 100 alert_bps: 9000 alert_bps: 5000 }
 budget_pools { id: "l2" cap_minor: 100 }
-quotas { id: "q1" cap: 100 } quotas { id: "q2" }
+quotas { id: "q1" cap: 100 alert_bps: 8000 alert_bps: 9500 } quotas { id: "q2" }
 grants {
   id: "next" title: "For the next time" when: "line.amount > 0" campaign_id: "percent"
   min_payable_minor: 10000 coupon_template_id: "t2" windows { daily_start: "09:00" daily_end: "10:00" }
@@ -171,6 +171,7 @@ RANGES = [
     ("budget_pools[1].cap_minor", 0, MAX_AMOUNT),
     ("budget_pools[0].alert_bps[0]", 1, 10_000),
     ("quotas[0].cap", 0, MAX_AMOUNT),
+    ("quotas[0].alert_bps[0]", 1, 10_000),
     ("coupon_templates[1].start_after_days", 0, 3_650),
     ("coupon_templates[1].valid_days", 0, 36_500),
     ("assets[2].expiry.days", 1, 36_500),
@@ -442,7 +443,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "has 101 entries; at most 100",
     ),
     ("assets[3].earn.availability", {}, "", "needs on_delivery, after_days, or both"),
-    # budgets
+    # budgets and quotas
     ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
     ("budgets[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     ("budgets[2].pool_id", "l9", "", "'l9' is not a budget pool of this rulebook; there are: l1, l2"),
@@ -457,6 +458,8 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "budget_pools[0].cap_minor",
         "100 is less than the caps of the budgets of the pool, which sum to 101",
     ),
+    ("quotas[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
+    ("quotas[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     # grants
     ("coupon_templates[1].grant_group_id", "g9", "", "'g9' is not a grant group of this rulebook; there are: event"),
     ("grant_groups[0].id", "Event", "", "'Event' is not an id"),

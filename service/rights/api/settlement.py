@@ -1,7 +1,6 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections import deque
 
 from rights import metrics
 from rights.api import answers
@@ -14,11 +13,10 @@ from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
-from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
-from rights.domain.sweeping import sweep
+from rights.domain.sweeping import foresee
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -80,10 +78,7 @@ class SettlementApi:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
         used = await self._reader.used(call.tenant)
-        current = rules.book_at(now_ms)
-        if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
-            # As Settle would find the wallet; nothing of it is booked here.
-            deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
+        foresee(wallet, rules.book_at(now_ms), used, now_ms)
         outcome = price(
             order,
             wallet,

@@ -229,7 +229,7 @@ class Book:
         self.limits = [
             Limit("budget", b.id, b.cap_minor, tuple(b.alert_bps), b.pool_id) for b in rulebook.budgets
         ]
-        self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
+        self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
         self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}

@@ -198,14 +198,20 @@ SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, res
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first. A lax path would look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text FROM rights.journal
+-- The entries of a member that moved an asset, newest first, with the requests that can have a note. A lax path would
+-- look into the legs, not at them.
+SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
   AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
 ORDER BY entry_id DESC LIMIT $5
 
 -- name: list_entries
-SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal
+-- A member's journal, newest first, with the requests that can have a note.
+SELECT entry_id, kind, recorded_ms, order_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
 
 -- name: quote_key

@@ -62,7 +62,10 @@ class StoredSettlement:
 
 
 class StoredEntry(NamedTuple):
-    """A journal entry with its postings. `settlement_id` and `response` are filled in where they are asked for."""
+    """A journal entry with its postings.
+
+    `settlement_id`, `response` and `request` (of kinds that can have a note) are filled in where they are asked for.
+    """
 
     entry_id: str
     kind: str
@@ -71,6 +74,7 @@ class StoredEntry(NamedTuple):
     postings: list[Posting]
     settlement_id: str = ""
     response: bytes = b""
+    request: bytes = b""
 
 
 class Reader:
@@ -202,7 +206,7 @@ class Reader:
         """What happened to settlements after they were made, oldest first."""
         entries: dict[str, list[StoredEntry]] = {settlement_id: [] for settlement_id in settlement_ids}
         for row in await self._pool.fetch(SQL["settlement_entries"], tenant, settlement_ids):
-            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], row["response"]))
+            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], response=row["response"]))
         return entries
 
     async def statement(
@@ -219,19 +223,23 @@ class Reader:
             wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
             found = await connection.fetch(SQL["statement"], tenant, member_id, before, asset, limit)
         balance = sum(lot.amount for lot in wallet.lots if lot.asset == asset)
-        return balance, [_entry(each, each["settlement_id"] or "") for each in found]
+        return balance, [
+            _entry(each, each["settlement_id"] or "", request=each["request"] or b"") for each in found
+        ]
 
     async def entries(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredEntry]:
         """A member's journal before an id, newest first."""
         found = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
-        return [_entry(row) for row in found]
+        return [_entry(row, request=row["request"] or b"") for row in found]
 
 
 def _postings(text: str) -> list[Posting]:
     return [Posting(*leg) for leg in orjson.loads(text)]
 
 
-def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") -> StoredEntry:
+def _entry(
+    row: asyncpg.Record, settlement_id: str = "", response: bytes = b"", request: bytes = b""
+) -> StoredEntry:
     return StoredEntry(
         row["entry_id"],
         row["kind"],
@@ -240,6 +248,7 @@ def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") 
         _postings(row["postings"]),
         settlement_id,
         response,
+        request,
     )
 
 

@@ -253,34 +253,34 @@ class Debt(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Balance(_message.Message):
-    __slots__ = ("asset", "available", "expired", "pending", "held", "debt")
+    __slots__ = ("asset", "available", "pending", "held", "debt")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    EXPIRED_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     DEBT_FIELD_NUMBER: _ClassVar[int]
     asset: str
     available: int
-    expired: int
     pending: int
     held: int
     debt: int
-    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id")
+    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id", "grant_id")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
     asset: str
     grant_group_id: str
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ...) -> None: ...
+    grant_id: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ..., grant_id: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -301,7 +301,7 @@ class ListPostingsResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[JournalEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JournalEntry(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings", "note")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[JournalEntry.Kind]
@@ -341,12 +341,14 @@ class JournalEntry(_message.Message):
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
     order_id: str
     postings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Posting]
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class GetStatementRequest(_message.Message):
     __slots__ = ("member", "asset", "page_size", "page_token")
@@ -369,7 +371,7 @@ class GetStatementResponse(_message.Message):
     def __init__(self, lines: _Optional[_Iterable[_Union[StatementLine, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class StatementLine(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount", "note")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -380,6 +382,7 @@ class StatementLine(_message.Message):
     HELD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     PENDING_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     DEBT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
@@ -390,4 +393,5 @@ class StatementLine(_message.Message):
     held_amount: int
     pending_amount: int
     debt_amount: int
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...

@@ -131,6 +131,7 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
         self._check_ids("quotas", quotas)
         for index, quota in enumerate(quotas):
             self._check_range(f"quotas[{index}].cap", quota.cap, 0, MAX_AMOUNT)
+            self._check_alerts(f"quotas[{index}].alert_bps", quota.alert_bps)
 
     def _check_pools(self, budgets: Sequence[pb.Budget]) -> None:
         pools = self._bounded("budget_pools", self._rulebook.budget_pools, MAX_BUDGET_POOLS)
