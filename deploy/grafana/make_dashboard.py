@@ -319,6 +319,15 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
                 ),
                 panel(
+                    "Codes",
+                    "Codes generated; and codes tried in vain: typos, unknown ones, too many of these by a member.",
+                    "ops",
+                    [
+                        (total("rights_codes_generated_total"), "generated"),
+                        (total("rights_code_failures_total", "cause"), "in vain: {{cause}}"),
+                    ],
+                ),
+                panel(
                     "Reports",
                     "Clearing and liability reports by outcome; an unbalanced one means the books are wrong.",
                     "ops",

@@ -72,7 +72,7 @@ GRPC_HANDLING_SECONDS: Final = Histogram(
 SETTLEMENTS: Final = Counter(
     "rights_settlements_total",
     "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant, "
-    "transfer; outcome: receipt, rejection; reason: of a rejection.",
+    "transfer, redeem_code; outcome: receipt, rejection; reason: of a rejection.",
     ["operation", "outcome", "reason"],
 )
 REPLAYS: Final = Counter(
@@ -94,6 +94,15 @@ DRAFT_COMPILE_SECONDS: Final = Histogram(
 )
 BOUNDED_SEARCHES: Final = Counter(
     "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
+)
+
+# Codes.
+CODES_GENERATED: Final = Counter("rights_codes_generated_total", "Codes generated and stored.")
+CODE_FAILURES: Final = Counter(
+    "rights_code_failures_total",
+    "Codes tried in vain, nothing recorded. cause: malformed (a typo), unknown, attempts (too many unknown ones by the "
+    "member), gift_unknown (the rulebook lacks what it gives). Codes that are used, expired or revoked are rejections.",
+    ["cause"],
 )
 
 # The way of a batch.

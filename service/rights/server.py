@@ -12,11 +12,14 @@ import structlog
 import uvloop
 
 from rights import link
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.budgets import BudgetApi
+from rights.api.codes import CodeApi
 from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
+from rights.api.identities import IdentityApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
@@ -32,12 +35,14 @@ from rights.engine.drafts import Drafts
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
+from rights.engine.minting import Minting
 from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
 from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
+from rights.store.codes import CodeStore
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
@@ -82,13 +87,18 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         lanes = Lanes(registry, settings)
         members = MemberResolver(reader)
         intake = Intake(settings, registry, members, signer)
+        codes = CodeStore(reader)
+        minting = Minting(codes, settings)
         horizon = Horizon(outbox, settings.event_poll_milliseconds / 1000)
         methods = [
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *CouponApi(lanes, members).methods(),
+            *IdentityApi(lanes, reader, operator, members).methods(),
+            *ActivityApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
+            *CouponApi(settings, lanes, members).methods(),
+            *CodeApi(registry, reader, codes, minting).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
@@ -104,6 +114,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
             Retention(outbox, settings).run(),
+            minting.seal_forgotten(),
         )
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)

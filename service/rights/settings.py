@@ -268,6 +268,20 @@ class Settings(BaseSettings):
         8, ge=1, le=1000, description="Compiled drafts that a worker keeps for the next simulation."
     )
 
+    # Codes.
+    code_failures_per_member: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="Unknown codes that a member may try in an hour; then every code is refused until the next one.",
+    )
+    code_retell_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8_760,
+        description="How long generated codes can be told again under their key, unless they are sealed before.",
+    )
+
     # Who may call.
     jwt_key_file: Path | None = Field(
         None,

@@ -55,6 +55,7 @@ class Entries:
     waiting: str = ""  # has points pending
     delivered: str = ""
     handover: str = ""  # of a coupon, from erin to frank
+    card: str = ""  # redeemed by erin
 
 
 class Books:
@@ -108,6 +109,7 @@ def planted() -> rulebook_pb2.Rulebook:
         ),
         budgets={"b": 100_000, "c": 1_000, "d": 1_000},
         quotas={"q": 100},
+        measures=[{"id": "spent", "spend": {}}],
     )
     rulebook.budget_pools.add(id="p", cap_minor=200_000)
     for budget in rulebook.budgets:
@@ -133,6 +135,7 @@ async def entries(service: Service) -> Entries:
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
         await plant_transfer(shop, found)
+        await plant_codes(shop, found)
         for source, target in (("c", "d"), ("d", ""), ("", "c")):
             move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
             await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
@@ -238,6 +241,20 @@ async def plant_transfer(shop: Shop, found: Entries) -> None:
         coupon_id=await shop.grant("erin", "gift"),
     )
     found.handover = answer.transfer.transfer_id
+
+
+async def plant_codes(shop: Shop, found: Entries) -> None:
+    """A pool of coupons and one of gift cards, a code of each redeemed, and one left."""
+    for pool, gift in (
+        ("coupons", {"coupon_template_id": "gift"}),
+        ("cards", {"gift_card": {"asset": "balance", "units": 70}}),
+    ):
+        order = {"idempotency_key": pool, "pool_id": pool, "count": 2} | gift
+        chunk = await anext(aiter(shop.stream("GenerateCodes", **order)))
+        redeemed = await shop.call(
+            "RedeemCode", idempotency_key=f"r{pool}", member={"member_id": "erin"}, code=chunk.codes[0]
+        )
+        found.card = redeemed.redemption.redemption_id
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -366,6 +383,37 @@ SPOILT_ROWS = {
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
         "",
     ),
+    "a redeemed code is unused again": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = NULL, member_id = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
+        "card",
+    ),
+    "an entry redeemed two codes": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = $2, member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "card",
+    ),
+    "a code was redeemed by nothing": (
+        {"codes_are_redeemed_once", "codes_give_what_their_pool_says"},
+        "UPDATE rights.code SET redeemed_by = 'x', member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'"
+        " AND redeemed_by IS NULL",
+        "",
+    ),
+    "a gift card gave other units": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET units = 71 WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "",
+    ),
+    "a code gave another coupon": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET template_id = 'ten' WHERE tenant_id = $1 AND pool_id = 'coupons'",
+        "",
+    ),
+    "a code is lost": (
+        {"pools_have_their_codes"},
+        "DELETE FROM rights.code WHERE tenant_id = $1 AND pool_id = 'cards' AND redeemed_by IS NULL",
+        "",
+    ),
     "a coupon handed over is held again": (
         {"coupons_follow_their_moves"},
         "UPDATE rights.coupon SET state = 'held', redeemed_by = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
@@ -385,6 +433,11 @@ SPOILT_ROWS = {
         {"transferred_coupons_arrive", "entries_have_their_key"},
         f"DELETE FROM rights.entry_pair {ENTRY}",
         "handover",
+    ),
+    "a measure counts what nobody bought": (
+        {"measures_equal_usages"},
+        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
+        "",
     ),
     "a counter is wrong": (
         {"counters_equal_usages"},
@@ -661,12 +714,12 @@ SPOILT_ROWS = {
         "reversal",
     ),
     "a reversal keeps a use": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = '[]' {ENTRY}",
         "reversal",
     ),
     "a use is given back twice": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = usages || usages {ENTRY}",
         "reversal",
     ),
@@ -806,6 +859,10 @@ SPOILT_REFUNDS: dict[str, tuple[set[str], Change]] = {
     "other units are taken back": (
         {"postings_match_refunds"},
         lambda r: setattr(r.clawbacks[0], "units", 999),
+    ),
+    "units are given again": (
+        {"postings_match_refunds"},
+        lambda r: r.restorations.add(asset="points", origin="platform", units=5),
     ),
     "another coupon": (
         {"coupons_match_refunds"},
