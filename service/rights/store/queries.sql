@@ -127,8 +127,8 @@ WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
 
 -- name: add_transfer
 INSERT INTO rights.budget_transfer (
-    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response, moved_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, timestamptz 'epoch' + $10::bigint * interval '1 millisecond'
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
