@@ -504,8 +504,8 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
             "What operators steer",
             [
                 panel(
-                    "Budgets and quotas remaining",
-                    "Minor units of a budget, uses of a quota, as last seen by a worker.",
+                    "Budgets, pools and quotas remaining",
+                    "Minor units of a budget or pool, uses of a quota, as last seen by a worker.",
                     "short",
                     [
                         (

@@ -22,8 +22,9 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from rights.v1 import coupon_pb2 as coupon
+from rights.v1 import activity_pb2 as activity
 from rights.v1 import (
+    activity_pb2_grpc,
     coupon_pb2_grpc,
     event_pb2_grpc,
     member_pb2_grpc,
@@ -32,6 +33,7 @@ from rights.v1 import (
     settlement_pb2_grpc,
     simulation_pb2_grpc,
 )
+from rights.v1 import coupon_pb2 as coupon
 from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
 from rights.v1 import report_pb2 as report
@@ -134,6 +136,7 @@ class RightsClient:
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -328,6 +331,13 @@ class RightsClient:
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
+    # rights.v1.ActivityService
+
+    async def record_activity(
+        self, request: activity.RecordActivityRequest
+    ) -> activity.RecordActivityResponse:
+        """Records what a member did, once per key."""
+        return await self._call(self._activity.RecordActivity, request)
 
     # rights.v1.EventService
 

@@ -175,7 +175,7 @@ REPORT_SECONDS: Final = Histogram(
 # What operators steer. Tenants and budgets are created by operators, so their number is bounded.
 BUDGET_REMAINING: Final = Gauge(
     "rights_budget_remaining",
-    "What is left of a budget (minor units) or quota (uses) in force, as last seen by a worker.",
+    "What is left of a budget or pool (minor units) or quota (uses) in force, as last seen by a worker.",
     ["tenant", "budget"],
     multiprocess_mode="mostrecent",
 )

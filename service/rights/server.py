@@ -12,12 +12,14 @@ import structlog
 import uvloop
 
 from rights import link
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.budgets import BudgetApi
 from rights.api.codes import CodeApi
 from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
+from rights.api.identities import IdentityApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
@@ -92,6 +94,8 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
+            *IdentityApi(lanes, reader, operator, members).methods(),
+            *ActivityApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
             *CouponApi(settings, lanes, members).methods(),
             *CodeApi(registry, reader, codes, minting).methods(),

@@ -109,6 +109,7 @@ def planted() -> rulebook_pb2.Rulebook:
         ),
         budgets={"b": 100_000, "c": 1_000, "d": 1_000},
         quotas={"q": 100},
+        measures=[{"id": "spent", "spend": {}}],
     )
     rulebook.budget_pools.add(id="p", cap_minor=200_000)
     for budget in rulebook.budgets:
@@ -433,6 +434,11 @@ SPOILT_ROWS = {
         f"DELETE FROM rights.entry_pair {ENTRY}",
         "handover",
     ),
+    "a measure counts what nobody bought": (
+        {"measures_equal_usages"},
+        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
+        "",
+    ),
     "a counter is wrong": (
         {"counters_equal_usages"},
         f"UPDATE rights.member SET counters = jsonb_set(counters, '{{coupon-10|}}', '7') {MEMBER}",
@@ -708,12 +714,12 @@ SPOILT_ROWS = {
         "reversal",
     ),
     "a reversal keeps a use": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = '[]' {ENTRY}",
         "reversal",
     ),
     "a use is given back twice": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = usages || usages {ENTRY}",
         "reversal",
     ),
@@ -853,6 +859,10 @@ SPOILT_REFUNDS: dict[str, tuple[set[str], Change]] = {
     "other units are taken back": (
         {"postings_match_refunds"},
         lambda r: setattr(r.clawbacks[0], "units", 999),
+    ),
+    "units are given again": (
+        {"postings_match_refunds"},
+        lambda r: r.restorations.add(asset="points", origin="platform", units=5),
     ),
     "another coupon": (
         {"coupons_match_refunds"},

@@ -52,12 +52,17 @@ COUPONS = st.builds(
 )
 MEMBERSHIPS = st.builds(
     Membership,
-    st.dictionaries(IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2),
-    st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
-    st.dictionaries(IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2),
-    st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
-    st.integers(0, 10**6),
-    TIMES,
+    counts=st.dictionaries(
+        IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2
+    ),
+    streaks=st.dictionaries(IDS, st.tuples(st.integers(0, 40_000), AMOUNTS), max_size=2),
+    scores=st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
+    tiers=st.dictionaries(
+        IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
+    ),
+    tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    version=st.integers(0, 10**6),
+    due_ms=TIMES,
 )
 
 

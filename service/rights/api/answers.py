@@ -101,10 +101,11 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
         if e.repaid:
             earning.repaid_units = e.repaid
     for each in gifts:
-        _fill_gift(receipt.grants.add(), each)
+        fill_gift(receipt.grants.add(), each)
 
 
-def _fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
+def fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
+    """A gift as it was given, or promised."""
     message.grant_id = gift.grant_id
     if gift.lot is not None:
         fill_lot(message.lot, gift.lot)

@@ -78,7 +78,9 @@ class SettlementApi:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
         used = await self._reader.used(call.tenant)
-        foresee(wallet, rules.book_at(now_ms), used, now_ms)
+        for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
+            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
+                wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,
             wallet,
@@ -92,7 +94,7 @@ class SettlementApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, order.member_id)
+            answers.fill_receipt(response.receipt, outcome, wallet.member_id)
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)

@@ -210,6 +210,14 @@ class GrantRule:
     keep: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something members do besides ordering. max_per_day: 0 for as often as it is told."""
+
+    id: str
+    max_per_day: int
+
+
 class Book:
     """One rulebook version of one tenant. Immutable but for caches of what the time of day decides."""
 
@@ -248,6 +256,9 @@ class Book:
         self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
+        self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
+        self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.activity_measures = _by_activity(self.measures.values())
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
         self.follows_members = bool(self.measures or self.ladders)
@@ -385,6 +396,14 @@ class Book:
                 found.setdefault(reached, []).append(self.grant_by_id[grant.id])
         return found
 
+    def _grants_at(self, rulebook: rulebook_pb2.Rulebook, trigger: str) -> dict[str, list[GrantRule]]:
+        """By the id that a trigger names, what it gives."""
+        found: dict[str, list[GrantRule]] = {}
+        for grant in rulebook.grants:
+            if grant.WhichOneof("trigger") == trigger:
+                found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
+        return found
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
         limited = grant.HasField("member_limit")
         return GrantRule(
@@ -479,6 +498,15 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
     }
+
+
+def _by_activity(all_measures: Iterable[measures.Measure]) -> dict[str, list[measures.Measure]]:
+    """The measures that count an activity."""
+    found: dict[str, list[measures.Measure]] = {}
+    for measure in all_measures:
+        if measure.activity_id:
+            found.setdefault(measure.activity_id, []).append(measure)
+    return found
 
 
 class _Shape(TypedDict):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rights.domain import measures, windows
+from rights.domain.model import Occasion
 from rights.domain.plan import MORE_VARS, NUMBERS_OF, Facts
 from rights.domain.wallet import Wallet
 
@@ -36,11 +37,15 @@ def tier(ladder_id: str) -> str:
     return f'{NUMBERS_OF[1]}["{ladder_id}"]'
 
 
-def of_member(book: "Book", wallet: Wallet, values: Known, now_ms: int) -> Facts:
-    """Facts without an order, for conditions that read what is known of the member alone."""
+def of_member(
+    book: "Book", wallet: Wallet, values: Known, now_ms: int, occasion: Occasion | None = None
+) -> Facts:
+    """Facts without an order, for conditions that read what is known of the member and of an occasion alone."""
     strings = book.strings
+    channel, business_line = occasion or Occasion()
     return Facts(
-        cart_vars=[strings.get(wallet.member_id, -1), wallet.tier, 0, 0, 1, -2, -2]
+        cart_vars=[strings.get(wallet.member_id, -1), wallet.tier, 0, 0, 1]
+        + [strings.get(channel, -2), strings.get(business_line, -2)]
         + [values.get(name, 0) for name in book.more_vars],
         tags=frozenset([strings[tag] for tag in wallet.tags_at(now_ms) if tag in strings]),
         line_vars=[[-2, -2, -2, -2, 0, 1, 0]],  # one line, which is in scope when the condition holds

@@ -21,19 +21,22 @@ class Standing:
 class Membership:
     """Part of a wallet.
 
-    counts: measure -> local day (days since 1970-01-01) -> amount, never 0. A streak has one day, its last, with
-    its length. scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder; a level of
-    0 that was never left is not there. tags: tag -> until when, of those that end.
+    counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
+    many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
+    a level of 0 that was never left is not there. tags: tag -> until when, of those that end.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
+    merged_into: the member that this one is now, "" for itself.
     """
 
     counts: dict[str, dict[int, int]] = field(default_factory=dict)
+    streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     scores: dict[str, tuple[int, int]] = field(default_factory=dict)
     tiers: dict[str, Standing] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
     version: int = 0
     due_ms: int = NEVER_MS
+    merged_into: str = ""
     is_stale: bool = False
 
     def count(self, measure_id: str, day: int, amount: int) -> None:
@@ -55,6 +58,8 @@ class Membership:
             stored["counts"] = {
                 m: {str(day): n for day, n in days.items()} for m, days in self.counts.items()
             }
+        if self.streaks:
+            stored["streaks"] = self.streaks
         if self.scores:
             stored["scores"] = self.scores
         if self.tiers:
@@ -64,6 +69,8 @@ class Membership:
             }
         if self.tags:
             stored["tags"] = self.tags
+        if self.merged_into:
+            stored["merged_into"] = self.merged_into
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -77,6 +84,7 @@ class Membership:
             counts={
                 m: {int(day): n for day, n in days.items()} for m, days in stored.get("counts", {}).items()
             },
+            streaks={measure: (last, days) for measure, (last, days) in stored.get("streaks", {}).items()},
             scores={score: (value, day) for score, (value, day) in stored.get("scores", {}).items()},
             tiers={
                 ladder: Standing(level, since_ms, NEVER_MS if drops_ms is None else drops_ms)
@@ -85,4 +93,5 @@ class Membership:
             tags=stored.get("tags", {}),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
+            merged_into=stored.get("merged_into", ""),
         )

@@ -131,6 +131,13 @@ class Posting(NamedTuple):
     origin: str | None = None
 
 
+class Occasion(NamedTuple):
+    """Where something happens that is not an order: what conditions read as order.channel and order.business_line."""
+
+    channel: str = ""
+    business_line: str = ""
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
@@ -307,7 +314,7 @@ class Sale:
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
     is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
-    known, measured: as in Priced.
+    known, measured: as in Priced. delivered_ms: when the goods were first told to have arrived, 0 if they were not.
     """
 
     settlement_id: str
@@ -327,6 +334,7 @@ class Sale:
     settled_ms: int = 0
     known: dict[str, int] = field(default_factory=dict)
     measured: dict[str, list[int]] = field(default_factory=dict)
+    delivered_ms: int = 0
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -336,7 +344,10 @@ class Sale:
 
 @dataclass(slots=True)
 class Hold:
-    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+    """What a reservation keeps of a wallet until it ends. Part of the wallet.
+
+    made_for: the member it was made for, where that one was merged into the wallet's; else "".
+    """
 
     reservation_id: str
     order_id: str
@@ -344,6 +355,7 @@ class Hold:
     lots: list[Lot]
     coupons: list[str]
     usages: list[Usage]
+    made_for: str = ""
 
 
 @dataclass(slots=True)
@@ -405,6 +417,22 @@ class Clawback:
 
 
 @dataclass(slots=True)
+class Restoration:
+    """Units taken back before and given again: pending once more, or a lot in the wallet less what repaid a debt."""
+
+    asset: str
+    origin: str
+    pending: int
+    lot: Lot | None
+    repaid: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + (self.lot.amount if self.lot is not None else 0) + self.repaid
+
+
+@dataclass(slots=True)
 class Shift:
     """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
 
@@ -431,9 +459,11 @@ class Refund:
     adjustments: list[Shift]
     redemptions: list[Shift]
     clawbacks: list[Clawback]
+    restorations: list[Restoration]
     returned_coupons: list[str]
     forfeited_coupons: list[str]
     revoked_coupons: list[str]
+    restored_coupons: list[str]
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
@@ -475,12 +505,32 @@ class Transferred:
 
 
 @dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class Merged:
+    """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
+
+    member_id: str
+    coupon_ids: list[str]
+    lots: int
+    holds: int
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
+    'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
     code: the hash of the code that it redeems, None: none.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
@@ -493,6 +543,7 @@ class Effects:
     settlement: tuple[str, State] | None = None
     code: bytes | None = None
     other: "Effects | None" = None
+    absorbed: str = ""
 
 
 class InvalidField(Exception):

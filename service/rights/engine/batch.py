@@ -46,11 +46,12 @@ async def execute(
 async def _attempt(
     commands: list[Command], writer: Writer, registry: Registry, settings: Settings, lock_budgets: bool
 ) -> tuple[list[Outcome], tuple[int, int]]:
-    keys = [
-        Key(e.tenant, c.member_id, e.caller, e.key, c.order_id if c.claims_order else None, c.settlement_id)
-        for c, e in ((c, c.envelope) for c in commands)
+    keys = [_key(command) for command in commands]
+    keys += [
+        _member(c.envelope.tenant, c.other_member_id)
+        for c in commands
+        if c.other_member_id is not None and c.other_member_id != c.member_id
     ]
-    keys += [_member(c.envelope.tenant, c.other_member_id) for c in commands if c.other_member_id]
     coupon_ids = [coupon_id for c in commands for coupon_id in c.coupon_ids]
     tries = [CodeTry(c.envelope.tenant, c.member_id, c.code) for c in commands if c.code is not None]
     started = time.perf_counter()
@@ -105,6 +106,7 @@ async def sweep(
             if refused != (0, 0):  # what a level gives may have a quota, and another process was faster
                 metrics.DATABASE_RETRIES.labels("budget").inc()
                 return []
+            deciding.tell_budgets()
             deciding.tell_swept()
         else:
             await writer.rollback()
@@ -123,6 +125,19 @@ class SweepFailed(Exception):
     def __init__(self, members: list[tuple[str, str]]) -> None:
         super().__init__(f"{len(members)} members could not be swept")
         self.members = members
+
+
+def _key(command: Command) -> Key:
+    envelope = command.envelope
+    return Key(
+        envelope.tenant,
+        command.member_id,
+        envelope.caller,
+        envelope.key,
+        command.order_id if command.claims_order else None,
+        command.settlement_id,
+        command.settlement_member,
+    )
 
 
 def _member(tenant: str, member_id: str) -> Key:

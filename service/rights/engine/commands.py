@@ -84,6 +84,11 @@ class Command(ABC):
         """The second member, another one than the first."""
         return None
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        """Makes it a command on the member that another one was merged into."""
+        if self.member_id == member_id:
+            self.member_id = merged_into
+
     @property
     def order_id(self) -> str | None:
         """The order the entry belongs to."""
@@ -98,6 +103,11 @@ class Command(ABC):
     def settlement_id(self) -> str | None:
         """The settlement or reservation the entry is about, if it is not one itself."""
         return None
+
+    @property
+    def settlement_member(self) -> str:
+        """The member for whom that settlement was made."""
+        return self.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -138,6 +148,10 @@ class _Ordering(Command):
     @property
     def claims_order(self) -> bool:
         return True
+
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(_Ordering, self).redirect(member_id, merged_into)
+        self.order.member_id = self.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -236,6 +250,10 @@ class _About(Command):
     @property
     def settlement_id(self) -> str | None:
         return self.sale.settlement_id
+
+    @property
+    def settlement_member(self) -> str:
+        return self.sale.order.member_id
 
     @property
     def coupon_ids(self) -> list[str]:

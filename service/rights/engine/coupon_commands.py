@@ -66,6 +66,11 @@ class Transfer(Command):
     def other_member_id(self) -> str | None:
         return self.to_member_id
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(Transfer, self).redirect(member_id, merged_into)
+        if self.to_member_id == member_id:
+            self.to_member_id = merged_into
+
     @property
     def coupon_ids(self) -> list[str]:
         return [self.coupon_id]

@@ -27,6 +27,15 @@ def key_reused(key: str) -> Refused:
     return Refused("IDEMPOTENCY_KEY_REUSED", message, {"idempotency_key": key})
 
 
+class MovedTo(Exception):
+    """The member of a command is another one now: the command is for that one."""
+
+    def __init__(self, member_id: str, merged_into: str) -> None:
+        super().__init__(f"{member_id} is {merged_into} now")
+        self.member_id = member_id
+        self.merged_into = merged_into
+
+
 class Overloaded(Refused):
     """Shed before anything was done; the same request may be sent after `retry_after_seconds`."""
 

@@ -61,7 +61,7 @@ class Comparison:
                 self._add(at, path, shown(at_path(expected.answer, path)), shown(at_path(response, path)))
 
     def wallet(self, wallet: member.GetWalletResponse, expected: Expected, whose: str = "") -> None:
-        """Balances, lots, coupons and tier of the member, or of another one."""
+        """Balances, lots, coupons, measures and levels of the member, or of another one."""
         before = f"{whose}: " if whose else ""
         balances = {each.asset: each for each in wallet.balances}
         for asset, parts in expected.parts.get("wallet", {}).items():
@@ -80,6 +80,12 @@ class Comparison:
                 each.template_id for each in wallet.coupons if each.state == member.Coupon.STATE_HELD
             )
             self._map(f"{before}coupons", expected.maps["coupons"], held, expected.line)
+        counted = {each.measure_id: each.value for each in wallet.measures}
+        for measure, value in expected.maps.get("measures", {}).items():
+            self._number(f"{before}measures.{measure}", value, counted.get(measure, 0))
+        levels = {each.ladder_id: each.level for each in wallet.tiers}
+        for ladder, value in expected.maps.get("tiers", {}).items():
+            self._number(f"{before}tiers.{ladder}", value, levels.get(ladder, 0))
         if "tier" in expected.numbers:
             self._number(f"{before}tier", expected.numbers["tier"], wallet.member.tier)
 

@@ -21,9 +21,19 @@ TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
 MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
 
 _MONEY = {"list", "payable", "refunded", "charged"}
-_UNIT_MAPS = {"spent", "earned", "granted", "returned", "taken_back", "coupons", "quotas"}
+_UNIT_MAPS = {
+    "spent",
+    "earned",
+    "granted",
+    "returned",
+    "taken_back",
+    "quotas",
+    "coupons",
+    "measures",
+    "tiers",
+}
 _TEXTS = {"rejected", "error"}
-_OF_A_WALLET = ("wallet", "lots", "coupons", "tier")
+_OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures")
 KEYS = (
     *("payable", "list", *PRICED, "funding", "parties", "refunded", "charged", *TAKEN_BACK),
     *("rejected", "error", "budgets", "quotas", *_OF_A_WALLET, "others", "answer"),
@@ -61,7 +71,7 @@ class Expected:
     @property
     def has_wallet(self) -> bool:
         """Whether a wallet has to be read."""
-        return bool("coupons" in self.maps or self.parts or "tier" in self.numbers)
+        return bool(self.parts or {*self.maps, *self.numbers} & {*_OF_A_WALLET})
 
 
 class ExpectedReader:

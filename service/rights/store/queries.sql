@@ -5,7 +5,7 @@
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- name: load_codes
 -- Locks the codes that the commands of a batch try, and reads what is known of each try.
@@ -33,6 +33,25 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
 INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 
+-- name: move_member_rows
+-- Moves the coupons, identities, tier and tags of members who were merged into others.
+SELECT rights.move_member_rows($1, $2, $3)
+
+-- name: unlink_identity
+-- Unlinks an account, unless its member has been merged with another one.
+DELETE FROM rights.identity i WHERE i.tenant_id = $1 AND i.business_line = $2 AND i.external_id = $3
+  AND cardinality(rights.merged_members($1, i.member_id)) = 1
+RETURNING i.member_id
+
+-- name: surviving_member
+-- Whom a member was merged into, in the end.
+WITH RECURSIVE one (member_id, merged_into, step) AS (
+    SELECT m.member_id, m.membership ->> 'merged_into', 0 FROM rights.member m
+    WHERE m.tenant_id = $1 AND m.member_id = $2
+    UNION ALL
+    SELECT m.member_id, m.membership ->> 'merged_into', one.step + 1 FROM one JOIN rights.member m
+        ON m.tenant_id = $1 AND m.member_id = one.merged_into)
+SELECT member_id FROM one ORDER BY step DESC LIMIT 1
 -- name: redeem_codes
 -- Marks the codes that a batch redeems; it has locked them and seen that they are unused.
 UPDATE rights.code c SET member_id = r.member_id, redeemed_by = r.entry_id
@@ -200,14 +219,17 @@ LEFT JOIN rights.settlement_state s
 WHERE c.tenant_id = $1 AND c.scope = 'order' AND c.claim_key = $2
 
 -- name: list_settlements
--- A member's settlements and reservations, newest first.
+-- The settlements and reservations of a member and of those merged into it, newest first.
 SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
        j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
-FROM rights.journal j
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
+      AND j.rejection IS NULL
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
 LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
-WHERE j.tenant_id = $1 AND j.member_id = $2 AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
-  AND j.rejection IS NULL
 ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
@@ -216,21 +238,28 @@ SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, res
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first, with the requests that can have a note. A lax path would
--- look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text,
-       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
-FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
-  AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
-ORDER BY entry_id DESC LIMIT $5
+-- The entries of a member, and of those merged into it, that moved an asset, newest first, with the requests that can
+-- have a note. A lax path would look into the legs, not at them.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.settlement_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+      AND jsonb_path_exists(j.postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
+    ORDER BY j.entry_id DESC LIMIT $5) AS j
+ORDER BY j.entry_id DESC LIMIT $5
 
 -- name: list_entries
--- A member's journal, newest first, with the requests that can have a note.
-SELECT entry_id, kind, recorded_ms, order_id, postings::text,
-       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
-FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
+-- The journal of a member and of those merged into it, newest first, with the requests that can have a note.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
+ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: quote_key
 SELECT key FROM rights.quote_key

@@ -47,6 +47,7 @@ def encode_holds(holds: dict[str, Hold]) -> str:
                 "lots": _lots(hold.lots),
                 "coupons": hold.coupons,
                 "usages": [tuple(usage) for usage in hold.usages],
+                **({"made_for": hold.made_for} if hold.made_for else {}),
             }
             for hold in holds.values()
         }
@@ -146,6 +147,7 @@ def _decode_holds(text: str) -> dict[str, Hold]:
             _decode_lots(hold["lots"]),
             hold["coupons"],
             [Usage(*usage) for usage in hold["usages"]],
+            hold.get("made_for", ""),
         )
         for reservation, hold in orjson.loads(text).items()
     }

@@ -18,7 +18,8 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
+    and the member it was made for.
 
     Without a key: a member who is loaded beside the commands.
     """
@@ -29,6 +30,7 @@ class Key:
     key: str | None
     order: str | None
     settlement: str | None
+    settlement_member: str = ""
 
 
 class CodeTry(NamedTuple):
@@ -176,6 +178,7 @@ class Writer:
             [k.key for k in keys],
             [k.order for k in keys],
             [k.settlement for k in keys],
+            [k.settlement_member or k.member_id for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
@@ -299,6 +302,8 @@ class Writer:
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
+        if refused == (0, 0):
+            await self._move_rows(entries)
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
@@ -315,6 +320,16 @@ class Writer:
                 [second.entry_id for _, second in sides],
             )
 
+    async def _move_rows(self, entries: list[Entry]) -> None:
+        """Moves what members have in rows of their own to those they were merged into.
+
+        After everything else, so that what the batch itself gave them comes along.
+        """
+        merged = [e for e in entries if e.effects.absorbed]
+        if merged:
+            gone = [e.effects.absorbed for e in merged]
+            stays = [e.member_id for e in merged]
+            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
     async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
         """Marks codes as redeemed, and notes tries that found none."""
         redeemed = [
@@ -346,6 +361,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
     "transfer": ("held", "transferred"),
 }
 

@@ -50,6 +50,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BUDGET_NOT_FOUND: _ClassVar[ErrorReason]
     ERROR_REASON_BUDGET_POOL_MISMATCH: _ClassVar[ErrorReason]
     ERROR_REASON_BUDGET_TOO_SMALL: _ClassVar[ErrorReason]
+    ERROR_REASON_IDENTITY_MERGED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -89,6 +90,7 @@ ERROR_REASON_CODE_GENERATION_NOT_FOUND: ErrorReason
 ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason
 ERROR_REASON_BUDGET_POOL_MISMATCH: ErrorReason
 ERROR_REASON_BUDGET_TOO_SMALL: ErrorReason
+ERROR_REASON_IDENTITY_MERGED: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")

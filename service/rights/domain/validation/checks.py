@@ -12,7 +12,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rights.domain.book import known_ids
-from rights.domain.cel import CelMistake, check_condition
+from rights.domain.cel import CelMistake, Reads, check_condition
 from rights.domain.limits import BPS, MAX_ID_BYTES
 from rights.v1 import rulebook_pb2 as pb
 
@@ -85,6 +85,7 @@ class Checks:
         self._campaign_ids = ids(rulebook.campaigns)
         self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._activity_ids = ids(rulebook.activities)
         self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
         self._known = known_ids(rulebook)
         self._assets = {asset.id: asset for asset in rulebook.assets}
@@ -165,9 +166,9 @@ class Checks:
             self._conditions[text] = check_condition(text, self._known)
         self._note_condition(path, self._conditions[text])
 
-    def _check_member_condition(self, path: str, text: str) -> None:
-        """One that may read what is known of a member alone."""
-        self._note_condition(path, check_condition(text, self._known, of_member=True))
+    def _check_member_condition(self, path: str, text: str, reads: Reads = Reads.MEMBER) -> None:
+        """One without an order."""
+        self._note_condition(path, check_condition(text, self._known, reads))
 
     def _note_condition(self, path: str, mistakes: list[CelMistake]) -> None:
         for mistake in mistakes:
@@ -192,6 +193,12 @@ class Checks:
     def _check_reference(self, path: str, id_: str, known: Ids, what: str) -> None:
         if id_ and id_ not in known:
             self._note(path, f"{shown(id_)} is not {what} of this rulebook; there are: {known.listed}")
+
+    def _check_named(self, path: str, id_: str, known: Ids, what: str) -> None:
+        """A reference that must be given."""
+        if not id_:
+            self._note(path, f"is required: {what}; there are: {known.listed}")
+        self._check_reference(path, id_, known, what)
 
     def _check_text(self, path: str, text: str, max_bytes: int, *, required: bool = False) -> None:
         size = len(text.encode())

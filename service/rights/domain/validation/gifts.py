@@ -1,5 +1,6 @@
 """What members are given: coupon templates, and the rules that grant coupons and units."""
 
+from rights.domain.cel import Reads
 from rights.domain.limits import MAX_AMOUNT
 from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks, shown
 from rights.v1 import rulebook_pb2 as pb
@@ -82,11 +83,21 @@ class GiftChecks(Checks):
         self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
 
     def _check_trigger(self, path: str, grant: pb.GrantRule) -> None:
-        """A rule that gives at something else than an order knows the member alone."""
-        self._check_member_condition(f"{path}.when", grant.when)
+        """A rule that gives at something else than an order knows the member, and perhaps the moment."""
+        trigger = grant.WhichOneof("trigger")
+        self._check_member_condition(
+            f"{path}.when", grant.when, Reads.MEMBER if trigger == "tier" else Reads.OCCASION
+        )
         for name in ("campaign_id", "min_payable_minor"):
             if getattr(grant, name):
                 self._note(f"{path}.{name}", "is only allowed for a rule that gives when an order is settled")
+        match trigger:
+            case "tier":
+                self._check_tier_trigger(path, grant)
+            case "activity_id":
+                self._check_named(f"{path}.activity_id", grant.activity_id, self._activity_ids, "an activity")
+
+    def _check_tier_trigger(self, path: str, grant: pb.GrantRule) -> None:
         ladder = self._ladders.get(grant.tier.ladder_id)
         if ladder is None:
             known = ", ".join(self._ladders) or "none"

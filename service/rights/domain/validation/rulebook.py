@@ -6,6 +6,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
+from rights.domain.validation.activities import ActivityChecks
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
@@ -37,7 +38,7 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
+class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, ActivityChecks):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -58,6 +59,7 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks):
         self._check_grants()
         self._check_measures()
         self._check_tier_ladders()
+        self._check_activities()
         return self._mistakes
 
     def _check_size(self) -> None:

@@ -36,6 +36,11 @@ class TierChecks(Checks):
                 self._check_enum(f"{path}.spend.basis", measure.spend.basis, pb.SpendCount.Basis)
             case "orders" | "purchase_days":
                 self._check_condition(f"{path}.{counts}.when", getattr(measure, counts).when)
+            case "activity" | "streak_days":
+                activity_id = getattr(measure, counts).activity_id
+                self._check_named(
+                    f"{path}.{counts}.activity_id", activity_id, self._activity_ids, "an activity"
+                )
             case "score":
                 self._check_score(f"{path}.score", measure.score, earlier)
             case None:
