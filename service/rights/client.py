@@ -289,6 +289,45 @@ class RightsClient:
 
     # rights.v1.CouponService
 
+    async def redeem_code(self, request: coupon.RedeemCodeRequest) -> coupon.RedeemCodeResponse:
+        """Redeems a code, once per key."""
+        return await self._call(self._coupon.RedeemCode, request)
+
+    async def generate_codes(
+        self, request: coupon.GenerateCodesRequest
+    ) -> AsyncGenerator[coupon.GenerateCodesResponse, None]:
+        """Every chunk of codes once; when the stream breaks, opens another one and goes on where it was.
+
+        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk.
+        """
+        done = failures = 0
+        while done < request.count:
+            try:
+                async for response in self._coupon.GenerateCodes(request, metadata=self._metadata):
+                    del response.codes[: done - response.first_index]  # told before
+                    if response.codes:
+                        response.first_index, failures = done, 0
+                        yield response
+                        done = response.done_count
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                failures += 1
+                if not failure.is_temporary or failures == self._attempts:
+                    raise failure from error
+                await self._pause(failures, failure)
+
+    async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
+        """Lets the service forget how to tell codes again."""
+        return await self._call(self._coupon.SealCodes, request)
+
+    async def get_code_pool(self, request: coupon.GetCodePoolRequest) -> coupon.GetCodePoolResponse:
+        """Reads a pool of codes."""
+        return await self._call(self._coupon.GetCodePool, request)
+
+    async def revoke_code_pool(self, request: coupon.RevokeCodePoolRequest) -> coupon.RevokeCodePoolResponse:
+        """Takes the unused codes of a pool back."""
+        return await self._call(self._coupon.RevokeCodePool, request)
+
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
