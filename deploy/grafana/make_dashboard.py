@@ -319,6 +319,15 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
                 ),
                 panel(
+                    "Codes",
+                    "Codes generated; and codes tried in vain: typos, unknown ones, too many of these by a member.",
+                    "ops",
+                    [
+                        (total("rights_codes_generated_total"), "generated"),
+                        (total("rights_code_failures_total", "cause"), "in vain: {{cause}}"),
+                    ],
+                ),
+                panel(
                     "Reports",
                     "Clearing and liability reports by outcome; an unbalanced one means the books are wrong.",
                     "ops",
@@ -495,8 +504,8 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
             "What operators steer",
             [
                 panel(
-                    "Budgets and quotas remaining",
-                    "Minor units of a budget, uses of a quota, as last seen by a worker.",
+                    "Budgets, pools and quotas remaining",
+                    "Minor units of a budget or pool, uses of a quota, as last seen by a worker.",
                     "short",
                     [
                         (

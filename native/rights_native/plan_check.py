@@ -37,11 +37,12 @@ def check_plan(plan: KernelPlan) -> None:
     """Raises ValueError naming the first thing that is wrong with the plan."""
     _demand(plan.group_count >= 0, f"group_count {plan.group_count}: must not be negative")
     _demand(plan.limit_count >= 0, f"limit_count {plan.limit_count}: must not be negative")
+    _demand(plan.more_var_count >= 0, f"more_var_count {plan.more_var_count}: must not be negative")
     _demand(plan.asset_count >= 0, f"asset_count {plan.asset_count}: must not be negative")
     for i, stage in enumerate(plan.stages):
         _check_stage(stage, i)
     for i, predicate in enumerate(plan.predicates):
-        _check_predicate(predicate, f"predicates[{i}]", len(plan.sets))
+        _check_predicate(predicate, f"predicates[{i}]", len(plan.sets), len(CART_VARS) + plan.more_var_count)
     for i, values in enumerate(plan.sets):
         for value in values:
             _demand(MIN_INT64 <= value <= MAX_INT64, f"sets[{i}]: {value} is not an int64")
@@ -56,7 +57,8 @@ def check_plan(plan: KernelPlan) -> None:
 def check_facts(plan: KernelPlan, facts: Facts) -> None:
     """Raises ValueError if the request does not have the shape of the plan."""
     lines = len(facts.amounts)
-    _demand(len(facts.cart_vars) == len(CART_VARS), "facts.cart_vars: one value per cart variable")
+    cart_vars = len(CART_VARS) + plan.more_var_count
+    _demand(len(facts.cart_vars) == cart_vars, "facts.cart_vars: one value per cart variable")
     _demand(len(facts.line_vars) == lines, "facts.line_vars: one row per line")
     for row in facts.line_vars:
         _demand(len(row) == len(LINE_VARS), "facts.line_vars: one value per line variable")
@@ -84,7 +86,7 @@ def _check_stage(stage: StagePlan, i: int) -> None:
         _demand(0 <= stage.after < i, f"stages[{i}].after: {stage.after} is not an earlier stage")
 
 
-def _check_predicate(predicate: Predicate, path: str, set_count: int) -> None:
+def _check_predicate(predicate: Predicate, path: str, set_count: int, cart_vars: int) -> None:
     depth = 0
     for at, (op, arg) in enumerate(predicate.code):
         where = f"{path}.code[{at}]"
@@ -92,7 +94,7 @@ def _check_predicate(predicate: Predicate, path: str, set_count: int) -> None:
         if op == Op.CONST:
             _demand(MIN_INT64 <= arg <= MAX_INT64, f"{where}: {arg} is not an int64")
         elif op == Op.CART:
-            _demand(0 <= arg < len(CART_VARS), f"{where}: {arg} is not a cart variable")
+            _demand(0 <= arg < cart_vars, f"{where}: {arg} is not a cart variable")
         elif op == Op.LINE:
             _demand(0 <= arg < len(LINE_VARS), f"{where}: {arg} is not a line variable")
             _demand(predicate.per_line, f"{where}: reads a line variable, but per_line is false")
@@ -132,6 +134,7 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
         _demand(0 <= group < plan.group_count, f"{path}.groups: {group} is not a group")
     _demand(len(set(campaign.groups)) == len(campaign.groups), f"{path}.groups: a group occurs twice")
     _demand(-1 <= campaign.budget < plan.limit_count, f"{path}.budget: {campaign.budget} is not a limit")
+    _demand(-1 <= campaign.pool < plan.limit_count, f"{path}.pool: {campaign.pool} is not a limit")
     _demand(-1 <= campaign.quota < plan.limit_count, f"{path}.quota: {campaign.quota} is not a limit")
 
 

@@ -71,8 +71,8 @@ GRPC_HANDLING_SECONDS: Final = Histogram(
 # Outcomes.
 SETTLEMENTS: Final = Counter(
     "rights_settlements_total",
-    "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant; "
-    "outcome: receipt, rejection; reason: of a rejection.",
+    "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant, "
+    "transfer, redeem_code; outcome: receipt, rejection; reason: of a rejection.",
     ["operation", "outcome", "reason"],
 )
 REPLAYS: Final = Counter(
@@ -94,6 +94,15 @@ DRAFT_COMPILE_SECONDS: Final = Histogram(
 )
 BOUNDED_SEARCHES: Final = Counter(
     "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
+)
+
+# Codes.
+CODES_GENERATED: Final = Counter("rights_codes_generated_total", "Codes generated and stored.")
+CODE_FAILURES: Final = Counter(
+    "rights_code_failures_total",
+    "Codes tried in vain, nothing recorded. cause: malformed (a typo), unknown, attempts (too many unknown ones by the "
+    "member), gift_unknown (the rulebook lacks what it gives). Codes that are used, expired or revoked are rejections.",
+    ["cause"],
 )
 
 # The way of a batch.
@@ -190,7 +199,7 @@ REPORT_SECONDS: Final = Histogram(
 # What operators steer. Tenants and budgets are created by operators, so their number is bounded.
 BUDGET_REMAINING: Final = Gauge(
     "rights_budget_remaining",
-    "What is left of a budget (minor units) or quota (uses) in force, as last seen by a worker.",
+    "What is left of a budget or pool (minor units) or quota (uses) in force, as last seen by a worker.",
     ["tenant", "budget"],
     multiprocess_mode="mostrecent",
 )

@@ -6,15 +6,21 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 import structlog
 import uvloop
 
 from rights import link, metrics
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.budgets import BudgetApi
+from rights.api.codes import CodeApi
+from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
+from rights.api.identities import IdentityApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
@@ -25,15 +31,19 @@ from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
+from rights.engine import clock
 from rights.engine.drafts import Drafts
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
+from rights.engine.minting import Minting
 from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
+from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
+from rights.store.codes import CodeStore
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
@@ -96,6 +106,8 @@ def transport(edge: Edge, settings: Settings) -> Server:
 async def worker(settings: Settings) -> AsyncIterator[Server]:
     """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
     kernel = compiled_kernel()
+    if settings.clock_file is not None:
+        _follow(settings.clock_file)
     async with contextlib.AsyncExitStack() as stack:
         reader = await Reader.open(settings)
         stack.push_async_callback(reader.close)
@@ -105,7 +117,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             raise SettingsError(f"the database lacks migration {missing}; run `rights migrate`")
         outbox = await Outbox.open(settings)
         stack.push_async_callback(outbox.close)
-        operator = Operator(reader)
+        operator = Operator(reader, clock.now_ms)
         if not settings.authenticates:
             await operator.add_tenant(DEVELOPMENT_CALLER.tenant)
         signer = QuoteSigner(await _quote_secret(settings, reader))
@@ -113,13 +125,20 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
         lanes = Lanes(registry, settings)
         members = MemberResolver(reader)
         intake = Intake(settings, registry, members, signer)
+        codes = CodeStore(reader)
+        minting = Minting(codes, settings)
         horizon = Horizon(outbox, settings.event_poll_milliseconds / 1000)
         methods = [
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, reader, operator, members).methods(),
+            *IdentityApi(lanes, reader, operator, members).methods(),
+            *ActivityApi(lanes, members).methods(),
+            *MemberApi(registry, lanes, reader, operator, members).methods(),
+            *CouponApi(settings, lanes, members).methods(),
+            *CodeApi(registry, reader, codes, minting).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),
@@ -133,6 +152,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
             Retention(outbox, settings).run(),
+            minting.seal_forgotten(),
         )
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
@@ -170,6 +190,15 @@ def run_worker(settings: Settings, index: int) -> None:
     gc.freeze()
     gc.set_threshold(300_000, 10, 10)
     uvloop.run(_serve(settings, index))
+
+
+def _follow(clock_file: Path) -> None:
+    """The time of everything that is settled is the file's from now on; the log says so where nobody overlooks it."""
+    try:
+        clock.follow(clock_file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"RIGHTS_CLOCK_FILE={clock_file}: {error}") from None
+    log.warning("THE_TIME_IS_NOT_REAL", clock_file=str(clock_file), now_ms=clock.now_ms())
 
 
 async def _quote_secret(settings: Settings, reader: Reader) -> bytes:

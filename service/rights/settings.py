@@ -339,6 +339,20 @@ class Settings(BaseSettings):
         8, ge=1, le=1000, description="Compiled drafts that a worker keeps for the next simulation."
     )
 
+    # Codes.
+    code_failures_per_member: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="Unknown codes that a member may try in an hour; then every code is refused until the next one.",
+    )
+    code_retell_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8_760,
+        description="How long generated codes can be told again under their key, unless they are sealed before.",
+    )
+
     # Who may call.
     jwt_key_file: Path | None = Field(
         None,
@@ -368,6 +382,13 @@ class Settings(BaseSettings):
     allow_insecure: bool = Field(
         False,
         description="Allows plaintext or unauthenticated calls beyond loopback. For closed test networks.",
+    )
+
+    # Scenarios and demonstrations.
+    clock_file: Path | None = Field(
+        None,
+        description="File that stands for the clock (8 bytes: milliseconds), for scenarios and demonstrations that "
+        "span days and years. Time then moves only with the file. Refused where callers are identified.",
     )
 
     # What it tells.
@@ -431,6 +452,11 @@ class Settings(BaseSettings):
             yield "RIGHTS_RESERVATION_TTL_SECONDS is above RIGHTS_MAX_RESERVATION_TTL_SECONDS"
         if self.max_batch_size > self.max_queue_length:
             yield "RIGHTS_MAX_BATCH_SIZE is above RIGHTS_MAX_QUEUE_LENGTH: a batch is taken from the queue"
+        if self.clock_file and self.authenticates:
+            yield (
+                f"RIGHTS_CLOCK_FILE={self.clock_file} replaces the time of every settlement, and callers are "
+                "identified as in production: it is for scenarios and demonstrations, unset it"
+            )
         if not is_loopback(self.host) and not self.allow_insecure:
             if not self.authenticates:
                 yield (

@@ -14,9 +14,11 @@ def book(
     templates: tuple[str | dict[str, Any], ...] = (),
     assets: tuple[dict[str, Any], ...] = (),
     grants: tuple[dict[str, Any], ...] = (),
+    groups: tuple[dict[str, Any], ...] = (),
     budgets: dict[str, int] | None = None,
     quotas: dict[str, int] | None = None,
     name: str = "scenario",
+    **lists: Any,
 ) -> rulebook_pb2.Rulebook:
     """A rulebook whose stages are `item` and, parallel on what that leaves, `shop` and `platform`."""
     after_item = {"basis": rulebook_pb2.Stage.BASIS_AFTER_STAGE, "after_stage_id": "item"}
@@ -36,8 +38,10 @@ def book(
         ],
         assets=[rulebook_pb2.Asset(**asset) for asset in assets],
         grants=[rulebook_pb2.GrantRule(**grant) for grant in grants],
+        grant_groups=[rulebook_pb2.GrantGroup(**group) for group in groups],
         budgets=[rulebook_pb2.Budget(id=key, cap_minor=cap) for key, cap in (budgets or {}).items()],
         quotas=[rulebook_pb2.Quota(id=key, cap=cap) for key, cap in (quotas or {}).items()],
+        **lists,
     )
 
 

@@ -25,7 +25,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from rights.v1 import event_pb2, member_pb2, report_pb2, rulebook_pb2, settlement_pb2, simulation_pb2
+from rights.v1 import (
+    activity_pb2,
+    coupon_pb2,
+    event_pb2,
+    member_pb2,
+    report_pb2,
+    rulebook_pb2,
+    settlement_pb2,
+    simulation_pb2,
+)
 
 SECRET = "a secret for tests, of thirty-two bytes or more"
 ALL_ROLES = ("checkout", "operator", "auditor")
@@ -39,7 +48,16 @@ RETRIED = {
 
 _METHODS = {
     method.name: (f"/{service.full_name}/{method.name}", method.input_type, method.output_type)
-    for module in (settlement_pb2, member_pb2, rulebook_pb2, event_pb2, report_pb2, simulation_pb2)
+    for module in (
+        settlement_pb2,
+        member_pb2,
+        coupon_pb2,
+        activity_pb2,
+        rulebook_pb2,
+        event_pb2,
+        report_pb2,
+        simulation_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }

@@ -393,7 +393,7 @@ REJECTED = [
     ("timestamp('2026-11-11T00:00:00Z') == timestamp('x')", [(1, 10, "`timestamp`"), (1, 47, "`timestamp`")]),
     ("dyn(1) == 'a'", [(1, 4, "the function `dyn`")]),
     ("int == int", [(1, 1, "`int` is a type"), (1, 8, "`int` is a type")]),
-    ("member.tags[0] == 'a'", [(1, 7, "may only stand after"), (1, 12, "indexing cannot be used")]),
+    ("member.tags[0] == 'a'", [(1, 7, "may only stand after"), (1, 12, "indexing is for member.measures")]),
     ("has(member.tier) == 3", [(1, 4, "macros cannot be used")]),
     ("true\n && has( member.tier) == 3", [(2, 8, "macros cannot be used")]),
     ("[1].all(x, x > 0)", [(1, 8, "macros cannot be used")]),

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
+from rights.domain.membership import Membership, Standing
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.wallet import Wallet
 from rights.store import rows
@@ -18,7 +19,7 @@ AMOUNTS = st.integers(1, MAX_AMOUNT)
 LOTS = st.builds(Lot, IDS, TIMES, ORIGINS, AMOUNTS)
 USAGES = st.builds(
     Usage,
-    st.sampled_from(["counter", "held_budget", "held_quota"]),
+    st.sampled_from(["counter", "held_budget", "held_pool", "held_quota"]),
     st.builds("{}|2026".format, IDS),
     AMOUNTS,
 )
@@ -46,8 +47,22 @@ COUPONS = st.builds(
     IDS,
     st.integers(0, 10**13),
     TIMES,
-    st.sampled_from(["held", "reserved", "redeemed", "revoked"]),
+    st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
+)
+MEMBERSHIPS = st.builds(
+    Membership,
+    counts=st.dictionaries(
+        IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2
+    ),
+    streaks=st.dictionaries(IDS, st.tuples(st.integers(0, 40_000), AMOUNTS), max_size=2),
+    scores=st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
+    tiers=st.dictionaries(
+        IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
+    ),
+    tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    version=st.integers(0, 10**6),
+    due_ms=TIMES,
 )
 
 
@@ -67,6 +82,7 @@ def wallets(draw: st.DrawFn) -> Wallet:
     )
     for lot in draw(st.lists(LOTS, max_size=5)):
         wallet.add(lot)
+    wallet.membership = draw(MEMBERSHIPS)
     wallet.due_ms = wallet.next_due_ms()
     wallet.changed = False
     return wallet
@@ -83,6 +99,7 @@ def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
         rows.encode_pending(wallet.pending),
         rows.encode_debts(wallet.debts),
         rows.nullable(wallet.due_ms),
+        rows.encode_membership(wallet.membership),
     )
     coupons = [
         (*coupon[:3], rows.nullable(coupon.expires_ms), *coupon[4:]) for coupon in wallet.coupons.values()

@@ -101,10 +101,11 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
         if e.repaid:
             earning.repaid_units = e.repaid
     for each in gifts:
-        _fill_gift(receipt.grants.add(), each)
+        fill_gift(receipt.grants.add(), each)
 
 
-def _fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
+def fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
+    """A gift as it was given, or promised."""
     message.grant_id = gift.grant_id
     if gift.lot is not None:
         fill_lot(message.lot, gift.lot)
@@ -171,6 +172,7 @@ _COUPON_STATES = {
     "reserved": member_pb2.Coupon.STATE_RESERVED,
     "redeemed": member_pb2.Coupon.STATE_REDEEMED,
     "revoked": member_pb2.Coupon.STATE_REVOKED,
+    "transferred": member_pb2.Coupon.STATE_TRANSFERRED,
 }
 
 
@@ -184,7 +186,7 @@ def coupon(each: Coupon, now_ms: int) -> member_pb2.Coupon:
         template_id=each.template_id,
         start_time=timestamp(each.starts_ms),
         state=state,
-        settlement_id="" if each.state == "revoked" else each.redeemed_by,
+        settlement_id=each.redeemed_by if each.state in ("reserved", "redeemed") else "",
     )
     if each.expires_ms != NEVER_MS:
         message.expire_time.FromMilliseconds(each.expires_ms)

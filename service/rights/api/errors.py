@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from rights import metrics
 from rights.api.auth import AuthError
 from rights.domain.model import InvalidField
-from rights.engine.errors import Overloaded, Refused, Unavailable
+from rights.engine.errors import Refused
 from rights.store.connect import CONNECTION_LOST, CONTENTION
 
 log = structlog.get_logger(__name__)
@@ -59,13 +59,27 @@ STATUS_OF_REASON = {
     "RULEBOOK_NOT_FOUND": "NOT_FOUND",
     "CAMPAIGN_NOT_FOUND": "NOT_FOUND",
     "CONSUMER_NOT_FOUND": "NOT_FOUND",
+    "CODE_NOT_FOUND": "NOT_FOUND",
+    "CODE_POOL_NOT_FOUND": "NOT_FOUND",
+    "CODE_GENERATION_NOT_FOUND": "NOT_FOUND",
+    "BUDGET_NOT_FOUND": "NOT_FOUND",
     "IDENTITY_LINKED": "ALREADY_EXISTS",
+    "IDENTITY_MERGED": "FAILED_PRECONDITION",
+    "CODE_POOL_DIFFERS": "ALREADY_EXISTS",
     "IDEMPOTENCY_KEY_REUSED": "FAILED_PRECONDITION",
     "NO_ACTIVE_RULEBOOK": "FAILED_PRECONDITION",
     "CURRENCY_NOT_SETTLED": "FAILED_PRECONDITION",
     "REPORT_TOO_LARGE": "FAILED_PRECONDITION",
+    "CODE_POOL_REVOKED": "FAILED_PRECONDITION",
+    "CODE_POOL_FULL": "FAILED_PRECONDITION",
+    "CODES_SEALED": "FAILED_PRECONDITION",
+    "CODE_GIFT_UNKNOWN": "FAILED_PRECONDITION",
+    "BUDGET_POOL_MISMATCH": "FAILED_PRECONDITION",
+    "BUDGET_TOO_SMALL": "FAILED_PRECONDITION",
     "OVERLOADED": "RESOURCE_EXHAUSTED",
+    "CODE_ATTEMPTS_EXCEEDED": "RESOURCE_EXHAUSTED",
     "CONSUMER_LIMIT_REACHED": "RESOURCE_EXHAUSTED",
+    "SEARCH_ENDED": "RESOURCE_EXHAUSTED",
     "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
     "UNAVAILABLE": "UNAVAILABLE",
     "INTERNAL": "INTERNAL",
@@ -163,15 +177,13 @@ def _translated(error: Exception, fault_id: str) -> ApiError:
         return error
     if isinstance(error, InvalidField):
         return ApiError(error.reason, f"{error.field}: {error.message}", [(error.field, error.message)])
-    if isinstance(error, Overloaded | Unavailable):
+    if isinstance(error, Refused):
         return ApiError(
             error.reason,
             error.message,
             metadata=error.metadata,
             retry_after_seconds=error.retry_after_seconds,
         )
-    if isinstance(error, Refused):
-        return ApiError(error.reason, error.message, metadata=error.metadata)
     if isinstance(error, AuthError):
         return ApiError(error.reason, error.message)
     if isinstance(error, CONNECTION_LOST):

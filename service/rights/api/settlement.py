@@ -1,7 +1,6 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -19,8 +18,8 @@ from rights.api.settle_stream import SettleStream
 from rights.domain import limits
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
-from rights.domain.sweeping import sweep
-from rights.domain.used import Used
+from rights.domain.quoting import promise
+from rights.domain.sweeping import foresee
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -89,10 +88,10 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
-        if wallet.due_ms <= now_ms:  # as Settle would find the wallet; nothing of it is booked here
-            deque(sweep(wallet, rules.book_at(now_ms), used, lambda: "", now_ms), maxlen=0)
+        used = await self._reader.used(call.tenant)
+        for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
+            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
+                wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,
             wallet,
@@ -106,11 +105,11 @@ class SettlementApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, order.member_id)
+            answers.fill_receipt(response.receipt, outcome, wallet.member_id)
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
-                response.quote_token = self._signer.token(outcome, digest, expires_ms)
+                response.quote_token = self._signer.token(promise(outcome, book, expires_ms), digest)
                 response.expire_time.FromMilliseconds(expires_ms)
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response

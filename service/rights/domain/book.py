@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
 from zoneinfo import ZoneInfo
 
-from rights.domain import expiry, windows
+from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Expiry
@@ -23,7 +23,7 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2
+from rights.v1 import rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -49,12 +49,16 @@ class Share(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A budget (minor units) or quota (uses). alerts: (basis points, amount) from which on it is told as low."""
+    """A 'budget' or 'pool' (minor units) or 'quota' (uses), with the rulebook's cap.
+
+    alerts: shares of the cap in basis points from which on it is told as low; pool: the one that a budget is of, or "".
+    """
 
     kind: str
     id: str
     cap: int
-    alerts: tuple[tuple[int, int], ...] = ()
+    alerts: tuple[int, ...] = ()
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +148,17 @@ class Asset:
         return self.expiry.policy == expiry.Policy.LAST_MOVEMENT
 
 
+class GrantGroup(NamedTuple):
+    """Templates of whose coupons a member gets at most `max_uses` together, per MemberLimit.Period."""
+
+    id: str
+    max_uses: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A coupon template and the campaign that redeems its coupons (-1: none)."""
+    """A coupon template, the campaign that redeems its coupons (-1: none) and the grant group it belongs to."""
 
     id: str
     valid_ms: int
@@ -155,6 +167,8 @@ class Template:
     start_after_days: int
     valid_days: int
     forfeited: bool
+    transferable: bool
+    group: GrantGroup | None
 
     def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
         """From when a coupon given now can be used."""
@@ -176,8 +190,9 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class GrantRule:
-    """What a settlement gives for later. campaign: index, -1 for any order; template_id or asset says what.
+    """What a settlement, or another trigger, gives for later.
 
+    campaign: index, -1 for any order; template_id or asset says what.
     period is -1 without a member limit; quota is a limit index or -1.
     """
 
@@ -195,6 +210,14 @@ class GrantRule:
     keep: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something members do besides ordering. max_per_day: 0 for as often as it is told."""
+
+    id: str
+    max_per_day: int
+
+
 class Book:
     """One rulebook version of one tenant. Immutable but for caches of what the time of day decides."""
 
@@ -206,11 +229,16 @@ class Book:
         self.strings: dict[str, int] = {}
         self.allocate = kernel.allocate
 
+        self.more_vars: dict[str, int] = {}  # see plan.MORE_VARS
         self._sets: list[frozenset[int]] = []
+        self._known = known_ids(rulebook)
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [_budget(b) for b in rulebook.budgets]
-        self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
+        self.limits = [
+            Limit("budget", b.id, b.cap_minor, tuple(b.alert_bps), b.pool_id) for b in rulebook.budgets
+        ]
+        self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
+        self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
@@ -224,8 +252,16 @@ class Book:
         self.campaigns = [_campaign(i, c) for i, c in enumerate(ordered)]
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
-        self.grants = [self._grant(g) for g in rulebook.grants]
-        self.grant_by_id = {g.id: g for g in self.grants}
+        self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
+        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.tier_grants = self._tier_grants(rulebook)
+        self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
+        self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
+        self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.activity_measures = _by_activity(self.measures.values())
+        self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
+        self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
+        self.follows_members = bool(self.measures or self.ladders)
         self.plan = KernelPlan(
             stages=tuple(_stage(s, stage_index) for s in rulebook.stages),
             campaigns=tuple(plans),
@@ -234,10 +270,16 @@ class Book:
             group_count=len(groups),
             limit_count=len(self.limits),
             asset_count=len(self.assets),
+            more_var_count=len(self.more_vars),
         )
         self.program = kernel.Program(self.plan)
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
+
+    def limit(self, kind: str, limit_id: str) -> Limit | None:
+        """A limit by its name; None: the rulebook has no such one."""
+        index = self.limit_index.get((kind, limit_id))
+        return None if index is None else self.limits[index]
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
         """Per campaign 0, or the Reason for which it is closed to everyone now."""
@@ -293,7 +335,9 @@ class Book:
         condition = condition.strip() or "true"
         if condition not in self._predicates:
             self._predicates[condition] = len(self._compiled)
-            self._compiled.append(compile_condition(condition, self._intern, self._sets))
+            self._compiled.append(
+                compile_condition(condition, self._intern, self._sets, self.more_vars, self._known)
+            )
         return self._predicates[condition]
 
     def _asset(self, index: int, asset: rulebook_pb2.Asset) -> Asset:
@@ -337,6 +381,29 @@ class Book:
             on_delivery=earn.availability.on_delivery,
         )
 
+    def _lines_of(self, measure: tier_pb2.Measure) -> int:
+        """The predicate of the lines that count, -1 for all."""
+        counted = getattr(measure, measure.WhichOneof("counts"))
+        condition = getattr(counted, "when", "")
+        return self._predicate(condition) if condition.strip() else -1
+
+    def _tier_grants(self, rulebook: rulebook_pb2.Rulebook) -> dict[tuple[str, int], list[GrantRule]]:
+        """By ladder and level, what is given when it is reached."""
+        found: dict[tuple[str, int], list[GrantRule]] = {}
+        for grant in rulebook.grants:
+            if grant.HasField("tier"):
+                reached = (grant.tier.ladder_id, grant.tier.level)
+                found.setdefault(reached, []).append(self.grant_by_id[grant.id])
+        return found
+
+    def _grants_at(self, rulebook: rulebook_pb2.Rulebook, trigger: str) -> dict[str, list[GrantRule]]:
+        """By the id that a trigger names, what it gives."""
+        found: dict[str, list[GrantRule]] = {}
+        for grant in rulebook.grants:
+            if grant.WhichOneof("trigger") == trigger:
+                found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
+        return found
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
         limited = grant.HasField("member_limit")
         return GrantRule(
@@ -363,6 +430,7 @@ class Book:
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
         multiplier = effect is Effect.MULTIPLIER
+        budget = self.limit("budget", campaign.budget_id)
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
@@ -378,6 +446,7 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            pool=self.limit_index.get(("pool", budget.pool), -1) if budget is not None else -1,
             **_shape(campaign),
         )
 
@@ -403,6 +472,10 @@ class Book:
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
         redeemer = {c.template_id: c.index for c in self.campaigns if c.template_id}
+        groups = {
+            g.id: GrantGroup(g.id, g.member_limit.max_uses, g.member_limit.period)
+            for g in rulebook.grant_groups
+        }
         return {
             t.id: Template(
                 t.id,
@@ -412,9 +485,28 @@ class Book:
                 t.start_after_days,
                 t.valid_days,
                 t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
+                t.transferable,
+                groups.get(t.grant_group_id),
             )
             for t in rulebook.coupon_templates
         }
+
+
+def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
+    """What conditions may name: see plan.NUMBERS_OF and plan.LISTS_OF."""
+    return {
+        "member.measures": [m.id for m in rulebook.measures],
+        "member.tiers": [a.id for a in rulebook.tier_ladders],
+    }
+
+
+def _by_activity(all_measures: Iterable[measures.Measure]) -> dict[str, list[measures.Measure]]:
+    """The measures that count an activity."""
+    found: dict[str, list[measures.Measure]] = {}
+    for measure in all_measures:
+        if measure.activity_id:
+            found.setdefault(measure.activity_id, []).append(measure)
+    return found
 
 
 class _Shape(TypedDict):
@@ -490,9 +582,3 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
         return "platform"
     return ""
-
-
-def _budget(budget: rulebook_pb2.Budget) -> Limit:
-    # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
-    alerts = tuple((bps, max(1, -(-budget.cap_minor * bps // BPS))) for bps in budget.alert_bps)
-    return Limit("budget", budget.id, budget.cap_minor, alerts)

@@ -6,18 +6,29 @@ mistake with its line and column, so that a published condition never fails to c
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache
+from types import MappingProxyType
 
 from cel_expr_python import cel
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import DecodeError
 
 from rights.cel.v1.checked_pb2 import CheckedExpr, Constant, Expr
-from rights.domain.plan import CART_VARS, LINE_VARS, MAX_STACK, TAGS_VAR, Op, Predicate
+from rights.domain.plan import (
+    CART_VARS,
+    LINE_VARS,
+    LISTS_OF,
+    MAX_STACK,
+    MORE_VARS,
+    NUMBERS_OF,
+    TAGS_VAR,
+    Op,
+    Predicate,
+)
 
 MAX_CONDITION_BYTES = 4_096
 
@@ -60,7 +71,7 @@ _HEIGHT = {
 
 _CART_INDEX = {name: index for index, name in enumerate(CART_VARS)}
 _LINE_INDEX = {name: index for index, name in enumerate(LINE_VARS)}
-_VARIABLES = [*CART_VARS, TAGS_VAR, *LINE_VARS]
+_VARIABLES = [*CART_VARS, *MORE_VARS, TAGS_VAR, *LISTS_OF, *NUMBERS_OF, *LINE_VARS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +102,20 @@ class Interner:
         return self.ids.setdefault(text, len(self.ids) + 1)
 
 
-def compile_condition(text: str, intern: Callable[[str], int], sets: list[frozenset[int]]) -> Predicate:
+Known = Mapping[str, Collection[str]]  # of NUMBERS_OF and LISTS_OF, the ids there are
+
+
+def compile_condition(
+    text: str,
+    intern: Callable[[str], int],
+    sets: list[frozenset[int]],
+    more: dict[str, int] | None = None,
+    known: Known = MappingProxyType({}),
+) -> Predicate:
     """Compiles a CEL expression of type bool; the empty text is `true`.
 
-    `intern` numbers the string literals; constant lists after `in` are appended to `sets`.
+    `intern` numbers the string literals; constant lists after `in` are appended to `sets`; `more` gets the
+    variables that only some plans have (see MORE_VARS), numbered from 0; `known` says which ids there are.
     Raises CelError with every mistake that could be found: those of the parser, or else those of the type
     checker, or else what lies outside the subset.
     """
@@ -103,16 +124,40 @@ def compile_condition(text: str, intern: Callable[[str], int], sets: list[frozen
     size = len(text.encode())
     if size > MAX_CONDITION_BYTES:
         raise CelError([CelMistake(1, 1, f"{size} bytes of CEL; at most {MAX_CONDITION_BYTES} are allowed")])
-    return _Compiler(text, intern, sets).compile(_check(text))
+    return _Compiler(text, intern, sets, {} if more is None else more, known).compile(_check(text))
 
 
-def check_condition(text: str) -> list[CelMistake]:
+class Reads(Enum):
+    """What a condition may read, and how a mistake says so."""
+
+    ORDER = "everything"
+    OCCASION = "only what is known of the member and of the moment can be read here: member.…, order.…"
+    MEMBER = "only what is known of the member can be read here: member.…"
+
+
+def check_condition(
+    text: str, known: Known = MappingProxyType({}), reads: Reads = Reads.ORDER
+) -> list[CelMistake]:
     """The mistakes of a condition; empty if it compiles."""
+    more: dict[str, int] = {}
     try:
-        compile_condition(text, Interner(), [])
+        predicate = compile_condition(text, Interner(), [], more, known)
     except CelError as error:
         return error.mistakes
+    if reads is not Reads.ORDER and (predicate.per_line or _read(predicate, more) - _READABLE[reads]):
+        return [CelMistake(1, 1, reads.value)]
     return []
+
+
+_READABLE = {Reads.MEMBER: {"member"}, Reads.OCCASION: {"member", "order"}}
+
+
+def _read(predicate: Predicate, more: dict[str, int]) -> set[str]:
+    """What the variables are of that a condition reads, besides lines: "member", "order", "cart"."""
+    names = [*CART_VARS]
+    read = [names[arg] for op, arg in predicate.code if op == Op.CART and arg < len(names)]
+    read += [name for name in more if name in MORE_VARS]
+    return {name.partition(".")[0] for name in read}
 
 
 @cache
@@ -122,7 +167,10 @@ def _environment() -> cel.Env:
         name: cel.Type.STRING if is_string else cel.Type.INT
         for name, is_string in (CART_VARS | LINE_VARS).items()
     }
-    return cel.NewEnv(variables=variables | {TAGS_VAR: cel.Type.List(cel.Type.STRING)})
+    variables |= dict.fromkeys(MORE_VARS, cel.Type.INT)
+    variables |= dict.fromkeys((TAGS_VAR, *LISTS_OF), cel.Type.List(cel.Type.STRING))
+    variables |= dict.fromkeys(NUMBERS_OF, cel.Type.Map(cel.Type.STRING, cel.Type.INT))
+    return cel.NewEnv(variables=variables)
 
 
 def _check(text: str) -> CheckedExpr:
@@ -174,10 +222,19 @@ def _symbol(function: str) -> str:
 class _Compiler:
     """Writes the code of one expression, in one walk over its tree."""
 
-    def __init__(self, text: str, intern: Callable[[str], int], sets: list[frozenset[int]]) -> None:
+    def __init__(
+        self,
+        text: str,
+        intern: Callable[[str], int],
+        sets: list[frozenset[int]],
+        more: dict[str, int],
+        known: Known,
+    ) -> None:
         self._text = text
         self._intern = intern
         self._sets = sets
+        self._more = more
+        self._known = known
         self._positions: dict[int, int] = {}
         self._code: list[tuple[int, int]] = []
         self._mistakes: list[CelMistake] = []
@@ -236,12 +293,45 @@ class _Compiler:
         if name in _LINE_INDEX:
             self._write(Op.LINE, _LINE_INDEX[name])
             return Kind.STRING if LINE_VARS[name] else Kind.INT
-        if name == TAGS_VAR:
-            return self._reject(node, f"{TAGS_VAR} may only stand after `in`")
+        if name in MORE_VARS:
+            return self._emit_more(name)
+        if name in (TAGS_VAR, *LISTS_OF):
+            return self._reject(node, f"{name} may only stand after `in`")
+        if name in NUMBERS_OF:
+            return self._reject(node, f'{name} needs an id: `{name}["ID"]`')
         return self._reject(node, f"`{name}` is a type, not a variable; {_ALLOWED}")
+
+    def _emit_more(self, name: str, kind: Kind = Kind.INT) -> Kind:
+        """Reads a variable that only plans have that ask for it."""
+        self._write(Op.CART, len(CART_VARS) + self._more.setdefault(name, len(self._more)))
+        return kind
+
+    def _emit_index(self, node: Expr) -> Kind | None:
+        """`member.measures["ID"]`"""
+        of, key = node.call_expr.args
+        name = of.ident_expr.name
+        if name not in NUMBERS_OF:
+            self._emit(of)  # only for the mistakes inside
+            return self._reject(node, f"indexing is for {', '.join(NUMBERS_OF)} only; {_ALLOWED}")
+        id_ = self._id_of(name, key)
+        return None if id_ is None else self._emit_more(f'{name}["{id_}"]')
+
+    def _id_of(self, name: str, node: Expr) -> str | None:
+        """The literal that names one of `name`; None, with the mistake noted, if it does not."""
+        if node.const_expr.WhichOneof("constant_kind") != "string_value":
+            self._reject(node, f"{name} takes the id as a string literal")
+            return None
+        id_ = node.const_expr.string_value
+        if id_ not in self._known.get(name, ()):
+            there = ", ".join(sorted(self._known.get(name, ()))) or "none"
+            self._reject(node, f'"{id_}" is not one of {name}; the rulebook has: {there}')
+            return None
+        return id_
 
     def _emit_call(self, node: Expr) -> Kind | None:
         function, args = node.call_expr.function, node.call_expr.args
+        if function == "_[_]":
+            return self._emit_index(node)
         if function == "@in":
             return self._emit_in(node)
         if function in _LOGIC:
@@ -259,8 +349,7 @@ class _Compiler:
             return self._emit_select(node)
         for arg in args:  # only for the mistakes inside
             self._emit(arg)
-        named = "indexing" if function == "_[_]" else f"the function `{_symbol(function)}`"
-        return self._reject(node, f"{named} cannot be used; {_ALLOWED}")
+        return self._reject(node, f"the function `{_symbol(function)}` cannot be used; {_ALLOWED}")
 
     def _emit_operator(self, node: Expr, op: Op, result: Kind, allowed: tuple[Kind, ...]) -> Kind | None:
         """An operator over operands of one type, one of `allowed`."""
@@ -295,6 +384,10 @@ class _Compiler:
 
     def _emit_in(self, node: Expr) -> Kind | None:
         needle, haystack = node.call_expr.args
+        if haystack.ident_expr.name in LISTS_OF:
+            name = haystack.ident_expr.name
+            id_ = self._id_of(name, needle)
+            return None if id_ is None else self._emit_more(f'"{id_}" in {name}', Kind.BOOL)
         kind = self._emit(needle)
         if haystack.ident_expr.name == TAGS_VAR:
             self._write(Op.IN_TAGS)

@@ -1,6 +1,7 @@
 """Puts an order in the terms of a plan: strings become numbers, ids become indices."""
 
 from rights.domain.book import Book
+from rights.domain.knowing import Known
 from rights.domain.model import Coupon, Order
 from rights.domain.plan import Facts, Reason
 from rights.domain.wallet import Wallet
@@ -14,9 +15,10 @@ def build(
     required: list[int],
     remaining: list[int],
     standing: bytes,
+    known: Known,
     now_ms: int,
 ) -> Facts:
-    """The facts of one order. `coupons`: campaign index -> the coupon it would redeem."""
+    """The facts of one order. `coupons`: campaign index -> the coupon it would redeem; known: see domain.knowing."""
     strings = book.strings
     unknown: dict[str, int] = {}
 
@@ -35,8 +37,9 @@ def build(
             len(amounts),
             number(order.channel),
             number(order.business_line),
+            *[known.get(name, 0) for name in book.more_vars],
         ],
-        tags=frozenset([number(tag) for tag in wallet.tags]),
+        tags=frozenset([number(tag) for tag in wallet.tags_at(now_ms)]),
         line_vars=[
             [
                 number(line.sku_id),

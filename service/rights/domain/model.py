@@ -34,16 +34,19 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points, at this price.
+    """What a quote promised: exactly these discounts, coupons, points and gifts, at this price; see domain.quoting.
 
-    `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
+    `multipliers` are the campaigns that multiplied points; each must apply again if its points were promised.
     """
 
     version: int
+    expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
-    spends: dict[str, int]
+    spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
+    earned: dict[str, int]  # asset -> units
+    gifts: list[str]  # ids of grant rules
 
 
 @dataclass(slots=True)
@@ -102,8 +105,8 @@ class Pending(NamedTuple):
 class Coupon(NamedTuple):
     """A coupon of a member.
 
-    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
-    that did it, "" while it is held.
+    state: "held", "reserved", "redeemed", "revoked" or "transferred"; redeemed_by: the reservation, settlement,
+    refund or transfer that did it, "" while it is held.
     """
 
     coupon_id: str
@@ -128,11 +131,20 @@ class Posting(NamedTuple):
     origin: str | None = None
 
 
-class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+class Occasion(NamedTuple):
+    """Where something happens that is not an order: what conditions read as order.channel and order.business_line."""
 
-    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
-    count from the reservation on.
+    channel: str = ""
+    business_line: str = ""
+
+
+class Usage(NamedTuple):
+    """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
+
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+
+    What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
+    'held_quota'; counters count from the reservation on.
     """
 
     kind: str
@@ -149,13 +161,18 @@ class RejectionReason(IntEnum):
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
+    CODE_ALREADY_USED = 42
+    CODE_REVOKED = 44
+    CODE_EXPIRED = 46
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
+    COUPON_NOT_TRANSFERABLE = 75
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
     MEMBER_LIMIT_REACHED = 110
+    GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
@@ -266,7 +283,10 @@ class Explanation(NamedTuple):
 
 @dataclass(slots=True)
 class Priced:
-    """A priced order: all of a receipt but its ids."""
+    """A priced order: all of a receipt but its ids.
+
+    known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    """
 
     version: int
     currency: str
@@ -275,6 +295,7 @@ class Priced:
     redeemed: int
     payable: int
     line_list: list[int]
+    line_discounted: list[int]
     line_payable: list[int]
     adjustments: list[Adjustment]
     redemptions: list[Redemption]
@@ -283,6 +304,8 @@ class Priced:
     decision: Decision
     explanations: list[Explanation]
     kernel_seconds: float  # what the decision took; never part of a receipt
+    known: dict[str, int]
+    measured: dict[str, list[int]]
 
 
 @dataclass(slots=True)
@@ -290,7 +313,8 @@ class Sale:
     """A settlement or reservation read back: what its receipt and its entry say. It never changes.
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
-    is_provisional: it is read from a reservation that was not confirmed by then.
+    is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
+    known, measured: as in Priced. delivered_ms: when the goods were first told to have arrived, 0 if they were not.
     """
 
     settlement_id: str
@@ -307,6 +331,10 @@ class Sale:
     gifts: list[Gift]
     usages: list[Usage]
     is_provisional: bool
+    settled_ms: int = 0
+    known: dict[str, int] = field(default_factory=dict)
+    measured: dict[str, list[int]] = field(default_factory=dict)
+    delivered_ms: int = 0
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -316,7 +344,10 @@ class Sale:
 
 @dataclass(slots=True)
 class Hold:
-    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+    """What a reservation keeps of a wallet until it ends. Part of the wallet.
+
+    made_for: the member it was made for, where that one was merged into the wallet's; else "".
+    """
 
     reservation_id: str
     order_id: str
@@ -324,6 +355,7 @@ class Hold:
     lots: list[Lot]
     coupons: list[str]
     usages: list[Usage]
+    made_for: str = ""
 
 
 @dataclass(slots=True)
@@ -385,6 +417,22 @@ class Clawback:
 
 
 @dataclass(slots=True)
+class Restoration:
+    """Units taken back before and given again: pending once more, or a lot in the wallet less what repaid a debt."""
+
+    asset: str
+    origin: str
+    pending: int
+    lot: Lot | None
+    repaid: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + (self.lot.amount if self.lot is not None else 0) + self.repaid
+
+
+@dataclass(slots=True)
 class Shift:
     """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
 
@@ -411,9 +459,11 @@ class Refund:
     adjustments: list[Shift]
     redemptions: list[Shift]
     clawbacks: list[Clawback]
+    restorations: list[Restoration]
     returned_coupons: list[str]
     forfeited_coupons: list[str]
     revoked_coupons: list[str]
+    restored_coupons: list[str]
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
@@ -447,18 +497,53 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class Merged:
+    """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
+
+    member_id: str
+    coupon_ids: list[str]
+    lots: int
+    holds: int
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    levels: (ladder, level before, level after) that it changed.
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
+    'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
+    code: the hash of the code that it redeems, None: none.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
     postings: list[Posting] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
+    levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    code: bytes | None = None
+    other: "Effects | None" = None
+    absorbed: str = ""
 
 
 class InvalidField(Exception):
@@ -469,6 +554,16 @@ class InvalidField(Exception):
         self.field = field
         self.message = message
         self.reason = reason
+
+
+class SearchEnded(InvalidField):
+    """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
+
+    def __init__(self, required: int) -> None:
+        message = (
+            f"the search ended before it was found out whether the {required} campaigns required can apply"
+        )
+        super().__init__("selection", message, reason="SEARCH_ENDED")
 
 
 Allocate = Callable[[int, list[int], list[int]], list[int]]

@@ -7,7 +7,7 @@ is; `rights_native._kernel` computes the same, faster.
 
 Shapes: a *campaign index* points into `Plan.campaigns`, which is sorted in order of application:
 by stage, then (in a PRIORITY stage) by descending priority, then by id. A *limit index* points into
-`Plan.limits`: budgets first, then quotas.
+`Plan.limits`: budgets first, then quotas, then budget pools.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Op(IntEnum):
     """
 
     CONST = 0  # push arg
-    CART = 1  # push cart variable arg (see CART_VARS)
+    CART = 1  # push cart variable arg (see CART_VARS; from len(CART_VARS) on, the plan's own)
     LINE = 2  # push line variable arg (see LINE_VARS)
     NOT = 3
     NEG = 4  # overflow is an error
@@ -67,6 +67,15 @@ LINE_VARS: dict[str, bool] = {
     "line.amount": False,
 }
 TAGS_VAR = "member.tags"
+_CART_QUANTITIES = {
+    i for i, name in enumerate(CART_VARS) if name in ("cart.subtotal", "cart.quantity", "cart.line_count")
+}
+_LINE_QUANTITIES = {i for i, name in enumerate(LINE_VARS) if name in ("line.quantity", "line.amount")}
+# What else conditions may read of a request. A plan numbers what its conditions do read, by how it is written
+# (`order.month`, `member.tiers["t"]`), as cart variables after those that every request has.
+MORE_VARS = ("order.month", "order.minute")  # ints
+NUMBERS_OF = ("member.measures", "member.tiers")  # ints by id
+LISTS_OF = ("member.programs", "member.plans")  # ids: `"x" in member.plans`
 
 MAX_STACK = 64  # operands a predicate may have on its stack at once
 
@@ -129,6 +138,14 @@ class Predicate:
     code: tuple[tuple[int, int], ...]
     per_line: bool
 
+    @property
+    def reads_quantities(self) -> bool:
+        """Whether it can turn true or false when items are taken out of the cart."""
+        return any(
+            (op == Op.CART and arg in _CART_QUANTITIES) or (op == Op.LINE and arg in _LINE_QUANTITIES)
+            for op, arg in self.code
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
@@ -165,6 +182,7 @@ class CampaignPlan:
     max_quantity: int = 0  # 0: no limit; not for EVERY, nor for THRESHOLD across lines or per line
     cheapest_first: bool = False
     on_price: bool = False  # PERCENT only
+    pool: int = -1  # limit index: the discount is taken from the budget and from the pool that feeds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +196,7 @@ class KernelPlan:
     group_count: int
     limit_count: int
     asset_count: int
+    more_var_count: int = 0
 
 
 @dataclass(slots=True)
@@ -189,6 +208,7 @@ class Facts:
     coupons: campaign index -> expiry in ms of the coupon it would redeem; absent: no coupon.
     required: campaign indices that must apply.
     remaining: per limit, what is left of it.
+    cart_vars: CART_VARS, then the plan's own.
     """
 
     cart_vars: list[int]
@@ -230,8 +250,11 @@ class Decision:
 __all__ = [
     "CART_VARS",
     "LINE_VARS",
+    "LISTS_OF",
     "MAX_STACK",
+    "MORE_VARS",
     "NEVER_MS",
+    "NUMBERS_OF",
     "TAGS_VAR",
     "Basis",
     "CampaignPlan",

@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import funding, gifts, ledger
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures
 from rights.domain.book import Book, Limit
 from rights.domain.earning import available_ms
 from rights.domain.model import (
@@ -63,7 +63,12 @@ def settle(
         ledger.book_usage(wallet, used, effects, usage, limit)
     _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
     if priced.gifts:
-        priced.gifts = _hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
+        priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
+    if priced.measured:
+        quantities = [line.quantity for line in order.lines]
+        counting.count_settled(
+            wallet, effects, book, priced, quantities, measures.local_day(now_ms, book.zone)
+        )
     if book.rolling_assets:
         spent = {redemption.asset for redemption in priced.redemptions}
         ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
@@ -137,7 +142,9 @@ def confirm(
     earnings = [_earned_now(earning, book, now_ms) for earning in sale.earnings]
     _give(earnings, wallet, effects, book, sale.settlement_id, now_ms)
     promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
-    handed_out = _hand_out(promised, wallet, effects, book, entry_id, now_ms)
+    handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
+    sale.settled_ms = now_ms
+    counting.count_kept(wallet, effects, book, sale, None, kept.everything(sale, book.allocate))
     spent = {lot.asset for lot in hold.lots}
     ledger.moved(wallet, effects, book, spent | _given_assets(earnings, handed_out), now_ms)
     effects.settlement = (sale.settlement_id, State("settled", entry_id))
@@ -215,7 +222,7 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
 
 
 def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
-    """Every use that a priced order takes of budgets, quotas and member limits."""
+    """Every use that a priced order takes of budgets, pools, quotas and member limits."""
     uses: list[Use] = []
     for adjustment in priced.adjustments:
         _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
@@ -225,8 +232,7 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
         for usage in gifts.usages(gift, book, now_ms):
-            index = book.limit_index.get((usage.kind, usage.id))
-            uses.append((usage, book.limits[index] if index is not None else None))
+            uses.append((usage, book.limit(usage.kind, usage.id)))
     return uses
 
 
@@ -235,7 +241,7 @@ def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, no
     if not campaign.is_limited:
         return
     plan = book.plan.campaigns[campaign.index]
-    for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):
+    for limit_index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         if limit_index >= 0 and units:
             limit = book.limits[limit_index]
             uses.append((Usage(limit.kind, limit.id, units), limit))
@@ -287,7 +293,7 @@ def _still_worth_giving(
 ) -> list[Gift]:
     """The gifts of a reservation without coupons that would be expired when they start, had they been given now.
 
-    Their template's time has run out since; what they held of their quota and member limit is given back.
+    Their template's time has run out since; what they held of their quota and member limits is given back.
     """
     kept = []
     for gift in promised:
@@ -302,24 +308,10 @@ def _still_worth_giving(
             for usage in hold.usages
             if usage.kind == "counter" and usage.id.startswith(counter)
         ]
+        released += grant_groups.released(book.templates[gift.template_id], hold.usages)
         for usage in released:
             ledger.book_usage(wallet, used, effects, usage, None)
     return kept
-
-
-def _hand_out(
-    promised: list[Gift], wallet: Wallet, effects: Effects, book: Book, entry_id: str, now_ms: int
-) -> list[Gift]:
-    """Gives coupons and units; the gifts as they were given."""
-    handed_out = [gifts.made(gift, book, entry_id, i, now_ms) for i, gift in enumerate(promised)]
-    for gift in handed_out:
-        if gift.coupon is not None:
-            wallet.coupons[gift.coupon.coupon_id] = gift.coupon
-            effects.granted.append(gift.coupon)
-            effects.moves.append((gift.coupon.coupon_id, "grant"))
-        elif gift.lot is not None:
-            ledger.issue(wallet, effects, gift.lot, now_ms)
-    return handed_out
 
 
 def _given_assets(earnings: list[Earning], handed_out: list[Gift]) -> set[str]:

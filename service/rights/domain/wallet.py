@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from rights.domain.limits import NEVER_MS
+from rights.domain.membership import Membership
 from rights.domain.model import Coupon, Hold, Lot, Pending
 
 
@@ -25,8 +26,16 @@ class Wallet:
     holds: dict[str, Hold] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
     debts: dict[tuple[str, str], int] = field(default_factory=dict)
+    membership: Membership = field(default_factory=Membership)
     due_ms: int = NEVER_MS
     changed: bool = False
+
+    def tags_at(self, now_ms: int) -> list[str]:
+        """The tags that eligibility sees: those set for good, and those that have not ended."""
+        ending = self.membership.tags
+        if not ending:
+            return self.tags
+        return sorted({*self.tags, *(tag for tag, until_ms in ending.items() if until_ms > now_ms)})
 
     def balance(self, asset: str, now_ms: int) -> int:
         """Spendable units: those of lots that are not expired."""
@@ -95,7 +104,7 @@ class Wallet:
             due = min(due, hold.expires_ms)
         for pending in self.pending:
             due = min(due, pending.available_ms)
-        return due
+        return min(due, self.membership.due_ms)
 
     def move_coupon(self, coupon_id: str, state: str, by: str) -> None:
         """Changes a coupon's state. Raises KeyError for one that is not loaded."""

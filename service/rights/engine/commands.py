@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from rights.domain import crediting, refunding, settling
 from rights.domain.book import Asset, Book
+from rights.domain.codes import Codes
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
     Effects,
@@ -26,11 +27,16 @@ from rights.engine.registry import TenantRules
 
 @dataclass(slots=True)
 class Situation:
-    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time."""
+    """What a command decides on: the member's wallet, the tenant's rules, budgets and codes, the time.
+
+    other: the wallet of the command's second member, if it has one.
+    """
 
     wallet: Wallet
+    other: Wallet | None
     rules: TenantRules
     used: Used
+    codes: Codes
     entry_id: str
     now_ms: int
     node_budget: int
@@ -61,13 +67,27 @@ class Envelope:
 
 @dataclass(slots=True, kw_only=True)
 class Command(ABC):
-    """One request with an idempotency key, to be executed under the lock of its member."""
+    """One request with an idempotency key, to be executed under the lock of its member.
+
+    What is answered and recorded under the key is the member's. A command that changes the wallet of a second
+    member, too, names it as `other_member_id`: both are locked, and `Effects.other` is the second one's part.
+    """
 
     kind: ClassVar[str]
 
     envelope: Envelope
     member_id: str
     encode: Encode
+
+    @property
+    def other_member_id(self) -> str | None:
+        """The second member, another one than the first."""
+        return None
+
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        """Makes it a command on the member that another one was merged into."""
+        if self.member_id == member_id:
+            self.member_id = merged_into
 
     @property
     def order_id(self) -> str | None:
@@ -85,9 +105,19 @@ class Command(ABC):
         return None
 
     @property
+    def settlement_member(self) -> str:
+        """The member for whom that settlement was made."""
+        return self.member_id
+
+    @property
     def coupon_ids(self) -> list[str]:
         """Coupons whose state must be loaded even if they are redeemed or expired."""
         return []
+
+    @property
+    def code(self) -> bytes | None:
+        """The hash of the code it is about; that is locked, too."""
+        return None
 
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
@@ -100,7 +130,7 @@ class Command(ABC):
 
 @dataclass(slots=True, kw_only=True)
 class _Ordering(Command):
-    """Prices an order and claims it. `quote_refusal` is set when the quote token given is no good."""
+    """Prices an order and claims it. `quote_refusal` is set when the quote token given is not one for it."""
 
     order: Order
     order_ref: str
@@ -119,6 +149,10 @@ class _Ordering(Command):
     def claims_order(self) -> bool:
         return True
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(_Ordering, self).redirect(member_id, merged_into)
+        self.order.member_id = self.member_id
+
     @property
     def coupon_ids(self) -> list[str]:
         named = list(self.order.coupon_ids or ())
@@ -131,6 +165,14 @@ class _Ordering(Command):
         reason = RejectionReason.ORDER_ALREADY_RESERVED if is_held else RejectionReason.ORDER_ALREADY_SETTLED
         how = "reserved" if is_held else "settled"
         return Rejection(reason, self.order_ref, f"order {self.order_ref} is {how} as {claimed_by}")
+
+    def _refuse_quote(self, now_ms: int) -> Rejection | None:
+        """Why the quote token that came with it is no good, if that is so. Its time ends as the decision sees it."""
+        pin = self.order.pin
+        if pin is not None and pin.expires_ms <= now_ms:
+            message = "its time is over; quote again"
+            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", message)
+        return self.quote_refusal
 
     def version(self, situation: Situation) -> int:
         pin = self.order.pin
@@ -148,8 +190,9 @@ class Settle(_Ordering):
     kind: ClassVar[str] = "settle"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.quote_refusal is not None:
-            return self.quote_refusal, Effects()
+        refused = self._refuse_quote(situation.now_ms)
+        if refused is not None:
+            return refused, Effects()
         return settling.settle(
             self.order,
             situation.wallet,
@@ -168,18 +211,22 @@ class Reserve(_Ordering):
 
     kind: ClassVar[str] = "reserve"
 
-    ttl_ms: int
+    ttl_seconds: int
+    max_ttl_seconds: int
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.ttl_seconds > self.max_ttl_seconds:
+            raise InvalidField("ttl_seconds", f"{self.ttl_seconds} is outside 0..{self.max_ttl_seconds}")
         # By precedence: however good the quote is, there may be one reservation too many.
-        refused = settling.refuse_another(situation.wallet, self.max_holds) or self.quote_refusal
+        refused = settling.refuse_another(situation.wallet, self.max_holds)
+        refused = refused or self._refuse_quote(situation.now_ms)
         if refused is not None:
             return refused, Effects()
         return settling.reserve(
             self.order,
             self.order_ref,
-            self.ttl_ms,
+            self.ttl_seconds * 1000,
             situation.wallet,
             self._book(situation),
             situation.used,
@@ -203,6 +250,10 @@ class _About(Command):
     @property
     def settlement_id(self) -> str | None:
         return self.sale.settlement_id
+
+    @property
+    def settlement_member(self) -> str:
+        return self.sale.order.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -367,7 +418,14 @@ class Grant(Command):
                 "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
             )
         return crediting.grant(
-            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet, book
+            template,
+            f"c{situation.entry_id}",
+            starts_ms,
+            self.expires_ms,
+            situation.wallet,
+            book,
+            situation.used,
+            situation.now_ms,
         )
 
 

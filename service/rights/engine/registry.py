@@ -46,6 +46,10 @@ class TenantRules:
             raise Refused("NO_ACTIVE_RULEBOOK", "no rulebook is in force; publish one and activate it")
         return version
 
+    def find_book(self, now_ms: int) -> Book | None:
+        """The rulebook in force at a time, if there is one."""
+        return self.books.get(self.find_version(now_ms))
+
     def book_at(self, now_ms: int) -> Book:
         """The rulebook in force at a time."""
         return self.books[self.version_at(now_ms)]

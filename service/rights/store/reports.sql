@@ -96,13 +96,13 @@ GROUP BY 1, 2, 3
 -- The same after the entries before the id $4: a coupon is what the last of them made of it.
 WITH latest AS (
     SELECT DISTINCT ON (member_id, coupon_id) member_id, coupon_id, move
-    FROM rights.coupon_move WHERE tenant_id = $1 AND entry_id < $4
+    FROM rights.person_coupon_move WHERE tenant_id = $1 AND entry_id < $4
     ORDER BY member_id, coupon_id, entry_id DESC
 ), open AS (
     SELECT k.template_id, k.expires_ms, CASE l.move WHEN 'reserve' THEN 'reserved' ELSE 'held' END AS state
     FROM latest l JOIN rights.coupon k
       ON k.tenant_id = $1 AND k.member_id = l.member_id AND k.coupon_id = l.coupon_id
-    WHERE l.move IN ('grant', 'release', 'return', 'reserve')
+    WHERE l.move IN ('grant', 'release', 'return', 'restore', 'reserve')
 )
 SELECT template_id,
        coalesce(to_char(to_timestamp((expires_ms - 1) / 1000.0) AT TIME ZONE $3, 'YYYY-MM'), '') AS month,

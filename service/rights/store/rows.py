@@ -4,12 +4,16 @@ from typing import Any
 
 import orjson
 
+from rights.domain.codes import Code, CodePool, GiftCard
 from rights.domain.limits import NEVER_MS
+from rights.domain.membership import Membership
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.wallet import Wallet
 
-# tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms
-MemberRow = tuple[int, list[str], str, str, str, str, str, int | None]
+# tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms, membership (JSON text)
+MemberRow = tuple[int, list[str], str, str, str, str, str, int | None, str]
+# What was known of a member when an order was decided: tier, tags, what else conditions knew, lines per measure.
+Facts = tuple[int, list[str], dict[str, int], dict[str, list[int]]]
 
 
 def encode(value: object) -> str:
@@ -43,6 +47,7 @@ def encode_holds(holds: dict[str, Hold]) -> str:
                 "lots": _lots(hold.lots),
                 "coupons": hold.coupons,
                 "usages": [tuple(usage) for usage in hold.usages],
+                **({"made_for": hold.made_for} if hold.made_for else {}),
             }
             for hold in holds.values()
         }
@@ -63,9 +68,29 @@ def encode_debts(debts: dict[tuple[str, str], int]) -> str:
     return encode({f"{asset}|{origin}": units for (asset, origin), units in debts.items()}) if debts else "{}"
 
 
+def encode_membership(membership: Membership) -> str:
+    """See Membership.encode."""
+    return encode(membership.encode())
+
+
+def encode_facts(facts: Facts) -> str:
+    """[tier, tags] or [tier, tags, known, measured]"""
+    tier, tags, known, measured = facts
+    if not known and not measured:
+        return encode((tier, tags))
+    return encode((tier, tags, {name: value for name, value in known.items() if value}, measured))
+
+
+def decode_facts(text: str) -> Facts:
+    """What `encode_facts` wrote."""
+    tier, tags, *more = orjson.loads(text)
+    known, measured = more or ({}, {})
+    return tier, tags, known, measured
+
+
 def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | None) -> Wallet:
     """A member's row, and their coupons, as a wallet."""
-    tier, tags, lots, counters, holds, pending, debts, due_ms = row
+    tier, tags, lots, counters, holds, pending, debts, due_ms, membership = row
     return Wallet(
         tenant=tenant,
         member_id=member_id,
@@ -77,6 +102,7 @@ def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | No
         holds=_decode_holds(holds) if holds != "{}" else {},
         pending=_decode_pending(pending) if pending != "[]" else [],
         debts=_decode_debts(debts) if debts != "{}" else {},
+        membership=Membership.decode(orjson.loads(membership)) if membership != "{}" else Membership(),
         due_ms=_time(due_ms),
     )
 
@@ -85,6 +111,23 @@ def decode_coupon(row: Any) -> Coupon:
     """(coupon, template, starts_ms, expires_ms | null, state, redeemed_by | null)"""
     coupon_id, template_id, starts_ms, expires_ms, state, redeemed_by = row
     return Coupon(coupon_id, template_id, starts_ms, _time(expires_ms), state, redeemed_by or "")
+
+
+def decode_code(row: Any) -> Code:
+    """What rights.load_codes tells of a code that there is."""
+    return Code(decode_pool(row), row["member_id"] or "", row["redeemed_by"] or "")
+
+
+def decode_pool(row: Any) -> CodePool:
+    """A row with a pool's columns."""
+    card = None
+    if row["asset"] is not None:
+        card = GiftCard(
+            row["asset"], row["units"], row["origin"], row["expire_days"] or 0, row["lot_expires_ms"] or 0
+        )
+    return CodePool(
+        row["pool_id"], row["template_id"] or "", card, _time(row["redeem_until_ms"]), row["is_revoked"]
+    )
 
 
 def _lots(lots: list[Lot]) -> list[tuple[str, int, int | None, str]]:
@@ -104,6 +147,7 @@ def _decode_holds(text: str) -> dict[str, Hold]:
             _decode_lots(hold["lots"]),
             hold["coupons"],
             [Usage(*usage) for usage in hold["usages"]],
+            hold.get("made_for", ""),
         )
         for reservation, hold in orjson.loads(text).items()
     }

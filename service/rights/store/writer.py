@@ -1,11 +1,13 @@
 """The write side: one long-lived connection, one batch at a time."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import asyncpg
 import orjson
 
 from rights.domain.book import Limit
+from rights.domain.codes import Codes
 from rights.domain.model import Effects, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
@@ -16,7 +18,11 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about."""
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
+    and the member it was made for.
+
+    Without a key: a member who is loaded beside the commands.
+    """
 
     tenant: str
     member_id: str
@@ -24,6 +30,15 @@ class Key:
     key: str | None
     order: str | None
     settlement: str | None
+    settlement_member: str = ""
+
+
+class CodeTry(NamedTuple):
+    """A member who tries a code."""
+
+    tenant: str
+    member_id: str
+    code_hash: bytes
 
 
 @dataclass(slots=True)
@@ -44,16 +59,20 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used."""
+    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used and was moved."""
 
     found: list[Loaded]
     wallets: dict[tuple[str, str], Wallet]
     used: dict[str, dict[tuple[str, str], int]]
+    moved: dict[str, dict[tuple[str, str], int]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself."""
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
+
+    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
+    """
 
     tenant: str
     member_id: str
@@ -67,9 +86,10 @@ class Entry:
     version: int
     rejection: str | None = None
     effects: Effects
-    facts: tuple[int, list[str]] | None = None
+    facts: rows.Facts | None = None
     request: bytes = b""
     response: bytes = b""
+    other_side_of: "Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -92,7 +112,7 @@ class StateChange:
 
 @dataclass(slots=True)
 class BudgetChange:
-    """What a batch uses and holds of one budget or quota, net, under the limit of the rulebook that decided.
+    """What a batch uses and holds of one budget, quota or pool, net, under the limit of the rulebook that decided.
 
     limit: None where the batch only releases.
     """
@@ -158,18 +178,19 @@ class Writer:
             [k.key for k in keys],
             [k.order for k in keys],
             [k.settlement for k in keys],
+            [k.settlement_member or k.member_id for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
-        batch = Batch([], {}, {})
+        batch = Batch([], {}, {}, {})
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
-                members[tenant, member_id] = row[3:11]
+                members[tenant, member_id] = row[3:12]
                 continue
-            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[11:]
+            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[12:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
@@ -177,9 +198,23 @@ class Writer:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
             batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
-            for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
+            for budget_tenant, kind, budget_id, amount, moved in orjson.loads(budgets) if budgets else ():
                 batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
+                if moved:
+                    batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
         return batch
+
+    async def load_codes(self, tries: list[CodeTry], hour: int) -> dict[str, Codes]:
+        """Locks the codes that commands try and reads what is known of them, by tenant. After `load`."""
+        loaded = {each.tenant: Codes(hour) for each in tries}
+        if tries:
+            found = await self._open().fetch(SQL["load_codes"], *map(list, zip(*tries, strict=True)), hour)
+            for each, row in zip(tries, found, strict=True):
+                codes = loaded[each.tenant]
+                if row["pool_id"] is not None:
+                    codes.add(each.code_hash, rows.decode_code(row))
+                codes.add_failures(each.member_id, row["failures"])
+        return loaded
 
     async def commit(
         self,
@@ -189,6 +224,7 @@ class Writer:
         states: list[StateChange],
         events: dict[str, list[dict[str, object]]],
         budgets: list[BudgetChange],
+        codes: dict[str, Codes],
         now_ms: int,
     ) -> tuple[int, int]:
         """Books a batch and commits it; answers how many claims and budgets refused.
@@ -199,6 +235,8 @@ class Writer:
         granted = [(e, c) for e in entries for c in e.effects.granted]
         coupons = _changed_coupons(entries)
         connection = self._open()
+        await self._pair(entries)
+        await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -216,7 +254,7 @@ class Writer:
             [rows.encode([*map(tuple, e.effects.postings)]) for e in entries],
             [rows.encode([*map(tuple, e.effects.usages)]) for e in entries],
             [rows.encode(e.effects.moves) for e in entries],
-            [None if e.facts is None else rows.encode(e.facts) for e in entries],
+            [None if e.facts is None else rows.encode_facts(e.facts) for e in entries],
             [e.request for e in entries],
             [e.response for e in entries],
             [tenant for tenant, _ in claims.freed],
@@ -232,6 +270,7 @@ class Writer:
             [rows.encode_holds(w.holds) for w in wallets],
             [rows.encode_pending(w.pending) for w in wallets],
             [rows.encode_debts(w.debts) for w in wallets],
+            [rows.encode_membership(w.membership) for w in wallets],
             [rows.nullable(w.due_ms) for w in wallets],
             [e.tenant for e, _ in granted],
             [e.member_id for e, _ in granted],
@@ -263,8 +302,51 @@ class Writer:
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
+        if refused == (0, 0):
+            await self._move_rows(entries)
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
+
+    async def _pair(self, entries: list[Entry]) -> None:
+        """Notes which entries are the two sides of one operation."""
+        sides = [(e.other_side_of, e) for e in entries if e.other_side_of is not None]
+        if sides:
+            await self._open().execute(
+                SQL["pair_entries"],
+                [first.tenant for first, _ in sides],
+                [first.member_id for first, _ in sides],
+                [first.entry_id for first, _ in sides],
+                [second.member_id for _, second in sides],
+                [second.entry_id for _, second in sides],
+            )
+
+    async def _move_rows(self, entries: list[Entry]) -> None:
+        """Moves what members have in rows of their own to those they were merged into.
+
+        After everything else, so that what the batch itself gave them comes along.
+        """
+        merged = [e for e in entries if e.effects.absorbed]
+        if merged:
+            gone = [e.effects.absorbed for e in merged]
+            stays = [e.member_id for e in merged]
+            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
+    async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
+        """Marks codes as redeemed, and notes tries that found none."""
+        redeemed = [
+            (e.tenant, e.effects.code, e.member_id, e.entry_id) for e in entries if e.effects.code is not None
+        ]
+        if redeemed:
+            status = await self._open().execute(SQL["redeem_codes"], *map(list, zip(*redeemed, strict=True)))
+            if status != f"UPDATE {len(redeemed)}":
+                # The codes' locks make this impossible; a broken invariant must not be booked.
+                raise RuntimeError(f"{status}, but {len(redeemed)} codes are redeemed")
+        failed = [
+            (tenant, member_id, each.hour, each.failures(member_id))
+            for tenant, each in codes.items()
+            for member_id in sorted(each.failed)
+        ]
+        if failed:
+            await self._open().execute(SQL["note_code_failures"], *map(list, zip(*failed, strict=True)))
 
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
@@ -279,6 +361,8 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
+    "transfer": ("held", "transferred"),
 }
 
 _Coupons = dict[tuple[str, str, str], tuple[str, str | None]]

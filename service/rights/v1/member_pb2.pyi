@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import common_pb2 as _common_pb2
+from rights.v1 import settlement_pb2 as _settlement_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -49,6 +50,42 @@ class LinkIdentityResponse(_message.Message):
     created: bool
     def __init__(self, created: _Optional[bool] = ...) -> None: ...
 
+class UnlinkIdentityRequest(_message.Message):
+    __slots__ = ("identity",)
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    identity: _common_pb2.Identity
+    def __init__(self, identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class UnlinkIdentityResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MergeMembersRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_member", "into_member")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    INTO_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_member: _common_pb2.MemberRef
+    into_member: _common_pb2.MemberRef
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., into_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ...) -> None: ...
+
+class MergeMembersResponse(_message.Message):
+    __slots__ = ("entry_id", "member_id", "merged_member_id", "coupon_ids", "lot_count", "reservation_count")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERGED_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    LOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    member_id: str
+    merged_member_id: str
+    coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    lot_count: int
+    reservation_count: int
+    def __init__(self, entry_id: _Optional[str] = ..., member_id: _Optional[str] = ..., merged_member_id: _Optional[str] = ..., coupon_ids: _Optional[_Iterable[str]] = ..., lot_count: _Optional[int] = ..., reservation_count: _Optional[int] = ...) -> None: ...
+
 class Coupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time", "state", "settlement_id")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -59,12 +96,14 @@ class Coupon(_message.Message):
         STATE_EXPIRED: _ClassVar[Coupon.State]
         STATE_RESERVED: _ClassVar[Coupon.State]
         STATE_REVOKED: _ClassVar[Coupon.State]
+        STATE_TRANSFERRED: _ClassVar[Coupon.State]
     STATE_UNSPECIFIED: Coupon.State
     STATE_HELD: Coupon.State
     STATE_REDEEMED: Coupon.State
     STATE_EXPIRED: Coupon.State
     STATE_RESERVED: Coupon.State
     STATE_REVOKED: Coupon.State
+    STATE_TRANSFERRED: Coupon.State
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -94,12 +133,14 @@ class GrantCouponRequest(_message.Message):
     def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., template_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class GrantCouponResponse(_message.Message):
-    __slots__ = ("coupon", "entry_id")
+    __slots__ = ("coupon", "rejection", "entry_id")
     COUPON_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     coupon: Coupon
+    rejection: _settlement_pb2.Rejection
     entry_id: str
-    def __init__(self, coupon: _Optional[_Union[Coupon, _Mapping]] = ..., entry_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, coupon: _Optional[_Union[Coupon, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ..., entry_id: _Optional[str] = ...) -> None: ...
 
 class CreditAssetRequest(_message.Message):
     __slots__ = ("idempotency_key", "member", "asset", "amount", "expire_time", "origin", "note")
@@ -166,7 +207,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +217,8 @@ class GetWalletResponse(_message.Message):
     PENDING_LOTS_FIELD_NUMBER: _ClassVar[int]
     HOLDS_FIELD_NUMBER: _ClassVar[int]
     DEBTS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -185,7 +228,31 @@ class GetWalletResponse(_message.Message):
     pending_lots: _containers.RepeatedCompositeFieldContainer[PendingLot]
     holds: _containers.RepeatedCompositeFieldContainer[Hold]
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ...) -> None: ...
+    measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
+    tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ...) -> None: ...
+
+class MeasureValue(_message.Message):
+    __slots__ = ("measure_id", "value")
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    value: int
+    def __init__(self, measure_id: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+
+class TierStanding(_message.Message):
+    __slots__ = ("ladder_id", "level", "name", "since_time", "drop_time")
+    LADDER_ID_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DROP_TIME_FIELD_NUMBER: _ClassVar[int]
+    ladder_id: str
+    level: int
+    name: str
+    since_time: _timestamp_pb2.Timestamp
+    drop_time: _timestamp_pb2.Timestamp
+    def __init__(self, ladder_id: _Optional[str] = ..., level: _Optional[int] = ..., name: _Optional[str] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., drop_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PendingLot(_message.Message):
     __slots__ = ("lot", "settlement_id", "available_time")
@@ -222,32 +289,36 @@ class Debt(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Balance(_message.Message):
-    __slots__ = ("asset", "available", "expired", "pending", "held", "debt")
+    __slots__ = ("asset", "available", "pending", "held", "debt")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    EXPIRED_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     DEBT_FIELD_NUMBER: _ClassVar[int]
     asset: str
     available: int
-    expired: int
     pending: int
     held: int
     debt: int
-    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used", "asset")
+    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id", "grant_id", "activity_id")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
     asset: str
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ...) -> None: ...
+    grant_group_id: str
+    grant_id: str
+    activity_id: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., activity_id: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -268,7 +339,7 @@ class ListPostingsResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[JournalEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JournalEntry(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings", "note")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[JournalEntry.Kind]
@@ -285,6 +356,11 @@ class JournalEntry(_message.Message):
         KIND_RELEASE: _ClassVar[JournalEntry.Kind]
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
+        KIND_TIER: _ClassVar[JournalEntry.Kind]
+        KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_MERGE: _ClassVar[JournalEntry.Kind]
+        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -299,17 +375,24 @@ class JournalEntry(_message.Message):
     KIND_RELEASE: JournalEntry.Kind
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
+    KIND_TIER: JournalEntry.Kind
+    KIND_TRANSFER: JournalEntry.Kind
+    KIND_MERGE: JournalEntry.Kind
+    KIND_ACTIVITY: JournalEntry.Kind
+    KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
     order_id: str
     postings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Posting]
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class GetStatementRequest(_message.Message):
     __slots__ = ("member", "asset", "page_size", "page_token")
@@ -332,7 +415,7 @@ class GetStatementResponse(_message.Message):
     def __init__(self, lines: _Optional[_Iterable[_Union[StatementLine, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class StatementLine(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount", "note")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -343,6 +426,7 @@ class StatementLine(_message.Message):
     HELD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     PENDING_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     DEBT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
@@ -353,4 +437,5 @@ class StatementLine(_message.Message):
     held_amount: int
     pending_amount: int
     debt_amount: int
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...

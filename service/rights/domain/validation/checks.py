@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from rights.domain.cel import CelMistake, check_condition
+from rights.domain.book import known_ids
+from rights.domain.cel import CelMistake, Reads, check_condition
 from rights.domain.limits import BPS, MAX_ID_BYTES
 from rights.v1 import rulebook_pb2 as pb
 
@@ -26,6 +27,7 @@ MIN_TIMESTAMP_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
 MAX_TIMESTAMP_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 _ID = re.compile(rf"[a-z0-9._-]{{1,{MAX_RULEBOOK_ID_BYTES}}}")
+_ISSUER = re.compile(rf"platform|(?:merchant|brand|issuer)/[!-~]{{1,{MAX_ID_BYTES}}}")
 _PARTY_ID = re.compile(rf"[!-~]{{1,{MAX_ID_BYTES}}}")
 _DAILY_TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 _SHOWN_CHARACTERS = 80
@@ -75,11 +77,17 @@ class Checks:
         self._conditions: dict[str, list[CelMistake]] = {}
         self._stage_ids = ids(rulebook.stages)
         self._template_ids = ids(rulebook.coupon_templates)
+        self._group_ids = ids(rulebook.grant_groups)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
+        self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
+        self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._activity_ids = ids(rulebook.activities)
+        self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
+        self._known = known_ids(rulebook)
         self._assets = {asset.id: asset for asset in rulebook.assets}
 
     def _check_window(self, path: str, window: pb.Window) -> None:
@@ -141,11 +149,29 @@ class Checks:
         elif not party_id and of_discount and share.party == pb.FundingShare.PARTY_ISSUER:
             self._note(id_path, "is required for PARTY_ISSUER on a discount")
 
+    def _check_issuer(self, path: str, issuer: str) -> None:
+        allowed = "platform, merchant/ID, brand/ID or issuer/ID"
+        if not issuer:
+            self._note(path, f"is required: {allowed}")
+        elif not _ISSUER.fullmatch(issuer):
+            self._note(
+                path,
+                f"{shown(issuer)} is not a party; allowed are {allowed}, "
+                f"the ID 1..{MAX_ID_BYTES} printable ASCII characters without spaces",
+            )
+
     def _check_condition(self, path: str, text: str) -> None:
         """Large rulebooks repeat their conditions: each text is checked once."""
         if text not in self._conditions:
-            self._conditions[text] = check_condition(text)
-        for mistake in self._conditions[text]:
+            self._conditions[text] = check_condition(text, self._known)
+        self._note_condition(path, self._conditions[text])
+
+    def _check_member_condition(self, path: str, text: str, reads: Reads = Reads.MEMBER) -> None:
+        """One without an order."""
+        self._note_condition(path, check_condition(text, self._known, reads))
+
+    def _note_condition(self, path: str, mistakes: list[CelMistake]) -> None:
+        for mistake in mistakes:
             self._mistakes.append(Mistake(path, mistake.message, mistake.line, mistake.column))
 
     def _check_ids(self, path: str, named: Iterable[Named]) -> None:
@@ -167,6 +193,12 @@ class Checks:
     def _check_reference(self, path: str, id_: str, known: Ids, what: str) -> None:
         if id_ and id_ not in known:
             self._note(path, f"{shown(id_)} is not {what} of this rulebook; there are: {known.listed}")
+
+    def _check_named(self, path: str, id_: str, known: Ids, what: str) -> None:
+        """A reference that must be given."""
+        if not id_:
+            self._note(path, f"is required: {what}; there are: {known.listed}")
+        self._check_reference(path, id_, known, what)
 
     def _check_text(self, path: str, text: str, max_bytes: int, *, required: bool = False) -> None:
         size = len(text.encode())

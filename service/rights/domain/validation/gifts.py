@@ -1,7 +1,8 @@
 """What members are given: coupon templates, and the rules that grant coupons and units."""
 
+from rights.domain.cel import Reads
 from rights.domain.limits import MAX_AMOUNT
-from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks
+from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks, shown
 from rights.v1 import rulebook_pb2 as pb
 
 MAX_COUPON_TEMPLATES = 10_000
@@ -9,11 +10,12 @@ MAX_VALID_SECONDS = 315_360_000
 MAX_VALID_DAYS = 36_500
 MAX_START_AFTER_DAYS = 3_650
 MAX_GRANTS = 10_000
+MAX_GRANT_GROUPS = 1_000
 MAX_GIFT_UNITS = 10**12
 
 
 class GiftChecks(Checks):
-    """The checks of the lists of templates and grants."""
+    """The checks of the lists of templates, grant groups and grants."""
 
     def _check_coupon_templates(self) -> None:
         templates = self._bounded("coupon_templates", self._rulebook.coupon_templates, MAX_COUPON_TEMPLATES)
@@ -27,8 +29,21 @@ class GiftChecks(Checks):
             if template.valid_days and template.valid_seconds:
                 self._note(f"{path}.valid_days", "is not allowed together with valid_seconds")
             self._check_enum(f"{path}.on_refund", template.on_refund, pb.CouponTemplate.OnRefund)
+            group = template.grant_group_id
+            self._check_reference(f"{path}.grant_group_id", group, self._group_ids, "a grant group")
             if template.HasField("valid_until"):
                 self._check_timestamp(f"{path}.valid_until", template.valid_until)
+            self._check_reference(f"{path}.program_id", template.program_id, self._program_ids, "a program")
+
+    def _check_grant_groups(self) -> None:
+        groups = self._bounded("grant_groups", self._rulebook.grant_groups, MAX_GRANT_GROUPS)
+        self._check_ids("grant_groups", groups)
+        for index, group in enumerate(groups):
+            path = f"grant_groups[{index}].member_limit"
+            if group.HasField("member_limit"):
+                self._check_member_limit(path, group.member_limit)
+            else:
+                self._note(path, "is required: how many coupons a member gets")
 
     def _check_grants(self) -> None:
         grants = self._bounded("grants", self._rulebook.grants, MAX_GRANTS)
@@ -38,7 +53,10 @@ class GiftChecks(Checks):
 
     def _check_grant(self, path: str, grant: pb.GrantRule) -> None:
         self._check_text(f"{path}.title", grant.title, MAX_TITLE_BYTES)
-        self._check_condition(f"{path}.when", grant.when)
+        if grant.WhichOneof("trigger") is None:
+            self._check_condition(f"{path}.when", grant.when)
+        else:
+            self._check_trigger(path, grant)
         self._check_reference(f"{path}.campaign_id", grant.campaign_id, self._campaign_ids, "a campaign")
         self._check_range(f"{path}.min_payable_minor", grant.min_payable_minor, 0, MAX_AMOUNT)
         match grant.WhichOneof("gift"):
@@ -63,3 +81,28 @@ class GiftChecks(Checks):
         if grant.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", grant.member_limit)
         self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
+
+    def _check_trigger(self, path: str, grant: pb.GrantRule) -> None:
+        """A rule that gives at something else than an order knows the member, and perhaps the moment."""
+        trigger = grant.WhichOneof("trigger")
+        self._check_member_condition(
+            f"{path}.when", grant.when, Reads.MEMBER if trigger == "tier" else Reads.OCCASION
+        )
+        for name in ("campaign_id", "min_payable_minor"):
+            if getattr(grant, name):
+                self._note(f"{path}.{name}", "is only allowed for a rule that gives when an order is settled")
+        match trigger:
+            case "tier":
+                self._check_tier_trigger(path, grant)
+            case "activity_id":
+                self._check_named(f"{path}.activity_id", grant.activity_id, self._activity_ids, "an activity")
+
+    def _check_tier_trigger(self, path: str, grant: pb.GrantRule) -> None:
+        ladder = self._ladders.get(grant.tier.ladder_id)
+        if ladder is None:
+            known = ", ".join(self._ladders) or "none"
+            at = f"{path}.tier.ladder_id"
+            self._note(at, f"{shown(grant.tier.ladder_id)} is not a tier ladder; there are: {known}")
+        elif grant.tier.level not in [each.level for each in ladder.levels]:
+            levels = ", ".join(str(each.level) for each in ladder.levels)
+            self._note(f"{path}.tier.level", f"{grant.tier.level} is not a level of it; there are: {levels}")

@@ -1,0 +1,41 @@
+"""Activities: what members do besides ordering is counted, and gives what the rulebook says."""
+
+from rights.domain import counting, gifts, knowing, ledger, measures
+from rights.domain.book import Activity, Book
+from rights.domain.model import Effects, Occasion, Recorded, Rejection, RejectionReason, Usage
+from rights.domain.used import Used
+from rights.domain.wallet import Wallet
+from rights.v1 import rulebook_pb2
+
+_PER_DAY = rulebook_pb2.MemberLimit.PERIOD_DAY
+
+
+def record(
+    activity: Activity,
+    occasion: Occasion,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    entry_id: str,
+    now_ms: int,
+) -> tuple[Recorded | Rejection, Effects]:
+    """Counts an activity and gives what it gives. All refusals come before the first change."""
+    effects = Effects()
+    if wallet.counters:
+        wallet.forget_counters(book.day(now_ms))
+    counter = book.counter(f"activity/{activity.id}", _PER_DAY, now_ms)
+    if activity.max_per_day and wallet.counters.get(counter, 0) >= activity.max_per_day:
+        message = f"activity {activity.id} counts {activity.max_per_day} times a day"
+        return Rejection(RejectionReason.MEMBER_LIMIT_REACHED, activity.id, message), effects
+
+    if activity.max_per_day:
+        ledger.book_usage(wallet, used, effects, Usage("counter", counter, 1), None)
+    today = measures.local_day(now_ms, book.zone)
+    counted = book.activity_measures.get(activity.id, [])
+    for measure in counted:
+        counting.count_activity(wallet, effects, measure, today)
+    facts = knowing.of_member(book, wallet, knowing.known(book, wallet, now_ms), now_ms, occasion)
+    rules = book.activity_grants.get(activity.id, ())
+    given = gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
+    values = {m.id: measures.value(m, wallet.membership, {}, today) for m in counted}
+    return Recorded(given, values), effects

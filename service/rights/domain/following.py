@@ -1,0 +1,71 @@
+"""Keeps a member's counts, scores and levels up to date with what has changed and with the time."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rights.domain import knowing, measures, tiers
+from rights.domain.book import Book
+from rights.domain.limits import NEVER_MS
+from rights.domain.plan import Facts
+from rights.domain.wallet import Wallet
+
+
+class Change(NamedTuple):
+    """A member stands on another level of a ladder."""
+
+    ladder_id: str
+    before: int
+    after: int
+
+
+def is_behind(wallet: Wallet, book: Book, now_ms: int) -> bool:
+    """Whether something has changed, by itself, the time or the rulebook, since the member was looked at."""
+    membership = wallet.membership
+    return book.follows_members and not membership.merged_into and (
+        membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms
+    )
+
+
+def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts]:
+    """Brings the membership up to date; the changes of level, and the facts of the member after them."""
+    membership, today = wallet.membership, measures.local_day(now_ms, book.zone)
+    for tag in [tag for tag, until_ms in membership.tags.items() if until_ms <= now_ms]:
+        del membership.tags[tag]
+    measures.refresh(book.measures, membership, today)
+    values = knowing.known(book, wallet, now_ms)
+    facts = knowing.of_member(book, wallet, values, now_ms)
+    changes = []
+    for ladder in book.ladders.values():
+        before = membership.tiers.get(ladder.id)
+        after = tiers.standing(ladder, before, _reached(ladder, book, facts), now_ms, today, book.zone)
+        if after is None:
+            continue
+        membership.tiers[ladder.id] = after
+        old = before.level if before is not None else 0
+        if after.level != old:
+            changes.append(Change(ladder.id, old, after.level))
+            values[knowing.tier(ladder.id)] = after.level
+            facts = knowing.of_member(book, wallet, values, now_ms)
+    membership.version = book.version
+    membership.is_stale = False
+    membership.due_ms = min(
+        measures.due_ms(book.measures, membership, today, book.zone),
+        min((standing.drops_ms for standing in membership.tiers.values()), default=NEVER_MS),
+        min(membership.tags.values(), default=NEVER_MS),
+    )
+    wallet.changed = True
+    return changes, facts
+
+
+def reached_levels(change: Change, book: Book) -> Iterator[int]:
+    """The levels that a member has come to stand on, from below."""
+    for each in book.ladders[change.ladder_id].levels:
+        if change.before < each.level <= change.after:
+            yield each.level
+
+
+def _reached(ladder: tiers.Ladder, book: Book, facts: Facts) -> int:
+    for each in reversed(ladder.levels):
+        if book.program.matches(facts, each.predicate):
+            return each.level
+    return 0

@@ -1,0 +1,97 @@
+"""What a member is in the programs of a rulebook: what is counted of the member, and the levels reached by it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rights.domain.limits import NEVER_MS
+
+ALL_TIME = 0  # the day under which a measure over all days keeps its sum
+
+
+@dataclass(slots=True)
+class Standing:
+    """A level of a ladder, since when, and when the member falls from it (NEVER_MS: its condition holds)."""
+
+    level: int
+    since_ms: int
+    drops_ms: int = NEVER_MS
+
+
+@dataclass(slots=True)
+class Membership:
+    """Part of a wallet.
+
+    counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
+    many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
+    a level of 0 that was never left is not there. tags: tag -> until when, of those that end.
+    version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
+    time alone. is_stale: whether something has changed since it was looked at (never stored).
+    merged_into: the member that this one is now, "" for itself.
+    """
+
+    counts: dict[str, dict[int, int]] = field(default_factory=dict)
+    streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    scores: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tiers: dict[str, Standing] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)
+    version: int = 0
+    due_ms: int = NEVER_MS
+    merged_into: str = ""
+    is_stale: bool = False
+
+    def count(self, measure_id: str, day: int, amount: int) -> None:
+        """Adds to a day of a measure, or, negative, takes from it; from a day that is gone nothing is taken."""
+        self.is_stale = True
+        days = self.counts.setdefault(measure_id, {})
+        total = days.get(day, 0) + amount
+        if total > 0:
+            days[day] = total
+        else:
+            days.pop(day, None)
+            if not days:
+                del self.counts[measure_id]
+
+    def encode(self) -> dict[str, Any]:
+        """As JSON; what is empty is left out."""
+        stored: dict[str, Any] = {}
+        if self.counts:
+            stored["counts"] = {
+                m: {str(day): n for day, n in days.items()} for m, days in self.counts.items()
+            }
+        if self.streaks:
+            stored["streaks"] = self.streaks
+        if self.scores:
+            stored["scores"] = self.scores
+        if self.tiers:
+            stored["tiers"] = {
+                ladder: [s.level, s.since_ms, None if s.drops_ms == NEVER_MS else s.drops_ms]
+                for ladder, s in self.tiers.items()
+            }
+        if self.tags:
+            stored["tags"] = self.tags
+        if self.merged_into:
+            stored["merged_into"] = self.merged_into
+        if self.version:
+            stored["version"] = self.version
+        if self.due_ms != NEVER_MS:
+            stored["due_ms"] = self.due_ms
+        return stored
+
+    @classmethod
+    def decode(cls, stored: dict[str, Any]) -> "Membership":
+        """From JSON."""
+        return cls(
+            counts={
+                m: {int(day): n for day, n in days.items()} for m, days in stored.get("counts", {}).items()
+            },
+            streaks={measure: (last, days) for measure, (last, days) in stored.get("streaks", {}).items()},
+            scores={score: (value, day) for score, (value, day) in stored.get("scores", {}).items()},
+            tiers={
+                ladder: Standing(level, since_ms, NEVER_MS if drops_ms is None else drops_ms)
+                for ladder, (level, since_ms, drops_ms) in stored.get("tiers", {}).items()
+            },
+            tags=stored.get("tags", {}),
+            version=stored.get("version", 0),
+            due_ms=stored.get("due_ms", NEVER_MS),
+            merged_into=stored.get("merged_into", ""),
+        )

@@ -1,0 +1,110 @@
+"""What is counted of members, and the levels that they reach by it."""
+
+from rights.domain.limits import MAX_AMOUNT, MAX_TIER
+from rights.domain.validation.checks import MAX_TITLE_BYTES, Checks, shown
+from rights.v1 import tier_pb2 as pb
+
+MAX_MEASURES = 256
+MAX_LADDERS = 64
+MAX_LEVELS = 100
+MAX_LEVEL_NAME_BYTES = 64
+MAX_SCORE_PARTS = 16
+MAX_SCORE_BASE = 10**12
+MAX_SCORE_UNITS = 10**9
+MAX_REFRESH_DAY = 28
+MAX_ROLLING_DAYS = 1_100
+MAX_GRACE_DAYS = 3_650
+
+
+class TierChecks(Checks):
+    """The checks of the lists of measures and tier ladders."""
+
+    def _check_measures(self) -> None:
+        measures = self._bounded("measures", self._rulebook.measures, MAX_MEASURES)
+        self._check_ids("measures", measures)
+        earlier: list[str] = []
+        for index, measure in enumerate(measures):
+            self._check_measure(f"measures[{index}]", measure, earlier)
+            earlier.append(measure.id)
+
+    def _check_measure(self, path: str, measure: pb.Measure, earlier: list[str]) -> None:
+        self._check_text(f"{path}.title", measure.title, MAX_TITLE_BYTES)
+        counts = measure.WhichOneof("counts")
+        match counts:
+            case "spend":
+                self._check_condition(f"{path}.spend.when", measure.spend.when)
+                self._check_enum(f"{path}.spend.basis", measure.spend.basis, pb.SpendCount.Basis)
+            case "orders" | "purchase_days":
+                self._check_condition(f"{path}.{counts}.when", getattr(measure, counts).when)
+            case "activity" | "streak_days":
+                activity_id = getattr(measure, counts).activity_id
+                self._check_named(
+                    f"{path}.{counts}.activity_id", activity_id, self._activity_ids, "an activity"
+                )
+            case "score":
+                self._check_score(f"{path}.score", measure.score, earlier)
+            case None:
+                allowed = ", ".join(
+                    field.name for field in measure.DESCRIPTOR.oneofs_by_name["counts"].fields
+                )
+                self._note(path, f"counts nothing; one of {allowed} is required")
+        if measure.HasField("window"):
+            self._check_measure_window(f"{path}.window", measure, counts == "score")
+
+    def _check_measure_window(self, path: str, measure: pb.Measure, of_score: bool) -> None:
+        window = measure.window
+        if of_score:
+            self._note(path, "is not allowed for a score; its parts have windows")
+        match window.WhichOneof("days"):
+            case "rolling_days":
+                self._check_range(f"{path}.rolling_days", window.rolling_days, 1, MAX_ROLLING_DAYS)
+            case "period":
+                self._check_enum(f"{path}.period", window.period, pb.CalendarPeriod, required=True)
+            case None:
+                self._note(path, "is empty; one of rolling_days, period is required")
+
+    def _check_score(self, path: str, score: pb.Score, earlier: list[str]) -> None:
+        self._check_range(f"{path}.base", score.base, 0, MAX_SCORE_BASE)
+        self._check_range(f"{path}.cap", score.cap, 0, MAX_AMOUNT)
+        self._check_range(f"{path}.refresh_day_of_month", score.refresh_day_of_month, 0, MAX_REFRESH_DAY)
+        for index, part in enumerate(self._bounded(f"{path}.parts", score.parts, MAX_SCORE_PARTS)):
+            at = f"{path}.parts[{index}]"
+            if part.measure_id not in earlier:
+                there = ", ".join(earlier) or "none"
+                message = f"{shown(part.measure_id)} is not a measure before this one; there are: {there}"
+                self._note(f"{at}.measure_id", message)
+            self._check_range(f"{at}.per", part.per, 1, MAX_AMOUNT)
+            self._check_range(f"{at}.units", part.units, 1, MAX_SCORE_UNITS)
+            self._check_range(f"{at}.cap", part.cap, 0, MAX_AMOUNT)
+
+    def _check_tier_ladders(self) -> None:
+        ladders = self._bounded("tier_ladders", self._rulebook.tier_ladders, MAX_LADDERS)
+        self._check_ids("tier_ladders", ladders)
+        for index, ladder in enumerate(ladders):
+            self._check_ladder(f"tier_ladders[{index}]", ladder)
+
+    def _check_ladder(self, path: str, ladder: pb.TierLadder) -> None:
+        self._check_text(f"{path}.title", ladder.title, MAX_TITLE_BYTES)
+        self._check_reference(f"{path}.program_id", ladder.program_id, self._program_ids, "a program")
+        levels = self._bounded(f"{path}.levels", ladder.levels, MAX_LEVELS)
+        if not levels:
+            self._note(f"{path}.levels", f"is required: 1 to {MAX_LEVELS} levels, lowest first")
+        before = 0
+        for index, level in enumerate(levels):
+            at = f"{path}.levels[{index}]"
+            self._check_range(f"{at}.level", level.level, before + 1, MAX_TIER)
+            before = max(before, min(level.level, MAX_TIER - 1))
+            self._check_text(f"{at}.name", level.name, MAX_LEVEL_NAME_BYTES, required=True)
+            if not level.when.strip():
+                self._note(f"{at}.when", "is required: a condition on the member")
+            self._check_member_condition(f"{at}.when", level.when)
+        kinds = pb.TierLadder
+        self._check_enum(f"{path}.downgrade", ladder.downgrade, kinds.Downgrade)
+        if ladder.downgrade == kinds.DOWNGRADE_AT_PERIOD_END:
+            self._check_enum(f"{path}.period", ladder.period, pb.CalendarPeriod, required=True)
+        elif ladder.period:
+            self._note(f"{path}.period", "is only allowed with DOWNGRADE_AT_PERIOD_END")
+        if ladder.downgrade == kinds.DOWNGRADE_AFTER_GRACE:
+            self._check_range(f"{path}.grace_days", ladder.grace_days, 1, MAX_GRACE_DAYS)
+        elif ladder.grace_days:
+            self._note(f"{path}.grace_days", "is only allowed with DOWNGRADE_AFTER_GRACE")

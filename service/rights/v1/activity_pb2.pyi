@@ -1,0 +1,59 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rights.v1 import common_pb2 as _common_pb2
+from rights.v1 import member_pb2 as _member_pb2
+from rights.v1 import settlement_pb2 as _settlement_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Activity(_message.Message):
+    __slots__ = ("id", "title", "max_per_day")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    max_per_day: int
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., max_per_day: _Optional[int] = ...) -> None: ...
+
+class RecordActivityRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "activity_id", "subject", "business_line", "channel")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_LINE_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    activity_id: str
+    subject: str
+    business_line: str
+    channel: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., activity_id: _Optional[str] = ..., subject: _Optional[str] = ..., business_line: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+
+class RecordActivityResponse(_message.Message):
+    __slots__ = ("recorded", "rejection")
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    recorded: RecordedActivity
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, recorded: _Optional[_Union[RecordedActivity, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class RecordedActivity(_message.Message):
+    __slots__ = ("entry_id", "record_time", "gifts", "measures")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORD_TIME_FIELD_NUMBER: _ClassVar[int]
+    GIFTS_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    record_time: _timestamp_pb2.Timestamp
+    gifts: _containers.RepeatedCompositeFieldContainer[_settlement_pb2.GrantedGift]
+    measures: _containers.RepeatedCompositeFieldContainer[_member_pb2.MeasureValue]
+    def __init__(self, entry_id: _Optional[str] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gifts: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_member_pb2.MeasureValue, _Mapping]]] = ...) -> None: ...
