@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         description="What serves gRPC: libnghttp2 driven from Cython, or grpcio. Without libnghttp2 it is grpcio.",
     )
     nghttp2_library: str = Field("libnghttp2.so.14", min_length=1, description="Name or path of libnghttp2.")
-    max_connections: int = Field(
+    max_connections_per_worker: int = Field(
         10_000, ge=1, le=1_000_000, description="Connections of a worker; more are closed at once."
     )
     max_calls_per_connection: int = Field(

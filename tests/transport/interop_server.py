@@ -1,6 +1,6 @@
 """The interop server in a process of its own, so that a test can see its memory, and that it stays up.
 
-    python interop_server.py native '{"max_connections": 10}'
+    python interop_server.py native '{"max_connections_per_worker": 10}'
 
 Prints one line of JSON: the port, and the port of its metrics. Ends on SIGTERM.
 """

@@ -457,7 +457,7 @@ async def test_http1_is_told_nothing(attacked: Victim) -> None:
 
 
 async def test_more_connections_than_there_is_room_for() -> None:
-    async with victim("native", max_connections=20) as small, bystander(small):
+    async with victim("native", max_connections_per_worker=20) as small, bystander(small):
         connections = [await asyncio.open_connection("127.0.0.1", small.port) for _ in range(60)]
         await small.until_counted(CLOSED, 41, reason="connections")
         for _, writer in connections:

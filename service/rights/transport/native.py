@@ -128,7 +128,7 @@ class NativeServer:
 
     def admit(self, connection: Connection) -> bool:
         """Whether there is room for one more connection."""
-        if len(self._connections) >= self._settings.max_connections:
+        if len(self._connections) >= self._settings.max_connections_per_worker:
             return False
         self._connections.add(connection)
         metrics.TRANSPORT_CONNECTIONS.inc()
