@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from rights.v1 import common_pb2, coupon_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
+from rights.v1 import common_pb2, coupon_pb2, event_pb2, member_pb2, rulebook_pb2, segment_pb2, settlement_pb2
 
 CALL_TIMEOUT_SECONDS = 30
 REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
@@ -146,6 +146,20 @@ class Service:
         except grpc.RpcError as error:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
+
+    def upload_segment(
+        self, requests: Iterator[segment_pb2.UploadSegmentRequest]
+    ) -> Iterator[segment_pb2.UploadSegmentResponse]:
+        """Uploads a segment; what is told of each request."""
+        import grpc
+
+        from rights.v1.segment_pb2_grpc import SegmentServiceStub
+
+        stub: Any = SegmentServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        try:
+            yield from stub.UploadSegment(requests, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise CommandError(_explained(error, self._address)) from None
 
     def reports(self, method: str, request: Message) -> Any:
         """Calls ReportService."""

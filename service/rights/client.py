@@ -10,7 +10,7 @@ rejection is an answer, not an error; see Rejection in settlement.proto.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -379,6 +379,24 @@ class RightsClient:
     async def delete_consumer(self, request: event.DeleteConsumerRequest) -> event.DeleteConsumerResponse:
         """Forgets a consumer of events."""
         return await self._call(self._event.DeleteConsumer, request)
+
+    async def settle_stream(
+        self, requests: AsyncIterable[settlement.SettleRequest]
+    ) -> AsyncGenerator[settlement.SettleStreamResponse, None]:
+        """Settles requests as they come; answers come as they are ready, and name the key.
+
+        Nothing is retried here: after a RightsError send again what was not answered, with the same keys.
+        """
+
+        async def each() -> AsyncGenerator[settlement.SettleStreamRequest, None]:
+            async for request in requests:
+                yield settlement.SettleStreamRequest(request=request)
+
+        try:
+            async for response in self._settlement.SettleStream(each(), metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise RightsError(error) from error
 
     # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
 
