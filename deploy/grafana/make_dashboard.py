@@ -402,6 +402,37 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
             ],
         ),
         (
+            "Transport",
+            [
+                panel(
+                    "Workers by transport",
+                    "grpcio where native was meant: libnghttp2 is missing there; the log says so.",
+                    "short",
+                    [(f"sum by (transport) (rights_transport_workers{{{ANY}}})", "{{transport}}")],
+                ),
+                panel(
+                    "Connections",
+                    "Open on the native transport, per machine.",
+                    "short",
+                    [(f"sum by (instance) (rights_transport_connections{{{ANY}}})", "{{instance}}")],
+                ),
+                panel(
+                    "Connections ended",
+                    "By the native transport, for what they did or did not do.",
+                    "ops",
+                    [(total("rights_transport_closed_total", "reason"), "{{reason}}")],
+                    stack=True,
+                ),
+                panel(
+                    "Calls refused",
+                    "By the native transport, before they began or as they arrived.",
+                    "reqps",
+                    [(total("rights_transport_refused_total", "reason"), "{{reason}}")],
+                    stack=True,
+                ),
+            ],
+        ),
+        (
             "Events",
             [
                 panel(

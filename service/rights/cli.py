@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_budgets, cli_calls, cli_events, cli_reports
+from rights import cli_budgets, cli_calls, cli_coupons, cli_events, cli_reports, cli_segments
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -72,6 +72,8 @@ app.add_typer(cli_calls.rulebook_app, name="rulebook")
 app.add_typer(cli_budgets.budget_app, name="budget")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
+app.add_typer(cli_segments.segment_app, name="segment")
+app.add_typer(cli_coupons.coupon_app, name="coupon")
 app.add_typer(cli_events.events_app, name="events")
 app.add_typer(cli_reports.report_app, name="report")
 
@@ -94,13 +96,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="RIGHTS_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="RIGHTS_PORT; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="RIGHTS_WORKERS.")] = None,
+    transport: Annotated[str | None, typer.Option(help="RIGHTS_TRANSPORT: native or grpcio.")] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C: one worker process per core on one port."""
     from rights import logs
     from rights.supervisor import Supervisor
 
-    settings = load_settings(env_file, host=host, port=port, workers=workers)
+    settings = load_settings(env_file, host=host, port=port, workers=workers, transport=transport)
     if data is not None and not embedded:
         raise CommandError("--data is the directory of the embedded database: give --embedded too", 2)
     if embedded and settings.database_url:

@@ -161,6 +161,30 @@ DATABASE_RECONNECTS: Final = Counter(
     "rights_database_reconnects_total", "Database connections made anew after a loss."
 )
 
+# The transport.
+TRANSPORT: Final = Gauge(
+    "rights_transport_workers",
+    "Workers by what serves their gRPC. transport: native, grpcio.",
+    ["transport"],
+    multiprocess_mode="livesum",
+)
+TRANSPORT_CONNECTIONS: Final = Gauge(
+    "rights_transport_connections",
+    "Open connections of the native transport.",
+    multiprocess_mode="livesum",
+)
+TRANSPORT_CLOSED: Final = Counter(
+    "rights_transport_closed_total",
+    "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, "
+    "control, flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, fault.",
+    ["reason"],
+)
+TRANSPORT_REFUSED: Final = Counter(
+    "rights_transport_refused_total",
+    "Calls that the native transport refused. reason: metadata, message, buffer, framing, slow, unread.",
+    ["reason"],
+)
+
 # Reports.
 REPORTS: Final = Counter(
     "rights_reports_total",

@@ -7,11 +7,12 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 import uvloop
 
-from rights import link
+from rights import link, metrics
 from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
 from rights.api.budgets import BudgetApi
@@ -26,6 +27,7 @@ from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
+from rights.api.segments import SegmentApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
@@ -47,6 +49,7 @@ from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
 from rights.store.reader import Reader
+from rights.store.segments import SegmentStore
 from rights.transport.grpcio import GrpcioServer
 
 log = structlog.get_logger(__name__)
@@ -64,8 +67,45 @@ def compiled_kernel() -> Kernel:
     return _kernel
 
 
+class Server(Protocol):
+    """What a transport offers."""
+
+    port: int
+
+    async def start(self) -> None:
+        """Accepts calls and says SERVING."""
+
+    async def refuse(self) -> None:
+        """Says NOT_SERVING; calls are still served."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accepts no more calls and waits for those under way."""
+
+
+def transport(edge: Edge, settings: Settings) -> Server:
+    """The transport that is set; grpcio where the native one cannot be had, which is said and can be seen."""
+    if settings.transport == "native":
+        try:
+            from rights_native import _http2
+
+            _http2.load(settings.nghttp2_library)
+        except ImportError as error:
+            log.error(
+                "native_transport_missing", reason=f"{error}; build it with `make setup`", serving="grpcio"
+            )
+        except _http2.LibraryMissing as error:
+            log.error("native_transport_missing", reason=str(error), serving="grpcio")
+        else:
+            from rights.transport.native import NativeServer
+
+            metrics.TRANSPORT.labels("native").set(1)
+            return NativeServer(edge, settings)
+    metrics.TRANSPORT.labels("grpcio").set(1)
+    return GrpcioServer(edge, settings)
+
+
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
+async def worker(settings: Settings) -> AsyncIterator[Server]:
     """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
     kernel = compiled_kernel()
     if settings.clock_file is not None:
@@ -94,6 +134,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
+            *SegmentApi(SegmentStore(reader)).methods(),
             *IdentityApi(lanes, reader, operator, members).methods(),
             *ActivityApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
@@ -119,7 +160,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
         edge = Edge(methods, Authenticator(settings), registry, settings.event_stream_max_seconds)
-        server = GrpcioServer(edge, settings)
+        server = transport(edge, settings)
         await server.start()
         try:
             yield server

@@ -25,6 +25,7 @@ _MAX_TEXT = 512
 CODES = {
     0: "OK",
     1: "CANCELLED",
+    2: "UNKNOWN",
     3: "INVALID_ARGUMENT",
     4: "DEADLINE_EXCEEDED",
     5: "NOT_FOUND",
@@ -32,9 +33,12 @@ CODES = {
     7: "PERMISSION_DENIED",
     8: "RESOURCE_EXHAUSTED",
     9: "FAILED_PRECONDITION",
+    10: "ABORTED",
+    11: "OUT_OF_RANGE",
     12: "UNIMPLEMENTED",
     13: "INTERNAL",
     14: "UNAVAILABLE",
+    15: "DATA_LOSS",
     16: "UNAUTHENTICATED",
 }
 _NUMBER = {name: number for number, name in CODES.items()}
@@ -83,9 +87,25 @@ STATUS_OF_REASON = {
 }
 
 
+class StatusError(Exception):
+    """A failed call as transports tell it: a gRPC status code's number, a message, a google.rpc.Status or b""."""
+
+    code: int
+    message: str
+    details: bytes
+
+
+class PlainStatus(StatusError):
+    """A status that the protocol itself asks for, without details."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.details = code, message, b""
+
+
 @dataclass
-class ApiError(Exception):
-    """A failed call. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
+class ApiError(StatusError):
+    """A failed call of the contract. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
 
     reason: str
     message: str
@@ -94,9 +114,14 @@ class ApiError(Exception):
     retry_after_seconds: float = 0.0
 
     @property
-    def code(self) -> int:
+    def code(self) -> int:  # type: ignore[override]
         """The gRPC status code's number."""
         return _NUMBER[STATUS_OF_REASON[self.reason]]
+
+    @property
+    def details(self) -> bytes:  # type: ignore[override]
+        """`status`, serialized."""
+        return bytes(self.status().SerializeToString())
 
     def status(self) -> status_pb2.Status:
         """google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they say something."""

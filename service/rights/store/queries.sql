@@ -43,6 +43,35 @@ DELETE FROM rights.identity i WHERE i.tenant_id = $1 AND i.business_line = $2 AN
   AND cardinality(rights.merged_members($1, i.member_id)) = 1
 RETURNING i.member_id
 
+-- name: tag_members
+-- Puts a tag on members until a time, or (0) takes it away, and makes what depends on it due. Locked in the order in
+-- which batches lock. A member has at most 200 such tags.
+WITH named AS (
+    SELECT i.member_id AS name, 1 AS times FROM unnest($4::text[]) AS i (member_id) WHERE i.member_id <> ''
+    UNION ALL
+    SELECT i.member_id, 1 FROM unnest($5::text[], $6::text[]) AS a (business_line, external_id)
+    JOIN rights.identity i ON i.tenant_id = $1 AND i.business_line = a.business_line AND i.external_id = a.external_id
+), meant AS (
+    SELECT coalesce(p.person_id, n.name) AS member_id, count(*) AS times
+    FROM named n LEFT JOIN rights.person p ON p.tenant_id = $1 AND p.member_id = n.name GROUP BY 1
+), locked AS (
+    SELECT m.member_id, m.membership, meant.times,
+           $3::bigint = 0 OR m.membership -> 'tags' ? $2::text
+               OR (SELECT count(*) FROM jsonb_object_keys(m.membership -> 'tags')) < 200 AS fits
+    FROM rights.member m JOIN meant USING (member_id) WHERE m.tenant_id = $1
+    ORDER BY m.member_id FOR NO KEY UPDATE OF m
+), changed AS (
+    UPDATE rights.member m
+    SET membership = l.membership || '{"due_ms": 0}' || jsonb_build_object('tags', CASE WHEN $3::bigint = 0
+            THEN coalesce(l.membership -> 'tags', '{}') - $2::text
+            ELSE coalesce(l.membership -> 'tags', '{}') || jsonb_build_object($2::text, $3::bigint) END),
+        due_ms = 0
+    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits
+    RETURNING l.times
+)
+SELECT coalesce((SELECT sum(times) FROM changed), 0)::bigint AS tagged,
+       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused
+
 -- name: surviving_member
 -- Whom a member was merged into, in the end.
 WITH RECURSIVE one (member_id, merged_into, step) AS (

@@ -255,6 +255,22 @@ class SettleBatchResponse(_message.Message):
     items: _containers.RepeatedCompositeFieldContainer[SettleBatchItem]
     def __init__(self, items: _Optional[_Iterable[_Union[SettleBatchItem, _Mapping]]] = ...) -> None: ...
 
+class SettleStreamRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: SettleRequest
+    def __init__(self, request: _Optional[_Union[SettleRequest, _Mapping]] = ...) -> None: ...
+
+class SettleStreamResponse(_message.Message):
+    __slots__ = ("idempotency_key", "response", "error")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    response: SettleResponse
+    error: BatchItemError
+    def __init__(self, idempotency_key: _Optional[str] = ..., response: _Optional[_Union[SettleResponse, _Mapping]] = ..., error: _Optional[_Union[BatchItemError, _Mapping]] = ...) -> None: ...
+
 class SettleBatchItem(_message.Message):
     __slots__ = ("idempotency_key", "response", "error")
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
