@@ -269,6 +269,10 @@ class RightsClient:
         """Records what a member did, once per key."""
         return await self._call(self._activity.RecordActivity, request)
 
+    async def claim(self, request: activity.ClaimRequest) -> activity.ClaimResponse:
+        """Asks for what a rule gives, once per key."""
+        return await self._call(self._activity.Claim, request)
+
     # rights.v1.EventService
 
     async def stream_events(

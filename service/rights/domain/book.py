@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Expiry
+from rights.domain.model import Expiry, Usage
 from rights.domain.plan import (
     Basis,
     CampaignPlan,
@@ -175,11 +175,23 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a claim costs each time: units of an asset, or a coupon. value: what the issuers of the units pay."""
+
+    asset: str
+    units: int
+    template_id: str
+    keeps_expiry: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRule:
     """What a settlement, or another trigger, gives for later.
 
     campaign: index, -1 for any order; template_id or asset says what.
-    period is -1 without a member limit; quota is a limit index or -1.
+    period is -1 without a member limit; quota is a limit index or -1. max_times: how often it can be claimed at
+    once, 0 where it cannot.
     """
 
     id: str
@@ -194,6 +206,8 @@ class GrantRule:
     period: int
     quota: int
     keep: bool
+    max_times: int = 0
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +253,7 @@ class Book:
         self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
+        self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
         self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
         self.activity_grants = self._grants_at(rulebook, "activity_id")
         self.activity_measures = _by_activity(self.measures.values())
@@ -272,6 +287,11 @@ class Book:
     def counter(self, name: str, period: int, now_ms: int) -> str:
         """The counter on which a use now counts, of a campaign, "grant/ID" or "asset/ID", per MemberLimit.Period."""
         return f"{name}|{self.periods(now_ms)[period]}"
+
+    def limit_of(self, usage: Usage) -> Limit | None:
+        """The budget or quota that a use falls under."""
+        index = self.limit_index.get((usage.kind, usage.id))
+        return self.limits[index] if index is not None else None
 
     def day(self, now_ms: int) -> str:
         """The day in the rulebook's zone, "2026-11-22"."""
@@ -397,6 +417,8 @@ class Book:
             period=grant.member_limit.period if limited else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
             keep=grant.keep_on_refund,
+            max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
+            cost=_cost(grant.cost) if grant.HasField("cost") else None,
         )
 
     def _plan(
@@ -552,6 +574,12 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
         return "platform"
     return ""
+
+
+def _cost(cost: rulebook_pb2.GrantCost) -> Cost:
+    return Cost(
+        cost.asset.asset, cost.asset.units, cost.coupon_template_id, cost.keeps_expiry, cost.value_minor
+    )
 
 
 def _budget(budget: rulebook_pb2.Budget) -> Limit:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rights.domain import ledger
 from rights.domain.book import Book, GrantRule
 from rights.domain.limits import MAX_AMOUNT
-from rights.domain.model import Coupon, Effects, Gift, Lot, Usage
+from rights.domain.model import Coupon, Effects, Gift, Lot, RejectionReason, Usage
 from rights.domain.plan import Decision, Facts
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -52,13 +52,24 @@ def _gives(
 ) -> bool:
     if payable < rule.min_payable or (rule.campaign >= 0 and rule.campaign not in applied):
         return False
+    return why_not(rule, request, book, wallet, left, 1, now_ms) is None
+
+
+def why_not(
+    rule: GrantRule, request: Facts, book: Book, wallet: Wallet, left: list[int], times: int, now_ms: int
+) -> tuple[RejectionReason, int] | None:
+    """Why a rule does not give to a member so often now: the first reason, and how many times are too many."""
     if rule.windows and not any(w.is_open(now_ms, book.zone) for w in rule.windows):
-        return False
-    if rule.quota >= 0 and left[rule.quota] < 1:
-        return False
-    if rule.period >= 0 and wallet.counters.get(counter(rule, book, now_ms), 0) >= rule.max_uses:
-        return False
-    return bool(book.program.matches(request, rule.predicate))
+        return RejectionReason.CLAIM_NOT_OPEN, 0
+    if rule.period >= 0:
+        excess = wallet.counters.get(counter(rule, book, now_ms), 0) + times - rule.max_uses
+        if excess > 0:
+            return RejectionReason.MEMBER_LIMIT_REACHED, excess
+    if rule.quota >= 0 and left[rule.quota] < times:
+        return RejectionReason.QUOTA_EXHAUSTED, times - left[rule.quota]
+    if not book.program.matches(request, rule.predicate):
+        return RejectionReason.NOT_ELIGIBLE, 0
+    return None
 
 
 def _gift(rule: GrantRule, book: Book, wallet: Wallet, now_ms: int) -> Gift | None:
@@ -91,9 +102,7 @@ def give(
         if gift is not None:
             promised.append(gift)
             for usage in usages(gift, book, now_ms):
-                index = book.limit_index.get((usage.kind, usage.id))
-                limit = book.limits[index] if index is not None else None
-                ledger.book_usage(wallet, used, effects, usage, limit)
+                ledger.book_usage(wallet, used, effects, usage, book.limit_of(usage))
     given = hand_out(promised, wallet, effects, book, entry_id, now_ms)
     ledger.moved(wallet, effects, book, {gift.lot.asset for gift in given if gift.lot is not None}, now_ms)
     return given
@@ -118,9 +127,17 @@ def is_too_late(gift: Gift, book: Book, now_ms: int) -> bool:
     """Whether it is a coupon that would be expired when it starts."""
     if not gift.template_id:
         return False
+    starts_ms, expires_ms = _times(gift, book, now_ms)
+    return expires_ms <= starts_ms
+
+
+def _times(gift: Gift, book: Book, now_ms: int) -> tuple[int, int]:
+    """When a coupon that is given now starts and expires."""
     template = book.templates[gift.template_id]
     starts_ms = template.starts_ms(now_ms, book.zone)
-    return template.expires_ms(starts_ms, book.zone) <= starts_ms
+    if gift.until_ms:
+        return starts_ms, min(gift.until_ms, template.until_ms)
+    return starts_ms, template.expires_ms(starts_ms, book.zone)
 
 
 def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gift:
@@ -128,10 +145,7 @@ def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gif
     if gift.lot is not None:
         expires_ms = book.lot_expiry(book.assets[gift.lot.asset].expiry, now_ms)
         return Gift(gift.grant_id, "", gift.lot._replace(expires_ms=expires_ms))
-    template = book.templates[gift.template_id]
-    starts_ms = template.starts_ms(now_ms, book.zone)
-    expires_ms = template.expires_ms(starts_ms, book.zone)
-    coupon = Coupon(f"c{entry_id}-{number}", template.id, starts_ms, expires_ms)
+    coupon = Coupon(f"c{entry_id}-{number}", gift.template_id, *_times(gift, book, now_ms))
     return Gift(gift.grant_id, gift.template_id, None, coupon)
 
 

@@ -22,8 +22,8 @@ class Membership:
     """Part of a wallet.
 
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
-    many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder; a level of
-    0 that was never left is not there. tags: tag -> until when, of those that end.
+    many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
+    a level of 0 that was never left is not there. tags: tag -> until when, of those that end.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """

@@ -164,11 +164,14 @@ class RejectionReason(IntEnum):
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
+    CLAIM_NOT_OPEN = 105
     MEMBER_LIMIT_REACHED = 110
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
+    NOT_ELIGIBLE = 145
     COUPON_NOT_APPLICABLE = 150
+    NO_COUPON = 155
     INSUFFICIENT_BALANCE = 160
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
@@ -256,12 +259,16 @@ class Earning:
 
 @dataclass(slots=True)
 class Gift:
-    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled."""
+    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled.
+
+    until_ms: when the coupon expires, 0: as its template says.
+    """
 
     grant_id: str
     template_id: str
     lot: Lot | None
     coupon: Coupon | None = None
+    until_ms: int = 0
 
 
 class Explanation(NamedTuple):
@@ -471,6 +478,17 @@ class Recorded:
 
     gifts: list[Gift]
     measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a claim gave and what it cost. lot_values: per lot what its issuer pays; empty where issuers pay nothing."""
+
+    currency: str
+    gifts: list[Gift]
+    lots: list[Lot]
+    coupons: list[str]
+    lot_values: list[int]
 
 
 @dataclass(slots=True)

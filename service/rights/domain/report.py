@@ -89,6 +89,7 @@ _GIVEN = {"refund": "returned", "reverse": "returned"}
 _TAKEN = {
     "settle": "spent",
     "confirm": "spent",
+    "claim": "spent",
     "refund": "clawed_back",
     "reverse": "clawed_back",
     "cancel": "expired",

@@ -232,8 +232,7 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
         for usage in gifts.usages(gift, book, now_ms):
-            index = book.limit_index.get((usage.kind, usage.id))
-            uses.append((usage, book.limits[index] if index is not None else None))
+            uses.append((usage, book.limit_of(usage)))
     return uses
 
 

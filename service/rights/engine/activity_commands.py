@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import activities
+from rights.domain import activities, claiming
 from rights.domain.model import Effects, InvalidField, Occasion
 from rights.engine.commands import Command, Situation
 
@@ -24,6 +24,35 @@ class Record(Command):
             raise unknown("activity_id", self.activity_id, "an activity", book.version, book.activities)
         return activities.record(
             activity,
+            self.occasion,
+            situation.wallet,
+            book,
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim(Command):
+    """Ask for what a rule gives."""
+
+    kind: ClassVar[str] = "claim"
+
+    grant_id: str
+    times: int
+    occasion: Occasion
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        book = situation.book()
+        rule = book.claims.get(self.grant_id)
+        if rule is None:
+            raise unknown("grant_id", self.grant_id, "a grant with trigger claim", book.version, book.claims)
+        if self.times > rule.max_times:
+            raise InvalidField("times", f"{self.times} is outside 1..{rule.max_times}")
+        return claiming.claim(
+            rule,
+            self.times,
             self.occasion,
             situation.wallet,
             book,

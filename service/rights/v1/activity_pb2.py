@@ -28,7 +28,7 @@ from rights.v1 import member_pb2 as rights_dot_v1_dot_member__pb2
 from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rights/v1/activity.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\":\n\x08\x41\x63tivity\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmax_per_day\x18\x03 \x01(\x05\"\xa4\x01\n\x15RecordActivityRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"\x7f\n\x16RecordActivityResponse\x12/\n\x08recorded\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecordedActivityH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa7\x01\n\x10RecordedActivity\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12)\n\x08measures\x18\x04 \x03(\x0b\x32\x17.rights.v1.MeasureValue2h\n\x0f\x41\x63tivityService\x12U\n\x0eRecordActivity\x12 .rights.v1.RecordActivityRequest\x1a!.rights.v1.RecordActivityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rights/v1/activity.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\":\n\x08\x41\x63tivity\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmax_per_day\x18\x03 \x01(\x05\"\xa4\x01\n\x15RecordActivityRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"\x7f\n\x16RecordActivityResponse\x12/\n\x08recorded\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecordedActivityH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa7\x01\n\x10RecordedActivity\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12)\n\x08measures\x18\x04 \x03(\x0b\x32\x17.rights.v1.MeasureValue\"\x96\x01\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x10\n\x08grant_id\x18\x03 \x01(\t\x12\r\n\x05times\x18\x04 \x01(\x05\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"l\n\rClaimResponse\x12%\n\x07\x63laimed\x18\x01 \x01(\x0b\x32\x12.rights.v1.ClaimedH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xdc\x01\n\x07\x43laimed\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\nclaim_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12\"\n\nspent_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x18\n\x10spent_coupon_ids\x18\x05 \x03(\t\x12\x18\n\x10lot_values_minor\x18\x06 \x03(\x03\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t2\xa4\x01\n\x0f\x41\x63tivityService\x12U\n\x0eRecordActivity\x12 .rights.v1.RecordActivityRequest\x1a!.rights.v1.RecordActivityResponse\x12:\n\x05\x43laim\x12\x17.rights.v1.ClaimRequest\x1a\x18.rights.v1.ClaimResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDACTIVITYRESPONSE']._serialized_end=502
   _globals['_RECORDEDACTIVITY']._serialized_start=505
   _globals['_RECORDEDACTIVITY']._serialized_end=672
-  _globals['_ACTIVITYSERVICE']._serialized_start=674
-  _globals['_ACTIVITYSERVICE']._serialized_end=778
+  _globals['_CLAIMREQUEST']._serialized_start=675
+  _globals['_CLAIMREQUEST']._serialized_end=825
+  _globals['_CLAIMRESPONSE']._serialized_start=827
+  _globals['_CLAIMRESPONSE']._serialized_end=935
+  _globals['_CLAIMED']._serialized_start=938
+  _globals['_CLAIMED']._serialized_end=1158
+  _globals['_ACTIVITYSERVICE']._serialized_start=1161
+  _globals['_ACTIVITYSERVICE']._serialized_end=1325
 # @@protoc_insertion_point(module_scope)

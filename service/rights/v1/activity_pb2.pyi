@@ -57,3 +57,45 @@ class RecordedActivity(_message.Message):
     gifts: _containers.RepeatedCompositeFieldContainer[_settlement_pb2.GrantedGift]
     measures: _containers.RepeatedCompositeFieldContainer[_member_pb2.MeasureValue]
     def __init__(self, entry_id: _Optional[str] = ..., record_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gifts: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_member_pb2.MeasureValue, _Mapping]]] = ...) -> None: ...
+
+class ClaimRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "grant_id", "times", "business_line", "channel")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_LINE_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    grant_id: str
+    times: int
+    business_line: str
+    channel: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., grant_id: _Optional[str] = ..., times: _Optional[int] = ..., business_line: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+
+class ClaimResponse(_message.Message):
+    __slots__ = ("claimed", "rejection")
+    CLAIMED_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    claimed: Claimed
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, claimed: _Optional[_Union[Claimed, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class Claimed(_message.Message):
+    __slots__ = ("entry_id", "claim_time", "gifts", "spent_lots", "spent_coupon_ids", "lot_values_minor", "currency")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_TIME_FIELD_NUMBER: _ClassVar[int]
+    GIFTS_FIELD_NUMBER: _ClassVar[int]
+    SPENT_LOTS_FIELD_NUMBER: _ClassVar[int]
+    SPENT_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    LOT_VALUES_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    claim_time: _timestamp_pb2.Timestamp
+    gifts: _containers.RepeatedCompositeFieldContainer[_settlement_pb2.GrantedGift]
+    spent_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    spent_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    lot_values_minor: _containers.RepeatedScalarFieldContainer[int]
+    currency: str
+    def __init__(self, entry_id: _Optional[str] = ..., claim_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gifts: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ..., spent_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., spent_coupon_ids: _Optional[_Iterable[str]] = ..., lot_values_minor: _Optional[_Iterable[int]] = ..., currency: _Optional[str] = ...) -> None: ...

@@ -45,6 +45,11 @@ class ActivityServiceStub:
                 request_serializer=rights_dot_v1_dot_activity__pb2.RecordActivityRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_activity__pb2.RecordActivityResponse.FromString,
                 _registered_method=True)
+        self.Claim = channel.unary_unary(
+                '/rights.v1.ActivityService/Claim',
+                request_serializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
+                _registered_method=True)
 
 
 class ActivityServiceServicer:
@@ -66,6 +71,17 @@ class ActivityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Claim(self, request, context):
+        """A member asks for what a grant rule with trigger `claim` gives, once or several times at once, all or nothing: a
+        coupon of a limited number, or something in exchange for units of an asset or for a coupon.
+        INVALID_ARGUMENT: a rule that the rulebook in force does not have, or without that trigger; more times than it
+        allows at once.
+        Rejection: CLAIM_NOT_OPEN, MEMBER_LIMIT_REACHED, QUOTA_EXHAUSTED, NOT_ELIGIBLE, NO_COUPON, INSUFFICIENT_BALANCE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ActivityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -73,6 +89,11 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.RecordActivity,
                     request_deserializer=rights_dot_v1_dot_activity__pb2.RecordActivityRequest.FromString,
                     response_serializer=rights_dot_v1_dot_activity__pb2.RecordActivityResponse.SerializeToString,
+            ),
+            'Claim': grpc.unary_unary_rpc_method_handler(
+                    servicer.Claim,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -108,6 +129,33 @@ class ActivityService:
             '/rights.v1.ActivityService/RecordActivity',
             rights_dot_v1_dot_activity__pb2.RecordActivityRequest.SerializeToString,
             rights_dot_v1_dot_activity__pb2.RecordActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Claim(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Claim',
+            rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
             options,
             channel_credentials,
             insecure,

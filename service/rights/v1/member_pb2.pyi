@@ -315,6 +315,7 @@ class JournalEntry(_message.Message):
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
         KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_CLAIM: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -331,6 +332,7 @@ class JournalEntry(_message.Message):
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
     KIND_ACTIVITY: JournalEntry.Kind
+    KIND_CLAIM: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

@@ -320,7 +320,7 @@ class CouponTemplate(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "claim", "cost")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -334,6 +334,8 @@ class GrantRule(_message.Message):
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     when: str
@@ -347,7 +349,27 @@ class GrantRule(_message.Message):
     keep_on_refund: bool
     tier: TierTrigger
     activity_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ...) -> None: ...
+    claim: ClaimTrigger
+    cost: GrantCost
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ...) -> None: ...
+
+class ClaimTrigger(_message.Message):
+    __slots__ = ("max_times",)
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    max_times: int
+    def __init__(self, max_times: _Optional[int] = ...) -> None: ...
+
+class GrantCost(_message.Message):
+    __slots__ = ("asset", "coupon_template_id", "keeps_expiry", "value_minor")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    asset: AssetGift
+    coupon_template_id: str
+    keeps_expiry: bool
+    value_minor: int
+    def __init__(self, asset: _Optional[_Union[AssetGift, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., keeps_expiry: _Optional[bool] = ..., value_minor: _Optional[int] = ...) -> None: ...
 
 class TierTrigger(_message.Message):
     __slots__ = ("ladder_id", "level")

@@ -11,6 +11,8 @@ MAX_VALID_DAYS = 36_500
 MAX_START_AFTER_DAYS = 3_650
 MAX_GRANTS = 10_000
 MAX_GIFT_UNITS = 10**12
+MAX_CLAIM_TIMES = 1_000
+MAX_EXCHANGE_VALUE_MINOR = 10**12
 
 
 class GiftChecks(Checks):
@@ -54,11 +56,7 @@ class GiftChecks(Checks):
                     f"{path}.coupon_template_id", template, self._template_ids, "a coupon template"
                 )
             case "asset":
-                gift = grant.asset
-                if not gift.asset:
-                    self._note(f"{path}.asset.asset", f"is required; assets: {self._asset_ids.listed}")
-                self._check_reference(f"{path}.asset.asset", gift.asset, self._asset_ids, "an asset")
-                self._check_range(f"{path}.asset.units", gift.units, 1, MAX_GIFT_UNITS)
+                self._check_units(f"{path}.asset", grant.asset)
             case None:
                 self._note(path, "gives nothing; one of coupon_template_id, asset is required")
         windows = self._bounded(f"{path}.windows", grant.windows, MAX_WINDOWS_PER_CAMPAIGN)
@@ -67,6 +65,33 @@ class GiftChecks(Checks):
         if grant.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", grant.member_limit)
         self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
+        if grant.HasField("cost"):
+            self._check_cost(f"{path}.cost", grant)
+
+    def _check_units(self, path: str, units: pb.AssetGift) -> None:
+        self._check_named(f"{path}.asset", units.asset, self._asset_ids, "an asset")
+        self._check_range(f"{path}.units", units.units, 1, MAX_GIFT_UNITS)
+
+    def _check_cost(self, path: str, grant: pb.GrantRule) -> None:
+        cost, price = grant.cost, grant.cost.WhichOneof("price")
+        if not grant.HasField("claim"):
+            self._note(path, "is only allowed with trigger claim")
+        match price:
+            case "asset":
+                self._check_units(f"{path}.asset", cost.asset)
+            case "coupon_template_id":
+                template = cost.coupon_template_id
+                self._check_named(
+                    f"{path}.coupon_template_id", template, self._template_ids, "a coupon template"
+                )
+            case None:
+                self._note(path, "costs nothing; one of asset, coupon_template_id is required")
+        self._check_range(f"{path}.value_minor", cost.value_minor, 0, MAX_EXCHANGE_VALUE_MINOR)
+        gift = grant.WhichOneof("gift")
+        if cost.value_minor and (price, gift) != ("asset", "asset"):
+            self._note(f"{path}.value_minor", "is only allowed for units in exchange for units")
+        if cost.keeps_expiry and (price, gift) != ("coupon_template_id", "coupon_template_id"):
+            self._note(f"{path}.keeps_expiry", "is only allowed for a coupon in exchange for a coupon")
 
     def _check_trigger(self, path: str, grant: pb.GrantRule) -> None:
         """A rule that gives at something else than an order knows the member, and perhaps the moment."""
@@ -82,6 +107,8 @@ class GiftChecks(Checks):
                 self._check_tier_trigger(path, grant)
             case "activity_id":
                 self._check_named(f"{path}.activity_id", grant.activity_id, self._activity_ids, "an activity")
+            case "claim":
+                self._check_range(f"{path}.claim.max_times", grant.claim.max_times, 0, MAX_CLAIM_TIMES)
 
     def _check_tier_trigger(self, path: str, grant: pb.GrantRule) -> None:
         ladder = self._ladders.get(grant.tier.ladder_id)
