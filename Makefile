@@ -36,10 +36,11 @@ lint: setup
 types: setup
 	@$(BIN)/mypy
 
-## Generate the Python of the protos; committed, and a test keeps it fresh.
+## Generate the Python of the protos and the schema of rulebook files; committed, and a test keeps them fresh.
 protos: setup
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=service --pyi_out=service $(PROTOS)
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=service $(wildcard proto/rights/v1/*.proto)
+	@$(BIN)/python proto/make_rulebook_schema.py
 
 ## Durable settlements per second and latency, against one transaction per request.
 bench: setup

@@ -182,6 +182,7 @@ cdef struct Campaign:
     int32_t predicate
     int32_t effect
     int32_t budget
+    int32_t pool
     int32_t quota
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
@@ -235,6 +236,7 @@ cdef struct Candidate:
 
 cdef struct Step:
     int64_t rest_before
+    int64_t floor_before
     int64_t amount
     bint applied
     bint other_way
@@ -583,6 +585,7 @@ cdef class Program:
     cdef int64_t* of_group  # by level, then local group: the largest net at or after the current turn
     cdef int64_t* price  # by level, then line
     cdef int64_t rest  # of the bound, at the current turn; scaled
+    cdef int64_t floor  # what bounds made on the way here say; a later one can be looser
     cdef int64_t one  # of scaled numbers
     cdef int32_t shift
     cdef Charge* charges  # per local group
@@ -691,7 +694,7 @@ cdef class Program:
             to = &self.campaigns[<int>i]
             to.a, to.b, to.c, to.threshold = campaign.a, campaign.b, campaign.c, campaign.threshold
             to.stage, to.predicate, to.effect = campaign.stage, campaign.predicate, campaign.effect
-            to.budget, to.quota = campaign.budget, campaign.quota
+            to.budget, to.pool, to.quota = campaign.budget, campaign.pool, campaign.quota
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
             to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
@@ -1046,6 +1049,8 @@ cdef class Program:
                         reason = QUOTA_EXHAUSTED
             if reason == 0 and campaign.budget >= 0:
                 self.remaining[campaign.budget] = remaining[campaign.budget]
+            if reason == 0 and campaign.pool >= 0:
+                self.remaining[campaign.pool] = remaining[campaign.pool]
             self.screened[i] = reason
         return 0
 
@@ -1248,6 +1253,7 @@ cdef class Program:
         memset(self.ids, 0, self.words * sizeof(uint64_t))
         self.expiry_count = 0
         self.rest = 0
+        self.floor = 0
         self.payable = 0
         self.room = 0
         for i in range(self.line_count):
@@ -1426,12 +1432,11 @@ cdef class Program:
                 for k in range(candidate.count):
                     left += positive(self.amounts[lines[k]] - self.floors[lines[k]])
                 amount[0] = least(discount, left)
-        if campaign.budget >= 0:
-            left = self.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount[0] > 0 and amount[0] > left:
-                shortfall[0] = amount[0] - left
-                amount[0] = 0
-                return BUDGET_EXHAUSTED
+        left = self.money_left(campaign)
+        if amount[0] > 0 and amount[0] > left:
+            shortfall[0] = amount[0] - left
+            amount[0] = 0
+            return BUDGET_EXHAUSTED
         if self.excluded(candidate):
             shortfall[0] = 0
             return EXCLUDED
@@ -1480,6 +1485,8 @@ cdef class Program:
         self.room -= amount
         if campaign.budget >= 0:
             self.used[campaign.budget] += amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] += amount
         if campaign.quota >= 0:
             self.used[campaign.quota] += 1
         for k in range(candidate.group_count):
@@ -1500,6 +1507,8 @@ cdef class Program:
         self.room += amount
         if campaign.budget >= 0:
             self.used[campaign.budget] -= amount
+        if campaign.pool >= 0:
+            self.used[campaign.pool] -= amount
         if campaign.quota >= 0:
             self.used[campaign.quota] -= 1
         for k in range(candidate.group_count):
@@ -1535,7 +1544,13 @@ cdef class Program:
             if most[j].most > 0:
                 self.active[self.active_count] = j
                 self.active_count += 1
+            elif self.forced[j]:
+                self.impossible = True
         self.go_forth(now, most)
+        if self.forced_count > 0:
+            for j in range(self.active_count):
+                if self.forced[self.active[j]] and self.overdraws(&self.candidates[self.active[j]]):
+                    self.impossible = True
         self.go_back(now, most, self.price + <size_t>level * self.line_count)
         for j in range(self.discount_count - 1, first - 1, -1):
             g = self.candidates[j].home
@@ -1546,6 +1561,24 @@ cdef class Program:
                 self.rest += most[j].net
         for g in range(self.local_group_count):
             self.rest += of_group[g]
+
+    cdef bint overdraws(self, const Candidate* candidate) noexcept nogil:
+        """See twin._Bound._overdraws."""
+        cdef Campaign* campaign = candidate.plan
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* left = self.least + <size_t>campaign.stage * self.line_count
+        cdef int64_t base = 0, room = 0, shortfall
+        cdef int32_t k
+        if campaign.budget < 0 or self.shift == 0 or not campaign.simple:
+            return False
+        for k in range(candidate.count):
+            base += left[lines[k]]
+            room += positive(left[lines[k]] - self.floors[lines[k]])
+        base = most_of_two(base, campaign.threshold)
+        if campaign.effect == EVERY:
+            base = most_of_two(base, campaign.b)
+        room = least(room, natural_discount(campaign, base, &shortfall))
+        return room > self.remaining[campaign.budget] - self.used[campaign.budget]
 
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
@@ -1974,9 +2007,16 @@ cdef class Program:
                 bound = self.fit_wishes(candidate)
             else:
                 bound = least(bound, self.most_wished(candidate))
+        return positive(least(bound, self.money_left(campaign)))
+
+    cdef inline int64_t money_left(self, const Campaign* campaign) noexcept nogil:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        cdef int64_t left = MAX_AMOUNT
         if campaign.budget >= 0:
-            bound = least(bound, self.remaining[campaign.budget] - self.used[campaign.budget])
-        return positive(bound)
+            left = self.remaining[campaign.budget] - self.used[campaign.budget]
+        if campaign.pool >= 0:
+            left = least(left, self.remaining[campaign.pool] - self.used[campaign.pool])
+        return left
 
     cdef inline int64_t rest_after(self, int32_t i, bint applied) noexcept nogil:
         """What the rest falls to at a turn; if it is applied, its shares are known."""
@@ -2018,7 +2058,7 @@ cdef class Program:
             )
 
     cdef inline int64_t lower_bound(self) noexcept nogil:
-        return self.payable - least(self.room, self.rest >> self.shift)
+        return most_of_two(self.floor, self.payable - least(self.room, self.rest >> self.shift))
 
     cdef bint hopeless(self, int32_t i) noexcept nogil:
         cdef int64_t bound
@@ -2148,7 +2188,10 @@ cdef class Program:
         self.cut_off = False
         for i in range(self.discount_count):
             self.barred[i] = 0
-            self.forced[i] = 0
+            self.forced[i] = constrained and self.candidates[i].required
+            self.forced_count += self.forced[i]
+        if self.contradictory():
+            return
         self.clear_branch()
         self.dive()
         while self.first < self.discount_count and not self.candidates[self.first].in_best_stage:
@@ -2167,6 +2210,19 @@ cdef class Program:
             self.clear_branch()
             if self.descend_to(0, self.discount_count) == self.discount_count:
                 self.arrive()
+
+    cdef bint contradictory(self) noexcept nogil:
+        """See twin._Search._contradictory."""
+        cdef int32_t i, k, g
+        self.stamp += 1
+        for i in range(self.discount_count):
+            if self.forced[i]:
+                for k in range(self.candidates[i].group_count):
+                    g = self.candidate_groups[self.candidates[i].groups + k]
+                    if self.group_stamp[g] == self.stamp:
+                        return True
+                    self.group_stamp[g] = self.stamp
+        return False
 
     cdef void dive(self) noexcept nogil:
         """See twin._Search._dive."""
@@ -2190,7 +2246,7 @@ cdef class Program:
     cdef void solve_part(self) noexcept nogil:
         """See twin._Search._solve_part."""
         cdef int32_t at, j, home, part
-        cdef int64_t bound
+        cdef int64_t bound, floor
         cdef Split split
         cdef Candidate* chosen
         cdef Candidate* candidate
@@ -2210,6 +2266,8 @@ cdef class Program:
             split = self.split
             part = self.parts
             chosen = &self.candidates[split.candidate]
+            floor = self.floor
+            self.floor = self.lower_bound()
             for second in range(2):
                 # First only what was chosen, of its home in its stage; then all but it.
                 for j in range(self.first, self.discount_count):
@@ -2235,6 +2293,7 @@ cdef class Program:
                 for j in range(self.first, self.discount_count):
                     if self.barred[j] == part:
                         self.barred[j] = 0
+            self.floor = floor
             return
         at = self.first
         while at >= 0:
@@ -2257,16 +2316,15 @@ cdef class Program:
                     self.make_bound(i)
                     if not self.diving and not self.minimal:
                         self.nodes += BOUND_NODES
+                    if self.impossible:
+                        break
             if not self.take_turn(i, candidate):
                 break
             i += 1
         return i
 
     cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
-        cdef bint required = self.constrained and candidate.required
-        cdef bint must = (
-            required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
-        )
+        cdef bint must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
         cdef int64_t amount, shortfall, bound, known_discount = -1
         cdef const Most* most
         cdef int reason
@@ -2291,7 +2349,7 @@ cdef class Program:
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if required or self.forced[i] or (
+            if self.forced[i] or (
                 candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
             ):
                 return False
@@ -2315,12 +2373,15 @@ cdef class Program:
 
     cdef inline void step(self, int32_t i, bint applied, int64_t amount, bint other_way) noexcept nogil:
         self.steps[i].rest_before = self.rest
+        self.steps[i].floor_before = self.floor
         self.steps[i].amount = amount
         self.steps[i].applied = applied
         self.steps[i].other_way = other_way
         self.pass_bound(i, applied)
         if applied:
             self.apply(&self.candidates[i], amount)
+        if self.candidates[i].level >= 0:
+            self.floor = self.lower_bound()
 
     cdef int32_t backtrack(self, int32_t i) noexcept nogil:
         """Undoes turns before i up to the last with another way to go, and goes it; where to go on, or -1."""
@@ -2333,6 +2394,7 @@ cdef class Program:
             if self.steps[i].applied:
                 self.undo(candidate, self.steps[i].amount)
             self.rest = self.steps[i].rest_before
+            self.floor = self.steps[i].floor_before
             if candidate.level >= 0 and candidate.home >= 0:
                 most = self.most + <size_t>candidate.level * self.candidate_count + i
                 self.of_group[<size_t>candidate.level * self.local_group_count + candidate.home] = (

@@ -134,6 +134,7 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
         _demand(0 <= group < plan.group_count, f"{path}.groups: {group} is not a group")
     _demand(len(set(campaign.groups)) == len(campaign.groups), f"{path}.groups: a group occurs twice")
     _demand(-1 <= campaign.budget < plan.limit_count, f"{path}.budget: {campaign.budget} is not a limit")
+    _demand(-1 <= campaign.pool < plan.limit_count, f"{path}.pool: {campaign.pool} is not a limit")
     _demand(-1 <= campaign.quota < plan.limit_count, f"{path}.quota: {campaign.quota} is not a limit")
 
 

@@ -18,7 +18,7 @@ Search order and bounds are the same in the compiled kernel, so that also `nodes
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from rights.domain.limits import BPS
+from rights.domain.limits import BPS, MAX_AMOUNT
 from rights.domain.plan import (
     MAX_STACK,
     Basis,
@@ -409,10 +409,9 @@ class _Branch:
             return _Turn(0, [], Reason.QUOTA_EXHAUSTED, 0)
         shares, shortfall = self._shares(candidate)
         amount = sum(shares)
-        if campaign.budget >= 0:
-            left = self.facts.remaining[campaign.budget] - self.used[campaign.budget]
-            if amount > 0 and amount > left:
-                return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
+        left = self._money_left(campaign)
+        if amount > 0 and amount > left:
+            return _Turn(0, [], Reason.BUDGET_EXHAUSTED, amount - left)
         if any(self.group[g] != FREE for g in campaign.groups):
             # What it would take is kept: a mandatory campaign that fails only for a group matters.
             return _Turn(amount, [], Reason.EXCLUDED, 0)
@@ -465,9 +464,12 @@ class _Branch:
         else:
             quantities = [self.facts.quantities[i] for i in scope]
             bound = min(most_wished(campaign, basis, quantities), sum(self.room(scope)))
-        if campaign.budget >= 0:
-            bound = min(bound, self.facts.remaining[campaign.budget] - self.used[campaign.budget])
-        return max(0, bound)
+        return max(0, min(bound, self._money_left(campaign)))
+
+    def _money_left(self, campaign: CampaignPlan) -> int:
+        """What is left for a campaign's discount, of its budget and of the budget's pool."""
+        limits = [i for i in (campaign.budget, campaign.pool) if i >= 0]
+        return min((self.facts.remaining[i] - self.used[i] for i in limits), default=MAX_AMOUNT)
 
     def _is_fixed(self, candidate: _Candidate) -> bool:
         """Whether the basis stays the same through the stage."""
@@ -493,8 +495,9 @@ class _Branch:
     def _book(self, candidate: _Candidate, shares: list[int], sign: int) -> None:
         for i, share in zip(candidate.scope, shares, strict=True):
             self.amounts[i] -= sign * share
-        if candidate.plan.budget >= 0:
-            self.used[candidate.plan.budget] += sign * sum(shares)
+        for limit in (candidate.plan.budget, candidate.plan.pool):
+            if limit >= 0:
+                self.used[limit] += sign * sum(shares)
         if candidate.plan.quota >= 0:
             self.used[candidate.plan.quota] += sign
 
@@ -574,13 +577,15 @@ class _Bound:
         self.price_at = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]  # by stages over
         self.weight = [self.one] * line_count
         self.split: _Split | None = None
-        self.impossible = False  # what is forced cannot be
         self.rest = 0
         for j in range(first, count):
             if not (search.barred[j] or self.candidates[j].reserved):
                 self.most[j] = branch.most(self.candidates[j], self.now)
         self.active = [j for j in range(first, count) if self.most[j] > 0]
+        # What is forced cannot be.
+        self.impossible = any(search.forced[j] and self.most[j] == 0 for j in range(first, count))
         self.least = self._go_forth()
+        self.impossible = self.impossible or any(search.forced[j] and self._overdraws(j) for j in self.active)
         self._go_back()
         for j in reversed(range(first, count)):
             home = self.homes[j]
@@ -590,6 +595,17 @@ class _Bound:
             else:
                 self.rest += self.net[j]
         self.rest += sum(self.of_group.values())
+
+    def _overdraws(self, j: int) -> bool:
+        """Its budget does not hold what it takes off, however little is left of its lines by then."""
+        plan, scope = self.candidates[j].plan, self.candidates[j].scope
+        if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
+            return False
+        facts, left = self.branch.facts, self.least[plan.stage]
+        base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
+        room = sum(max(0, left[i] - facts.floors[i]) for i in scope)
+        least = min(natural_discount(plan, base)[0], room)
+        return least > facts.remaining[plan.budget] - self.branch.used[plan.budget]
 
     def _go_forth(self) -> list[list[int]]:
         """Per stage, what is left of each line at its end at least, whatever is taken.
@@ -855,6 +871,7 @@ class _Step:
 
     bound: _Bound | None
     rest_before: int
+    floor_before: int
     shares: list[int] = field(default_factory=list)
     applied: bool = False
     other_way: bool = False  # leaving it, if it was taken, or taking it, if left, is still to be tried
@@ -890,8 +907,9 @@ class _Search:
         self.steps: list[_Step] = []
         self.bound: _Bound | None = None
         self.rest = 0  # of self.bound, at the current turn
+        self.floor = 0  # what bounds made on the way here say; a later one can be looser
         self.barred = [False] * len(candidates)  # may not be taken in this part of the search
-        self.forced = [False] * len(candidates)  # must be
+        self.forced = [c.required for c in candidates]  # must be
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
@@ -908,6 +926,8 @@ class _Search:
         self.multipliers: list[_Candidate] = []
 
     def run(self) -> None:
+        if self._contradictory():
+            return
         self._dive()
         if self._descend(self.first):  # up to there is no choice
             if self.first == len(self.candidates):
@@ -922,6 +942,11 @@ class _Search:
             self.minimal = True
             if self._descend(len(self.candidates)):
                 self._arrive()
+
+    def _contradictory(self) -> bool:
+        """Two that are required share a group, so there is nothing to search for."""
+        groups = [g for c in self.candidates if c.required for g in c.plan.groups]
+        return len(groups) > len(set(groups))
 
     def _dive(self) -> None:
         self.diving = True
@@ -949,10 +974,12 @@ class _Search:
         self.nodes += BOUND_NODES
         split = self.bound.split
         if split is not None and self.parts < MOST_PARTS:
+            floor, self.floor = self.floor, self._lower_bound()
             for barred, force in ((split.others, split.force), (split.chosen, -1)):
                 self._set_part(barred, force, True)
                 self._solve_part()
                 self._set_part(barred, force, False)
+            self.floor = floor
             return
         while True:
             if self._descend(len(self.candidates)):
@@ -970,6 +997,8 @@ class _Search:
         """Goes through turns until `end` (True) or until the branch ends early (False)."""
         while len(self.steps) < end:
             self._enter_stage(len(self.steps))
+            if self.bound is not None and self.bound.impossible:
+                return False
             if not self._take_turn(len(self.steps)):
                 return False
         return True
@@ -1001,11 +1030,11 @@ class _Search:
                 self.nodes += 1
         turn = self.branch.turn(candidate)
         if turn.reason != 0:
-            if candidate.required or self.forced[i] or self._mandatory_displaced(candidate, turn):
+            if self.forced[i] or self._mandatory_displaced(candidate, turn):
                 return False
             self._step(i, [], applied=False)
             return True
-        must = candidate.required or self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
         if not must and (self.minimal or candidate.reserved or self.barred[i]):
             self._step(i, [], applied=False)
             return True
@@ -1037,13 +1066,15 @@ class _Search:
     def _step(self, i: int, shares: list[int], applied: bool) -> None:
         """Records the turn and moves the bound past it."""
         candidate = self.candidates[i]
-        self.steps.append(_Step(self.bound, self.rest, shares, applied))
+        self.steps.append(_Step(self.bound, self.rest, self.floor, shares, applied))
         if self.bound is not None:
             self.rest = self._rest_after(self.bound, i, shares if applied else None)
             if self.homes[i] >= 0:
                 self.bound.of_group[self.homes[i]] = self.bound.later_in_group[i]
         if applied:
             self.branch.apply(candidate, shares)
+        if self.bound is not None:
+            self.floor = self._lower_bound()
 
     def _taking_looks_better(self, i: int, turn: _Turn) -> bool:
         assert self.bound is not None
@@ -1082,13 +1113,13 @@ class _Search:
         i = len(self.steps)
         if step.applied:
             self.branch.undo(self.candidates[i], step.shares)
-        self.bound, self.rest = step.bound, step.rest_before
+        self.bound, self.rest, self.floor = step.bound, step.rest_before, step.floor_before
         return step, i
 
     def _undo_all(self) -> None:
         while self.steps:
             self._undo()
-        self.bound, self.rest = None, 0
+        self.bound, self.rest, self.floor = None, 0, 0
 
     def _arrive(self) -> bool:
         """Keeps the combination if it is the best so far; whether it is."""
@@ -1111,7 +1142,7 @@ class _Search:
 
     def _lower_bound(self) -> int:
         """No way to go on from here makes less payable than this."""
-        return self.branch.payable() - min(self._room(), self.rest >> self.shift)
+        return max(self.floor, self.branch.payable() - min(self._room(), self.rest >> self.shift))
 
     def _room(self) -> int:
         return sum(self.branch.room(list(range(len(self.facts.amounts)))))

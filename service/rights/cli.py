@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls, cli_events, cli_reports
+from rights import cli_budgets, cli_calls, cli_events, cli_reports
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -66,6 +66,7 @@ app = typer.Typer(
 tenant_app = typer.Typer(help="The companies this service settles for.", no_args_is_help=True)
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(cli_calls.rulebook_app, name="rulebook")
+app.add_typer(cli_budgets.budget_app, name="budget")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
 app.add_typer(cli_events.events_app, name="events")
@@ -244,8 +245,8 @@ def replay(
     Reads RIGHTS_DATABASE_URL, and writes nothing to it. Needs no running service.
 
     Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
-    points spent then. Budgets and quotas start with the caps of that rulebook and are used up in order. What
-    was settled under that very rulebook keeps its outcome.
+    points spent then. Budgets and quotas start with the caps of that rulebook, and with what was moved between
+    budgets by now, and are used up in order. What was settled under that very rulebook keeps its outcome.
     """
     from rights import cli_replay
     from rights.replay.run import ReplayError, run
@@ -271,13 +272,26 @@ def replay(
 
 @app.command()
 def demo(
+    program: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROGRAM|FILE]",
+            help="A program that comes with the service, or a scenario of yours: plays it step by step.",
+        ),
+    ] = None,
     stay: Annotated[bool, typer.Option("--stay", help="Keep serving after the demonstration.")] = False,
     port: Annotated[int | None, typer.Option(help="Port to serve on; without --stay a free one.")] = None,
 ) -> None:
     """Show one checkout against the real service: quote, reserve, confirm, replay, refusal, refund, reversal.
 
-    Uses RIGHTS_DATABASE_URL (and migrates it), or without it an embedded PostgreSQL that is gone at the end.
+    Uses RIGHTS_DATABASE_URL (and migrates it), or without it an embedded PostgreSQL that is gone at the end. With a
+    PROGRAM it plays the scenarios of that program instead, always on an embedded PostgreSQL: they hold the clock.
     """
+    if program is not None:
+        if stay or port:
+            raise CommandError("--stay and --port are of the demo without a program", 2)
+        _play(program)
+        return
     from rights import logs
     from rights.client import RightsError
     from rights.demo import DemoError, run
@@ -299,6 +313,33 @@ def demo(
             run(settings, stay)
         except (DemoError, RightsError, SupervisorError) as error:
             raise CommandError(f"the demo did not go as expected: {error}") from error
+
+
+def _play(program: str) -> None:
+    """Plays the scenarios of a program, or of a file."""
+    from rights import logs, programs
+    from rights.scenario import demo
+    from rights.scenario.playing import ScenarioError
+
+    file = Path(program)
+    scenarios = [file] if file.suffix == ".yaml" else programs.scenarios(program)
+    if not scenarios:
+        known = ", ".join(name for name in programs.names() if programs.scenarios(name))
+        raise CommandError(f"{program} is no program with a scenario, nor a .yaml file; there are {known}", 2)
+    settings = load_settings(log_level="error", database_url="", workers=1)
+    if settings.authenticates:
+        raise CommandError(
+            "a scenario holds the clock, and so is played without credentials: unset RIGHTS_JWT_KEY_FILE "
+            "and RIGHTS_TLS_CLIENT_CA_FILE",
+            2,
+        )
+    logs.configure(settings)
+    for scenario in scenarios:
+        with _embedded_database(settings, None) as staged:
+            try:
+                asyncio.run(demo.play(scenario, staged))
+            except ScenarioError as error:
+                raise CommandError(str(error)) from error
 
 
 @app.command("settings")
@@ -353,12 +394,13 @@ def token(
 
 
 async def _add_tenant(settings: Settings, tenant: str) -> bool:
+    from rights.engine import clock
     from rights.store.operator import Operator
     from rights.store.reader import Reader
 
     reader = await Reader.open(settings)
     try:
-        return await Operator(reader).add_tenant(tenant)
+        return await Operator(reader, clock.now_ms).add_tenant(tenant)
     finally:
         await reader.close()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rights.cli_calls import CommandError, Service, calls, money, table
+from rights.cli_calls import CommandError, Service, amount, calls, money, table
 from rights.v1 import report_pb2 as pb
 
 _NEVER = "never"
@@ -63,7 +63,7 @@ def report_liability(
     as_of: Annotated[str, typer.Option("--as-of", help=f"`now`, or {_TIME_HELP}.")] = "now",
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Show what members hold and can still claim, by asset, month of expiry and issuer; and their coupons."""
+    """Show what members hold and can still claim, valued by program, month of expiry and who will pay."""
     request = pb.GetLiabilityRequest(format=_RENDERED[format_])
     if as_of != "now":
         _set_instant(request, "as_of", "--as-of", as_of)
@@ -117,7 +117,25 @@ def _show_clearing(answer: pb.GetClearingResponse) -> None:
 
 def _show_liability(answer: pb.GetLiabilityResponse) -> None:
     table(
+        ("Program", "Expires", "Paid by", "Units", "Coupons", "Total"),
+        [
+            (
+                row.program_id,
+                row.expiry_month or _NEVER,
+                row.party,
+                *(
+                    money(minor, row.currency)
+                    for minor in (row.units_value_minor, row.coupons_value_minor, row.total_minor)
+                ),
+            )
+            for row in answer.programs
+        ],
+        f"Liability as of {answer.as_of_time.ToJsonString()}, valued by rulebook version "
+        f"{answer.rulebook_version}; coupons at most",
+    )
+    table(
         (
+            "Program",
             "Asset",
             "Expires",
             "Issuer",
@@ -128,9 +146,11 @@ def _show_liability(answer: pb.GetLiabilityResponse) -> None:
             "Debt",
             "Outstanding",
             "Value",
+            "Paid by",
         ),
         [
             (
+                row.program_id,
                 row.asset,
                 row.expiry_month or _NEVER,
                 row.issuer,
@@ -142,23 +162,23 @@ def _show_liability(answer: pb.GetLiabilityResponse) -> None:
                     row.debt_units,
                     row.outstanding_units,
                 ),
-                money(row.value_minor, row.currency) if row.currency else "",
+                *_valued(row),
             )
             for row in answer.units
         ],
-        f"Units of members as of {answer.as_of_time.ToJsonString()}, "
-        f"valued by rulebook version {answer.rulebook_version}",
+        "Units of members",
     )
     if answer.coupons:
         table(
-            ("Template", "Expires", "Held", "Reserved", "Campaign", "Paid by (basis points)"),
+            ("Program", "Template", "Expires", "Held", "Reserved", "Campaign", "At most", "Paid by"),
             [
                 (
+                    row.program_id,
                     row.template_id,
                     row.expiry_month or _NEVER,
                     *_numbers(row.held_count, row.reserved_count),
                     row.campaign_id,
-                    _funding(row.funding),
+                    *_valued(row),
                 )
                 for row in answer.coupons
             ],
@@ -214,8 +234,10 @@ def _numbers(*numbers: int) -> tuple[str, ...]:
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _funding(shares: Any) -> str:
-    """Who pays, as the documents have it."""
-    from rights.api.report_documents import funding
+def _valued(row: pb.OutstandingUnits | pb.OutstandingCoupons) -> tuple[str, str]:
+    """The value, and who pays which part of it; of coupons without a value, which share in basis points."""
+    from rights.api.report_documents import funded, funding
 
-    return funding(shares)
+    if row.HasField("value_minor"):
+        return money(row.value_minor, row.currency), funded(row.funded, lambda m: amount(m, row.currency))
+    return "", funding(row.funding) if isinstance(row, pb.OutstandingCoupons) else ""

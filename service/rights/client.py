@@ -17,12 +17,15 @@ from typing import Any, Self, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
 from rights.v1 import activity_pb2 as activity
 from rights.v1 import (
     activity_pb2_grpc,
+    coupon_pb2_grpc,
     event_pb2_grpc,
     member_pb2_grpc,
     report_pb2_grpc,
@@ -30,6 +33,7 @@ from rights.v1 import (
     settlement_pb2_grpc,
     simulation_pb2_grpc,
 )
+from rights.v1 import coupon_pb2 as coupon
 from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
 from rights.v1 import report_pb2 as report
@@ -132,6 +136,7 @@ class RightsClient:
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -174,6 +179,27 @@ class RightsClient:
         """Full jitter on a doubling pause; never shorter than the service asks for."""
         pause = random.uniform(0, self._backoff_seconds * 2**attempt)
         await asyncio.sleep(max(pause, failure.retry_after_seconds))
+
+    async def call(self, method: MethodDescriptor, request: Message) -> Message:
+        """Any RPC of the contract by its descriptor. A streamed answer is merged into one, as protobuf merges."""
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        answer = GetMessageClass(method.output_type)
+        how: dict[str, Any] = {
+            "request_serializer": type(request).SerializeToString,
+            "response_deserializer": answer.FromString,
+        }
+        if not method.server_streaming:
+            unary: Any = self._channel.unary_unary(path, **how)
+            return await self._call(unary, request)
+        stream: Any = self._channel.unary_stream(path, **how)
+
+        async def collected(request: Message, **options: Any) -> Message:
+            merged = answer()
+            async for part in stream(request, **options):
+                merged.MergeFrom(part)
+            return merged
+
+        return await self._call(collected, request)
 
     # rights.v1.SettlementService
 
@@ -273,6 +299,12 @@ class RightsClient:
         """Asks for what a rule gives, once per key."""
         return await self._call(self._activity.Claim, request)
 
+    # rights.v1.CouponService
+
+    async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
+        """Hands a coupon over to another member, once per key."""
+        return await self._call(self._coupon.TransferCoupon, request)
+
     # rights.v1.EventService
 
     async def stream_events(
@@ -361,8 +393,14 @@ class RightsClient:
         return await self._call(self._rulebook.ResumeCampaign, request)
 
     async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
-        """Reads budgets and quotas."""
+        """Reads budgets, quotas and pools."""
         return await self._call(self._rulebook.GetBudgets, request)
+
+    async def transfer_budget(
+        self, request: rulebook.TransferBudgetRequest
+    ) -> rulebook.TransferBudgetResponse:
+        """Moves a part of a budget's cap; safe to retry with the same key."""
+        return await self._call(self._rulebook.TransferBudget, request)
 
     # rights.v1.SimulationService
 

@@ -6,16 +6,12 @@ quote -> reserve -> confirm, and again (replay) -> same key, other cart (refused
 import asyncio
 import signal
 import time
-from datetime import UTC
-from importlib import resources
-from pathlib import Path
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
-from rich.table import Table
 
-from rights import rulebook_yaml
+from rights import programs, rulebook_yaml
 from rights.client import RightsClient, RightsError
+from rights.printing import instant, money, print_receipt, print_refund, print_wallet
 from rights.settings import Settings
 from rights.supervisor import serving
 from rights.v1 import common_pb2 as common
@@ -59,8 +55,7 @@ async def _run(settings: Settings, stay: bool) -> None:
 
 async def _put_in_force(rights: RightsClient) -> int:
     """Publishes the Double-11 rulebook that comes with the service, and activates it."""
-    with resources.as_file(resources.files("rights") / "programs" / "double11.yaml") as path:
-        book, mistakes = rulebook_yaml.load(Path(path))
+    book, mistakes = rulebook_yaml.load(programs.rulebook("double11"))
     if book is None or mistakes:
         raise DemoError("\n".join(str(mistake) for mistake in mistakes))
     published = await rights.publish(rulebook.PublishRequest(rulebook=book))
@@ -88,7 +83,7 @@ async def play(rights: RightsClient) -> None:
 
     console.rule("[bold]1 Quote[/]: what the checkout page shows", align="left")
     quote = await rights.quote(settlement.QuoteRequest(member=MEMBER, cart=cart, spends=spends))
-    _print_receipt(_receipt(quote), cart)
+    print_receipt(console, _receipt(quote), cart.lines)
 
     console.rule("[bold]2 Reserve[/] with the quote's token: held while the member pays", align="left")
     request = settlement.ReserveRequest(
@@ -104,7 +99,7 @@ async def play(rights: RightsClient) -> None:
         reservation.receipt.payable_minor == quote.receipt.payable_minor,
         "the reserved price is the quoted one",
     )
-    console.print(f"reservation {reservation.reservation_id}, held until {_time(reservation.expire_time)}")
+    console.print(f"reservation {reservation.reservation_id}, held until {instant(reservation.expire_time)}")
     await _print_wallet(rights)
 
     console.rule("[bold]3 Confirm[/]: settled once, durably", align="left")
@@ -117,7 +112,7 @@ async def play(rights: RightsClient) -> None:
         f"settlement {receipt.settlement_id} of {receipt.order_id}: pays {_yuan(receipt.payable_minor)}"
     )
     for grant in receipt.grants:
-        console.print(f"grants {grant.coupon.template_id}, valid from {_time(grant.coupon.start_time)}")
+        console.print(f"grants {grant.coupon.template_id}, valid from {instant(grant.coupon.start_time)}")
     again = await rights.confirm(confirmation)
     _check(again.SerializeToString() == first.SerializeToString(), "the replay is the first answer")
     console.print("sent again, as a retry: the same answer, byte for byte; nothing was booked twice\n")
@@ -143,7 +138,7 @@ async def play(rights: RightsClient) -> None:
         )
     )
     _check(part.HasField("refund"), f"refunded, not {part.rejection.message}")
-    _print_refund(part.refund)
+    print_refund(console, part.refund)
     console.print()
 
     console.rule("[bold]6 Reverse[/]: all that is left", align="left")
@@ -153,7 +148,7 @@ async def play(rights: RightsClient) -> None:
         )
     )
     _check(answer.HasField("reversal"), f"reversed, not {answer.rejection.message}")
-    _print_refund(answer.reversal.refund)
+    print_refund(console, answer.reversal.refund)
     back = part.refund.refunded_minor + answer.reversal.refund.refunded_minor
     _check(back == receipt.payable_minor, f"{receipt.payable_minor} came back, not {back}")
     console.print(f"in all {_yuan(back)}, what was paid")
@@ -190,68 +185,11 @@ def _check(holds: bool, what: str) -> None:
 
 
 def _yuan(minor: int) -> str:
-    return f"{minor / 100:,.2f}"
-
-
-def _print_receipt(receipt: settlement.Receipt, cart: settlement.Cart) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(width=84)
-    table.add_column(justify="right", width=12)
-    for line, priced in zip(cart.lines, receipt.lines, strict=True):
-        table.add_row(f"{line.quantity} x {line.sku_id} [dim]{line.merchant_id}[/]", _yuan(priced.list_minor))
-    for each in receipt.adjustments:
-        payers = ", ".join(f"{f.party} {_yuan(f.amount_minor)}" for f in each.funding)
-        coupon = " (coupon)" if each.coupon_id else ""
-        table.add_row(
-            f"  {each.campaign_id}{coupon} [dim]{each.stage_id}; paid by {payers}[/]",
-            f"-{_yuan(each.amount_minor)}",
-        )
-    for spent in receipt.redemptions:
-        table.add_row(f"  {spent.units:,} {spent.asset} as cash", f"-{_yuan(spent.value_minor)}")
-    table.add_row("[bold]to pay[/]", f"[bold]{_yuan(receipt.payable_minor)}[/]")
-    for earned in receipt.earnings:
-        by = f" [dim]x{earned.multiplier_bps / 10_000:g} {earned.multiplier_campaign_id}[/]"
-        table.add_row(
-            f"earns {earned.lot.asset}{by if earned.multiplier_campaign_id else ''}", f"{earned.lot.amount:,}"
-        )
-    console.print(table)
-    optimality = settlement.Receipt.Optimality.Name(receipt.optimality).removeprefix("OPTIMALITY_").lower()
-    console.print(f"[dim]best combination: {optimality}[/]\n")
-
-
-def _print_refund(refund: settlement.Refund) -> None:
-    console.print(f"{_yuan(refund.refunded_minor)} owed back to the member", end="")
-    listed = sum(line.list_minor for line in refund.lines)
-    console.print(f" [dim](list price {_yuan(listed)})[/]")
-    for discount in refund.adjustments:
-        if discount.amount_minor:
-            console.print(f"  {discount.campaign_id} gives {_yuan(discount.amount_minor)} less")
-    for spent in refund.redemptions:
-        for lot in spent.lots:
-            expires = _time(lot.expire_time) if lot.HasField("expire_time") else "never"
-            console.print(f"  {lot.amount:,} {lot.asset} back in their lot (expires {expires})")
-    for clawback in refund.clawbacks:
-        console.print(f"  {clawback.units:,} {clawback.asset} earned are taken back")
-    if refund.returned_coupon_ids:
-        console.print(f"  {len(refund.returned_coupon_ids)} coupons held again")
-    if refund.revoked_coupon_ids:
-        console.print(f"  {len(refund.revoked_coupon_ids)} granted coupons taken away")
-
-
-def _time(time: Timestamp) -> str:
-    return f"{time.ToDatetime(UTC):%Y-%m-%d %H:%M} UTC"
+    return money(minor, "CNY")
 
 
 async def _print_wallet(rights: RightsClient) -> None:
-    wallet = await rights.get_wallet(member.GetWalletRequest(member=MEMBER))
-    balances = ", ".join(
-        f"{b.available:,} {b.asset}" + (f" ({b.held:,} held)" if b.held else "") for b in wallet.balances
-    )
-    reserved = member.Coupon.STATE_RESERVED
-    coupons = ", ".join(
-        sorted({c.template_id + (" (held)" if c.state == reserved else "") for c in wallet.coupons})
-    )
-    console.print(f"[dim]wallet of li-lei: {balances}; coupons: {coupons}[/]\n")
+    print_wallet(console, await rights.get_wallet(member.GetWalletRequest(member=MEMBER)))
 
 
 def _tell_how_to_call(address: str, metrics_address: str | None) -> None:

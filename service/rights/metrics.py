@@ -71,8 +71,8 @@ GRPC_HANDLING_SECONDS: Final = Histogram(
 # Outcomes.
 SETTLEMENTS: Final = Counter(
     "rights_settlements_total",
-    "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant; "
-    "outcome: receipt, rejection; reason: of a rejection.",
+    "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant, "
+    "transfer; outcome: receipt, rejection; reason: of a rejection.",
     ["operation", "outcome", "reason"],
 )
 REPLAYS: Final = Counter(

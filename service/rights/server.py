@@ -6,6 +6,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -13,6 +14,8 @@ import uvloop
 from rights import link
 from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.budgets import BudgetApi
+from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
 from rights.api.intake import Intake
@@ -25,6 +28,7 @@ from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
+from rights.engine import clock
 from rights.engine.drafts import Drafts
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
@@ -33,6 +37,7 @@ from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
+from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
@@ -59,6 +64,8 @@ def compiled_kernel() -> Kernel:
 async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
     """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
     kernel = compiled_kernel()
+    if settings.clock_file is not None:
+        _follow(settings.clock_file)
     async with contextlib.AsyncExitStack() as stack:
         reader = await Reader.open(settings)
         stack.push_async_callback(reader.close)
@@ -68,7 +75,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             raise SettingsError(f"the database lacks migration {missing}; run `rights migrate`")
         outbox = await Outbox.open(settings)
         stack.push_async_callback(outbox.close)
-        operator = Operator(reader)
+        operator = Operator(reader, clock.now_ms)
         if not settings.authenticates:
             await operator.add_tenant(DEVELOPMENT_CALLER.tenant)
         signer = QuoteSigner(await _quote_secret(settings, reader))
@@ -81,9 +88,11 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, registry, reader, operator, members).methods(),
+            *CouponApi(lanes, members).methods(),
+            *MemberApi(registry, lanes, reader, operator, members).methods(),
             *ActivityApi(lanes, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),
@@ -134,6 +143,15 @@ def run_worker(settings: Settings, index: int) -> None:
     gc.freeze()
     gc.set_threshold(300_000, 10, 10)
     uvloop.run(_serve(settings, index))
+
+
+def _follow(clock_file: Path) -> None:
+    """The time of everything that is settled is the file's from now on; the log says so where nobody overlooks it."""
+    try:
+        clock.follow(clock_file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"RIGHTS_CLOCK_FILE={clock_file}: {error}") from None
+    log.warning("THE_TIME_IS_NOT_REAL", clock_file=str(clock_file), now_ms=clock.now_ms())
 
 
 async def _quote_secret(settings: Settings, reader: Reader) -> bytes:

@@ -299,6 +299,13 @@ class Settings(BaseSettings):
         description="Allows plaintext or unauthenticated calls beyond loopback. For closed test networks.",
     )
 
+    # Scenarios and demonstrations.
+    clock_file: Path | None = Field(
+        None,
+        description="File that stands for the clock (8 bytes: milliseconds), for scenarios and demonstrations that "
+        "span days and years. Time then moves only with the file. Refused where callers are identified.",
+    )
+
     # What it tells.
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines: JSON, for people, or auto (for people on a terminal, else JSON)."
@@ -360,6 +367,11 @@ class Settings(BaseSettings):
             yield "RIGHTS_RESERVATION_TTL_SECONDS is above RIGHTS_MAX_RESERVATION_TTL_SECONDS"
         if self.max_batch_size > self.max_queue_length:
             yield "RIGHTS_MAX_BATCH_SIZE is above RIGHTS_MAX_QUEUE_LENGTH: a batch is taken from the queue"
+        if self.clock_file and self.authenticates:
+            yield (
+                f"RIGHTS_CLOCK_FILE={self.clock_file} replaces the time of every settlement, and callers are "
+                "identified as in production: it is for scenarios and demonstrations, unset it"
+            )
         if not is_loopback(self.host) and not self.allow_insecure:
             if not self.authenticates:
                 yield (

@@ -121,6 +121,7 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
                 needs_coupon=rng.random() < 0.3,
                 budget=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.4 else -1,
                 quota=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
+                pool=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
                 **(random_shape(rng, effect) if rng.random() < 0.5 else {}),
             )
         )
@@ -280,6 +281,7 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
                 needs_coupon=rng.random() < 0.3,
                 budget=rng.randrange(2) if rng.random() < 0.25 else -1,
                 quota=2 if rng.random() < 0.1 else -1,
+                pool=rng.randrange(2) if rng.random() < 0.1 else -1,
                 **(random_shape(rng, effect) if rng.random() < 0.35 else {}),
             )
         )

@@ -167,7 +167,8 @@ def simulate(
                 current = {k: amounts[k] for k in basis}
                 shares = shares_of(c, basis, current, room, facts.quantities)
             amount = sum(shares.values())
-            budget_left = facts.remaining[c.budget] - used[c.budget] if c.budget >= 0 else amount
+            funds = [i for i in (c.budget, c.pool) if i >= 0]
+            budget_left = min((facts.remaining[i] - used[i] for i in funds), default=amount)
             blockers = {owner[g] for g in c.groups if g in owner}
             able_but_for_groups = False
             if c.quota >= 0 and used[c.quota] >= facts.remaining[c.quota]:
@@ -197,8 +198,8 @@ def simulate(
                 continue
             for k, share in shares.items():
                 amounts[k] -= share
-            if c.budget >= 0:
-                used[c.budget] += amount
+            for fund in funds:
+                used[fund] += amount
             if c.quota >= 0:
                 used[c.quota] += 1
             for g in c.groups:

@@ -182,6 +182,19 @@ def test_budget_is_all_or_nothing_and_shared(kernel: ModuleType) -> None:
     assert why(decision) == {0: (Reason.BUDGET_EXHAUSTED, 1)}
 
 
+def test_a_pool_is_shared_by_its_budgets(kernel: ModuleType) -> None:
+    """Each has enough in its own budget, but both together more than the pool."""
+    plan = plan_of(campaign(0, a=60, budget=0, pool=2), campaign(1, a=50, budget=1, pool=2), limits=3)
+    decision = decide(kernel, plan, facts_of(plan, [200], remaining=[60, 50, 100]))
+    assert amounts_off(decision) == {0: 60}
+    assert why(decision) == {1: (Reason.BUDGET_EXHAUSTED, 10)}
+    decision = decide(kernel, plan, facts_of(plan, [200], remaining=[60, 50, 110]))
+    assert amounts_off(decision) == {0: 60, 1: 50}
+    decision = decide(kernel, plan, facts_of(plan, [200], remaining=[59, 50, 110]))
+    assert amounts_off(decision) == {1: 50}
+    assert why(decision) == {0: (Reason.BUDGET_EXHAUSTED, 1)}
+
+
 def test_budget_needs_only_what_is_really_taken(kernel: ModuleType) -> None:
     plan = plan_of(campaign(0, a=60, budget=0), limits=1)
     assert amounts_off(decide(kernel, plan, facts_of(plan, [40], remaining=[40]))) == {0: 40}

@@ -194,6 +194,7 @@ def test_refuses_a_line_variable_in_a_cart_predicate(kernel: ModuleType) -> None
         ({"groups": (0, 0)}, "a group occurs twice"),
         ({"budget": 1}, "1 is not a limit"),
         ({"quota": -2}, "-2 is not a limit"),
+        ({"pool": 1}, "1 is not a limit"),
     ],
 )
 def test_refuses_bad_campaigns(kernel: ModuleType, fields: dict[str, object], message: str) -> None:

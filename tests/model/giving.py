@@ -7,6 +7,7 @@ from rights.v1 import rulebook_pb2, settlement_pb2
 from .dates import coupon_expires, coupon_starts, put
 from .pricing import Combination
 from .rules import Rules
+from .spending import Refused
 from .wallet import Lot, Member, Uses
 
 BPS = 10_000
@@ -83,6 +84,7 @@ def put_times(rules: Rules, earning: settlement_pb2.Earning, at: int) -> None:
 
 def gifts(
     rules: Rules,
+    grants: list[Any],
     member: Member,
     order: Any,
     way: Combination,
@@ -91,13 +93,13 @@ def gifts(
     demands: dict[tuple[str, str], set[int]],
     at: int,
 ) -> list[settlement_pb2.GrantedGift]:
-    """What the grant rules give, in the order of the rulebook; without ids and times of coupons."""
+    """What these grant rules give, in the order of the rulebook; without ids and times of coupons."""
     used: dict[str, int] = {}
     for campaign in way.campaigns:
         quota = rules.campaigns[campaign].quota_id
         used[quota] = used.get(quota, 0) + 1
     given = []
-    for rule in rules.grants.values():
+    for rule in grants:
         quota = used.get(rule.quota_id, 0)
         if rule.quota_id:
             demands.setdefault(("quota", rule.quota_id), set()).add(quota + 1)
@@ -121,6 +123,34 @@ def gifts(
             gift.coupon.template_id = rule.coupon_template_id
         given.append(gift)
     return given
+
+
+def refused_gifts(
+    rules: Rules,
+    member: Member,
+    pin: settlement_pb2.Receipt,
+    remaining: dict[tuple[str, str], int],
+    demands: dict[tuple[str, str], set[int]],
+    at: int,
+) -> list[Refused]:
+    """Gifts of a quote that their limits do not allow any more."""
+    used = [rules.campaigns[a.campaign_id].quota_id for a in pin.adjustments]
+    multipliers = {e.multiplier_campaign_id for e in pin.earnings} - {""}
+    used += [rules.campaigns[campaign_id].quota_id for campaign_id in multipliers]
+    refusals = []
+    for rule in [rules.grants[gift.grant_id] for gift in pin.grants]:
+        used.append(rule.quota_id)
+        if rule.HasField("member_limit"):
+            counter = rules.counter(f"grant/{rule.id}", rule.member_limit.period, at)
+            if member.counters.get(counter, 0) >= rule.member_limit.max_uses:
+                refusals.append(Refused("MEMBER_LIMIT_REACHED", rule.id))
+                continue
+        if rule.quota_id:
+            quota, asked = ("quota", rule.quota_id), used.count(rule.quota_id)
+            demands.setdefault(quota, set()).add(asked)
+            if asked > remaining[quota]:
+                refusals.append(Refused("QUOTA_EXHAUSTED", rule.id))
+    return refusals
 
 
 def put_gift_times(rules: Rules, gift: settlement_pb2.GrantedGift, coupon_id: str, at: int) -> None:
@@ -158,4 +188,14 @@ def uses(rules: Rules, receipt: settlement_pb2.Receipt, at: int) -> Uses:
     return found
 
 
-__all__ = ["BPS", "counted", "earnings", "gifts", "put_gift_times", "put_times", "units_of", "uses"]
+__all__ = [
+    "BPS",
+    "counted",
+    "earnings",
+    "gifts",
+    "put_gift_times",
+    "put_times",
+    "refused_gifts",
+    "units_of",
+    "uses",
+]

@@ -24,9 +24,10 @@ _REFUSALS = {
 
 @dataclass
 class Promise:
-    """A quote token that comes with an order: what was quoted, or why the token is no good."""
+    """A quote token that comes with an order: what was quoted until when, or why the token is no good."""
 
     receipt: settlement_pb2.Receipt
+    expires: int
     problem: str = ""
 
 
@@ -66,12 +67,14 @@ def price(
     refusals = [Refused("COUPON_NOT_APPLICABLE", useless)] if useless else []
     if not is_met:
         refusals.append(_unmet(rules, basket, way, coupons, named))
+    if pin is not None:
+        refusals += giving.refused_gifts(rules, member, pin, shared.remaining, shared.demands, at)
     if refusals:
         raise min(refusals, key=lambda refused: refused.rejection.reason)
     spends = {spend.asset: spend.units for spend in order.spends}
     if pin is not None:
         spends = {redemption.asset: redemption.units for redemption in pin.redemptions}
-    redemptions, left = spending.spend(rules, member, order, way.amounts, spends, at)
+    redemptions, left = spending.spend(rules, member, order, way.amounts, spends, pin is not None, at)
     if pin is not None and sum(left) != pin.payable_minor:
         raise Refused("PRICE_CHANGED", "", abs(sum(left) - pin.payable_minor))
     receipt = settlement_pb2.Receipt(
@@ -89,11 +92,48 @@ def price(
     for campaign_id, shares in way.applied:
         _put_adjustment(rules, receipt, order, campaign_id, shares, coupons)
     receipt.redemptions.extend(redemptions)
-    receipt.earnings.extend(giving.earnings(rules, member, order, way, left, at))
-    receipt.grants.extend(
-        giving.gifts(rules, member, order, way, sum(left), shared.remaining, shared.demands, at)
+    earnings = giving.earnings(rules, member, order, way, left, at)
+    rules_of_gifts = [*rules.grants.values()] if pin is None else _gift_rules(rules, pin)
+    gifts = giving.gifts(
+        rules, rules_of_gifts, member, order, way, sum(left), shared.remaining, shared.demands, at
     )
+    if pin is not None:
+        earnings = _as_quoted(pin, earnings, gifts)
+    receipt.earnings.extend(earnings)
+    receipt.grants.extend(gifts)
     return receipt
+
+
+def _gift_rules(rules: Rules, pin: settlement_pb2.Receipt) -> list[Any]:
+    return [rules.grants[gift.grant_id] for gift in pin.grants]
+
+
+def _as_quoted(
+    pin: settlement_pb2.Receipt,
+    earnings: list[settlement_pb2.Earning],
+    gifts: list[settlement_pb2.GrantedGift],
+) -> list[settlement_pb2.Earning]:
+    """The earnings, as many units as were quoted. Raises Refused where there are fewer now, or a gift is missing."""
+    kept = []
+    for quoted in pin.earnings:
+        asset, units = quoted.lot.asset, quoted.lot.amount
+        now = next((each for each in earnings if each.lot.asset == asset), settlement_pb2.Earning())
+        if now.lot.amount < units:
+            raise Refused("PRICE_CHANGED", asset, units - now.lot.amount)
+        now.lot.amount = units
+        kept.append(now)
+    for gift in pin.grants:
+        if gift.grant_id not in [each.grant_id for each in gifts]:
+            raise Refused("PRICE_CHANGED", gift.grant_id)
+    return kept
+
+
+def _campaigns(rules: Rules, pin: settlement_pb2.Receipt) -> list[str]:
+    """Campaigns that a quote promised, or on which something that it promised depends."""
+    named = [a.campaign_id for a in pin.adjustments]
+    named += [e.multiplier_campaign_id for e in pin.earnings]
+    named += [rule.campaign_id for rule in _gift_rules(rules, pin)]
+    return [*dict.fromkeys(campaign_id for campaign_id in named if campaign_id)]
 
 
 def _named(order: Any, pin: settlement_pb2.Receipt | None) -> list[str] | None:
@@ -146,8 +186,7 @@ def _closed(
     """Campaigns that cannot apply, whatever the cart."""
     promised = None
     if pin is not None:
-        promised = {a.campaign_id for a in pin.adjustments}
-        promised |= {e.multiplier_campaign_id for e in pin.earnings}
+        promised = _campaigns(rules, pin)
     closed = {}
     for campaign in rules.campaigns.values():
         counter = rules.counter(campaign.id, campaign.member_limit.period, at)
@@ -176,7 +215,7 @@ def _required(
     """Campaigns that must apply; and the first coupon named that none redeems."""
     required = list(order.selection.required_campaign_ids)
     if pin is not None:
-        required = [adjustment.campaign_id for adjustment in pin.adjustments]
+        required = _campaigns(rules, pin)
     for campaign_id in required:
         if campaign_id not in rules.campaigns:
             raise Refused("CAMPAIGN_UNKNOWN", campaign_id)

@@ -49,6 +49,14 @@ class Model:
         """Lots whose time is over expire."""
         self.members[member_id].drop_expired(at)
 
+    def member_at(self, member_id: str, at: int) -> Member:
+        """The member as it is found then, with all that is due; nothing changes."""
+        member = copy.deepcopy(self.members[member_id])
+        for hold in self.due_holds(member_id, at):
+            member.release(member.holds[hold.reservation_id], at)
+        member.drop_expired(at)
+        return member
+
     # Orders
 
     def order_refusal(self, order: Any) -> Refused | None:
@@ -63,10 +71,7 @@ class Model:
         self, request: Any, at: int, seen_at: int, shared: Shared
     ) -> settlement_pb2.Receipt | settlement_pb2.Rejection:
         """What Quote answers; nothing changes. seen_at: when it saw the wallet, perhaps a little later."""
-        member = copy.deepcopy(self.members[request.member.member_id])
-        for hold in self.due_holds(member.member_id, seen_at):
-            member.release(member.holds[hold.reservation_id], seen_at)
-        member.drop_expired(seen_at)
+        member = self.member_at(request.member.member_id, seen_at)
         try:
             return price(self.rules, member, request, at, shared)
         except Refused as refused:
@@ -84,6 +89,8 @@ class Model:
             return Refused("RESERVATION_LIMIT_REACHED", member.member_id)
         if promise is not None and promise.problem:
             return Refused(promise.problem, "quote_token")
+        if promise is not None and promise.expires <= at:
+            return Refused("QUOTE_EXPIRED", "quote_token")
         pin = promise.receipt if promise is not None else None
         try:
             return price(self.rules, member, request, at, shared, pin)

@@ -80,21 +80,28 @@ def issuers(lots: Iterable[Lot], values: Iterable[int], of_lots: int) -> dict[st
 
 
 def spend(
-    rules: Rules, member: Member, order: Any, discounted: list[int], spends: dict[str, int], at: int
+    rules: Rules,
+    member: Member,
+    order: Any,
+    discounted: list[int],
+    spends: dict[str, int],
+    is_quoted: bool,
+    at: int,
 ) -> tuple[list[settlement_pb2.Redemption], list[int]]:
     """The redemptions, and what is left of the lines. spends: asset -> units, 0 for as many as allowed.
 
-    Assets are spent in the order of the rulebook.
+    Assets are spent in the order of the rulebook; those of a quote in its order, and nothing follows them. Of several
+    refusals a missing balance is told first.
     """
-    left, redemptions = list(discounted), []
-    for asset in rules.assets.values():
-        if asset.id not in spends:
-            continue
+    left, redemptions, refusals = list(discounted), [], []
+    for asset in [rules.assets[each] for each in (spends if is_quoted else rules.assets) if each in spends]:
         wanted = spends[asset.id]
-        follower = asset.redeem.then_asset
+        follower = "" if is_quoted else asset.redeem.then_asset
         chain = [asset, *([rules.assets[follower]] if follower and follower not in spends else [])]
-        if wanted:
-            _refuse(member, chain, wanted, sum(left), sum(discounted), at)
+        refused = _refusal(member, chain, wanted, sum(left), sum(discounted), at) if wanted else None
+        if refused is not None:
+            refusals.append(refused)
+            continue
         taken = 0
         for each in chain:
             balance = member.spendable(each.id, at)
@@ -109,7 +116,9 @@ def spend(
                 for allocation in redemptions[-1].allocations:
                     left[allocation.line_index] -= allocation.amount_minor
         if taken < wanted:
-            raise Refused("REDEMPTION_NOT_ALLOWED", asset.id, wanted - taken)
+            refusals.append(Refused("REDEMPTION_NOT_ALLOWED", asset.id, wanted - taken))
+    if refusals:
+        raise min(refusals, key=lambda refused: refused.rejection.reason)
     return redemptions, left
 
 
@@ -129,19 +138,22 @@ def _most(asset: Any, left: int, discounted: int) -> int:
     return most
 
 
-def _refuse(member: Member, chain: list[Any], wanted: int, left: int, discounted: int, at: int) -> None:
-    """Raises why exactly so many units cannot be spent."""
+def _refusal(
+    member: Member, chain: list[Any], wanted: int, left: int, discounted: int, at: int
+) -> Refused | None:
+    """Why exactly so many units cannot be spent, if that is so."""
     first = chain[0]
     balance = sum(member.spendable(asset.id, at) for asset in chain)
     needed = max(wanted, first.redeem.min_balance)
     if balance < needed:
-        raise Refused("INSUFFICIENT_BALANCE", first.id, needed - balance)
+        return Refused("INSUFFICIENT_BALANCE", first.id, needed - balance)
     allowed = sum(_most(asset, left, discounted) for asset in chain)
     allowed = min(allowed, left // first.redeem.value_minor * first.redeem.units)
     if wanted > allowed:
-        raise Refused("REDEMPTION_NOT_ALLOWED", first.id, wanted - allowed)
+        return Refused("REDEMPTION_NOT_ALLOWED", first.id, wanted - allowed)
     if wanted % first.redeem.units:
-        raise Refused("REDEMPTION_NOT_ALLOWED", first.id, wanted % first.redeem.units)
+        return Refused("REDEMPTION_NOT_ALLOWED", first.id, wanted % first.redeem.units)
+    return None
 
 
 def _redemption(

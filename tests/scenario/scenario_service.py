@@ -27,6 +27,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from rights.v1 import (
     activity_pb2,
+    coupon_pb2,
     event_pb2,
     member_pb2,
     report_pb2,
@@ -50,6 +51,7 @@ _METHODS = {
     for module in (
         settlement_pb2,
         activity_pb2,
+        coupon_pb2,
         member_pb2,
         rulebook_pb2,
         event_pb2,

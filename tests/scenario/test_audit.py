@@ -54,6 +54,7 @@ class Entries:
     owing: str = ""  # refunded after what it earned was spent
     waiting: str = ""  # has points pending
     delivered: str = ""
+    handover: str = ""  # of a coupon, from erin to frank
 
 
 class Books:
@@ -94,7 +95,7 @@ def planted() -> rulebook_pb2.Rulebook:
     rulebook = book(
         off("coupon-10", 1_000, coupon_template_id="ten", member_limit={"max_uses": 9}, quota_id="q"),
         off("five", 500, stage="platform", budget_id="b", refund_policy="REFUND_POLICY_READJUDICATE"),
-        templates=("ten", "next"),
+        templates=("ten", "next", {"id": "gift", "transferable": True}),
         assets=(
             points(earn={"units": 1, "per_minor": 100, "max_units_per_month": 10**6}),
             {
@@ -105,10 +106,13 @@ def planted() -> rulebook_pb2.Rulebook:
             points(id="balance", top_up={"bonus_asset": "gold", "bonuses": [TEN_ON_TOP]}, earn=None),
             {"id": "gold", "issuer": "platform"},
         ),
-        budgets={"b": 100_000},
+        budgets={"b": 100_000, "c": 1_000, "d": 1_000},
         quotas={"q": 100},
         measures=[{"id": "spent", "spend": {}}],
     )
+    rulebook.budget_pools.add(id="p", cap_minor=200_000)
+    for budget in rulebook.budgets:
+        budget.pool_id = "p"
     rulebook.grants.add(id="next", coupon_template_id="next", quota_id="q", member_limit={"max_uses": 99})
     rulebook.grants.add(id="gold", asset={"asset": "gold", "units": 5}, keep_on_refund=True)
     return rulebook
@@ -129,6 +133,10 @@ async def entries(service: Service) -> Entries:
         await plant_settlements(shop, found)
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
+        await plant_transfer(shop, found)
+        for source, target in (("c", "d"), ("d", ""), ("", "c")):
+            move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
+            await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
         )
@@ -218,6 +226,19 @@ async def plant_refunds(shop: Shop, found: Entries) -> None:
     found.waiting = await buy([{"asset": "points", "maximum": True}])
     owed = await refund(found.owing)
     assert any(clawback.debt_units for clawback in owed.clawbacks)
+
+
+async def plant_transfer(shop: Shop, found: Entries) -> None:
+    for member in ("erin", "frank"):
+        await shop.member(member)
+    answer = await shop.call(
+        "TransferCoupon",
+        idempotency_key="transfer",
+        member={"member_id": "erin"},
+        to_member={"member_id": "frank"},
+        coupon_id=await shop.grant("erin", "gift"),
+    )
+    found.handover = answer.transfer.transfer_id
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -321,6 +342,26 @@ SPOILT_ROWS = {
         "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND budget_id = 'b'",
         "",
     ),
+    "a pool has forgotten a use": (
+        {"budgets_equal_usages"},
+        "UPDATE rights.budget SET used = used - 500 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "a pool is exceeded": (
+        {"budgets_within_caps"},
+        "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "more is moved than was transferred": (
+        {"budgets_moved_by_transfers"},
+        "UPDATE rights.budget SET moved = moved + 1 WHERE tenant_id = $1 AND budget_id = 'd'",
+        "",
+    ),
+    "a transfer is lost": (
+        {"budgets_moved_by_transfers"},
+        "DELETE FROM rights.budget_transfer WHERE tenant_id = $1 AND from_budget = 'c'",
+        "",
+    ),
     "a budget is lost": (
         {"budgets_equal_usages"},
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
@@ -330,6 +371,26 @@ SPOILT_ROWS = {
         {"measures_equal_usages"},
         f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
         "",
+    ),
+    "a coupon handed over is held again": (
+        {"coupons_follow_their_moves"},
+        "UPDATE rights.coupon SET state = 'held', redeemed_by = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
+        "handover",
+    ),
+    "a coupon handed over arrives as another one": (
+        {"transferred_coupons_arrive"},
+        "UPDATE rights.coupon SET template_id = 'ten' WHERE tenant_id = $1 AND member_id = 'frank'",
+        "",
+    ),
+    "a coupon handed over arrives nowhere": (
+        {"transferred_coupons_arrive", "coupons_were_granted", "pairs_are_two_entries"},
+        "DELETE FROM rights.journal WHERE tenant_id = $1 AND member_id = 'frank'",
+        "",
+    ),
+    "the two sides of an entry are parted": (
+        {"transferred_coupons_arrive", "entries_have_their_key"},
+        f"DELETE FROM rights.entry_pair {ENTRY}",
+        "handover",
     ),
     "a counter is wrong": (
         {"counters_equal_usages"},

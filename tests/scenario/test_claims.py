@@ -216,6 +216,20 @@ async def test_a_coupon_that_would_be_expired_cannot_be_claimed(shop: Shop) -> N
     assert refusal(await claim(shop, "free")) == "CLAIM_NOT_OPEN"
 
 
+async def test_a_grant_group_counts_what_is_claimed(shop: Shop) -> None:
+    free = {"id": "free", "claim": {"max_times": 9}, "coupon_template_id": "five"}
+    await open_shop(
+        shop,
+        free,
+        templates=({"id": "five", "grant_group_id": "one-event"}, "eight"),
+        groups=({"id": "one-event", "member_limit": {"max_uses": 2}},),
+    )
+    refused = await claim(shop, "free", times=3)
+    assert (refusal(refused), refused.rejection.subject) == ("GRANT_LIMIT_REACHED", "one-event")
+    assert len((await claim(shop, "free", times=2)).claimed.gifts) == 2
+    assert refusal(await claim(shop, "free")) == "GRANT_LIMIT_REACHED"
+
+
 async def test_wrong_claims_are_told(shop: Shop) -> None:
     units = {"asset": "points", "units": 1}
     wrong = book(

@@ -92,7 +92,7 @@ async def test_limits_of_a_grant(shop: Shop) -> None:
     assert told == [["at-100"], [], ["at-100"], []]
     assert await shop.used() == {"q": 2}
     (counter,) = (await shop.wallet("alice")).counters
-    assert (counter.campaign_id, counter.used) == ("at-100", 1)
+    assert (counter.grant_id, counter.campaign_id, counter.asset, counter.used) == ("at-100", "", "", 1)
     await in_order(shop)
 
 

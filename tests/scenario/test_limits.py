@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from typing import Any
+from urllib.request import urlopen
 
+import grpc
 import pytest
 from scenario_books import book, off, points
-from scenario_service import Caller, Shop, encoded, line
+from scenario_service import Caller, Shop, encoded, failure, line, running, shop_of
 
 from rights import audit
-from rights.v1 import settlement_pb2
+from rights.v1 import rulebook_pb2, settlement_pb2
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -102,3 +104,28 @@ async def test_returned_budget_is_given_again(shop: Shop) -> None:
     await shop.reverse(first.settlement_id)
     outcomes = await settle_all(shop, [shop.order(m, **REQUIRED) for m in members])
     assert outcomes == {"500 off": 1, "BUDGET_EXHAUSTED": 19}
+
+
+async def test_a_search_that_ended_early_refuses_nothing(database: str) -> None:
+    """Whether the campaign can apply was not found out: no business outcome, nothing recorded, and counted."""
+    optional = [off(f"c{i}", 10, stage="item", when=f'line.sku == "s{i}"') for i in range(10)]
+    wanted = off("wanted", 100, budget_id="b")
+    wanted.threshold_discount.unit = rulebook_pb2.EFFECT_UNIT_PER_LINE
+    with running(database, workers=1, search_node_budget=1) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book(*optional, wanted, budgets={"b": 999}))
+            await shop.member("alice")
+            order = shop.order(
+                "alice",
+                *(line(1_000, sku=f"s{i}") for i in range(10)),
+                selection={"required_campaign_ids": ["wanted"]},
+            )
+            before = await shop.recorded()
+            failed = await failure(shop.settle(order))
+            assert (failed.code, failed.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SEARCH_ENDED")
+            assert [*failed.fields] == ["selection"]
+            assert failed.retry_after_seconds == 0
+            assert await shop.recorded() == before
+            (ready,) = [each for each in service.log() if each["event"] == "ready"]
+            with await asyncio.to_thread(urlopen, ready["metrics"]) as response:
+                assert "rights_bounded_searches_total 1.0" in response.read().decode()

@@ -3,11 +3,13 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 from scenario_books import book, off, points
 from scenario_service import Shop, line, running, shop_of
 
 from rights.v1 import settlement_pb2
+from rights.v1.rulebook_pb2 import Campaign
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -154,6 +156,56 @@ async def test_campaign_paused(shop: Shop) -> None:
     assert (await settle(shop, quoted)).HasField("receipt")
 
 
+async def open_giving_shop(shop: Shop) -> None:
+    """Points are doubled, at most 25 a day, and who pays 100.00 is given a coupon, two in all."""
+    await shop.open(
+        book(
+            Campaign(id="double", points_multiplier={"asset": "points", "multiplier_bps": 20_000}),
+            templates=("thanks",),
+            assets=(points(earn={"units": 1, "per_minor": 2_000, "max_units_per_day": 25}),),
+            grants=(
+                {
+                    "id": "at-100",
+                    "coupon_template_id": "thanks",
+                    "min_payable_minor": 10_000,
+                    "quota_id": "q",
+                },
+            ),
+            quotas={"q": 2},
+        )
+    )
+    await shop.member("alice")
+    await shop.member("bob")
+
+
+async def test_points_and_grants_are_those_of_the_quote(shop: Shop) -> None:
+    await open_giving_shop(shop)
+    quoted = await quote(shop)
+    assert quoted.receipt.earnings[0].lot.amount == 20
+    receipt = (await settle(shop, quoted)).receipt
+    assert receipt.earnings == quoted.receipt.earnings
+    assert [grant.grant_id for grant in receipt.grants] == ["at-100"]
+
+
+async def test_points_or_grants_that_cannot_be_given_any_more(shop: Shop) -> None:
+    """The reason is told of what is missing, and nothing is settled for less."""
+    await open_giving_shop(shop)
+    quoted = await quote(shop)
+
+    async def refused() -> tuple[str, str, int]:
+        answer = await settle(shop, quoted)
+        return reason(answer), answer.rejection.subject, answer.rejection.shortfall
+
+    await shop.call("PauseCampaign", campaign_id="double")
+    assert await refused() == ("CAMPAIGN_PAUSED", "double", 0)
+    await shop.call("ResumeCampaign", campaign_id="double")
+    await shop.buy("alice", line(9_999))  # 8 of the 25 points of the day
+    assert await refused() == ("PRICE_CHANGED", "points", 3)
+    await shop.buy("bob")
+    await shop.buy("bob")
+    assert await refused() == ("QUOTA_EXHAUSTED", "at-100", 0)
+
+
 async def test_token_settles_one_coupon_once(shop: Shop) -> None:
     """A token is no right of its own: of ten orders with one, the coupon is redeemed by one."""
     await open_shop(shop)
@@ -177,3 +229,23 @@ async def test_expired_token(database: str) -> None:
             quoted = await quote(shop)
             await asyncio.sleep(1.1)
             assert reason(await settle(shop, quoted)) == "QUOTE_EXPIRED"
+
+
+async def test_a_token_expires_while_its_order_waits(database: str) -> None:
+    """The time that counts is that of the decision, which waits for the member's row here."""
+    with running(database, workers=1, quote_ttl_seconds=1) as service:
+        async with shop_of(service, "waiting") as shop:
+            await open_shop(shop)
+            connection = await asyncpg.connect(database)
+            async with connection.transaction():
+                await connection.execute(
+                    "SELECT FROM rights.member WHERE tenant_id = 'waiting' AND member_id = 'alice' FOR UPDATE"
+                )
+                quoted = await quote(shop)
+                waiting = asyncio.create_task(settle(shop, quoted))
+                await asyncio.sleep(1.2)
+                assert not waiting.done()
+            await connection.close()
+            refused = await waiting
+            assert reason(refused) == "QUOTE_EXPIRED"
+            assert refused.rejection.reject_time.ToMilliseconds() >= quoted.expire_time.ToMilliseconds()

@@ -351,6 +351,52 @@ async def test_liability_of_an_earlier_time_is_what_it_was_then(shop: Shop) -> N
     assert list((await liability(shop, as_of_time=at(now_ms()))).units) == list(now.units)
 
 
+async def test_liability_by_program_and_who_will_pay(shop: Shop) -> None:
+    """By the rulebook in force at the time: the next one doubles the value and has no program any more."""
+    half = [
+        {"party": party, "share_bps": 5_000} for party in (ISSUER, rulebook_pb2.FundingShare.PARTY_MERCHANT)
+    ]
+    asset = points(program_id="club", redeem=points()["redeem"] | {"funding": half})
+    coupon = off("ten", 1_000, coupon_template_id="ten-off", paid_by=PLATFORM)
+    first = book(coupon, templates=({"id": "ten-off", "program_id": "club"},), assets=(asset,))
+    first.programs.add(id="club", issuer="issuer/t")
+    await shop.open(first)
+    await shop.member("alice")
+    await shop.credit("alice", 101, origin="issuer/t")
+    await shop.credit("alice", 40)
+    await shop.grant("alice", "ten-off")
+    await shop.grant("alice", "ten-off")
+
+    def by_party(report: Any) -> list[tuple[Any, ...]]:
+        return [
+            (row.program_id, row.party, row.units_value_minor, row.coupons_value_minor, row.total_minor)
+            for row in report.programs
+        ]
+
+    then = await liability(shop)
+    assert by_party(then) == [
+        ("club", "issuer/t", 51, 0, 51),
+        ("club", "merchant", 70, 0, 70),  # of whichever order
+        ("club", "platform", 20, 2_000, 2_020),
+    ]
+    assert [(u.program_id, u.issuer, u.value_minor) for u in then.units] == [
+        ("club", "issuer/t", 101),
+        ("club", "platform", 40),
+    ]
+    assert [(c.program_id, c.currency, c.value_minor) for c in then.coupons] == [("club", "CNY", 2_000)]
+    await asyncio.sleep(0.01)
+    moment = now_ms()
+    await asyncio.sleep(0.01)
+    await shop.open(
+        book(assets=(points(redeem=points()["redeem"] | {"value_minor": 2}),), templates=("ten-off",))
+    )
+    now = await liability(shop)
+    assert by_party(now) == [("", "issuer/t", 202, 0, 202), ("", "platform", 80, 0, 80)]
+    assert not now.coupons[0].HasField("value_minor")
+    earlier = await liability(shop, as_of_time=at(moment))
+    assert (list(earlier.programs), list(earlier.units)) == (list(then.programs), list(then.units))
+
+
 async def test_entries_of_long_ago_and_new_ones_add_up(new_database: Callable[[], str]) -> None:
     """The old ones are read in slices, the new ones with the wallets."""
     with running(new_database(), workers=1, report_slice_size=2) as service:
@@ -516,7 +562,7 @@ async def check_mix(shop: Shop, seed: int) -> None:
     wallets = [await shop.wallet(member) for member in mix.members]
     outstanding: Counter[str] = Counter()
     for b in (b for wallet in wallets for b in wallet.balances):
-        outstanding[b.asset] += b.available + b.expired + b.held + b.pending - b.debt
+        outstanding[b.asset] += b.available + b.held + b.pending - b.debt
     assert {a: n for a, n in outstanding.items() if n} == {
         a: n for a in ("points", "balance", "bonus") if (n := sum_of(held, a))
     }

@@ -73,9 +73,9 @@ class Checker:
     # Orders
 
     async def order(
-        self, wire: Wire, method: str, request: Any, promises: list[Promise | None], sent: "Sent", answer: Any
+        self, wire: Wire, method: str, request: Any, promise: Promise | None, sent: "Sent", answer: Any
     ) -> None:
-        """Checks and books the answer to a Settle or Reserve. promises: what the token may stand for."""
+        """Checks and books the answer to a Settle or Reserve. promise: what its quote token stands for."""
         at = _time_of_order(request, answer)
         await self.catch_up(wire, request.member.member_id, at)
         rejection = answer.rejection if answer.HasField("rejection") else None
@@ -83,7 +83,7 @@ class Checker:
             given: Any = rejection
         else:
             given = answer.receipt if method == "Settle" else answer.reservation.receipt
-        outcome = self._outcome(method, request, promises, sent, at, answer, given)
+        outcome = self._outcome(method, request, promise, sent, at, answer, given)
         before = self.taken()
         if isinstance(outcome, Refused):
             expected = self._refusal(method, outcome, answer)
@@ -105,7 +105,7 @@ class Checker:
         self,
         method: str,
         request: Any,
-        promises: list[Promise | None],
+        promise: Promise | None,
         sent: "Sent",
         at: int,
         answer: Message,
@@ -114,17 +114,16 @@ class Checker:
         """What the order comes to in a situation in which it is what was answered."""
         wanted = _unbooked(given)
         first: Any = None
-        for promise in promises:
-            for tried, shared in enumerate(self._situations(sent, given)):
-                outcome = self.model.priced(request, at, shared, promise)
-                expected = outcome.rejection if isinstance(outcome, Refused) else outcome
-                first = first or expected
-                if type(expected) is type(wanted) and not difference(wanted, expected):
-                    self.outcomes["(not decided as it seemed likely)"] += bool(tried)
-                    self.outcomes["(a limit did not hold what was asked)"] += _is_limited(
-                        shared, sent.bounds(self)
-                    )
-                    return outcome
+        for tried, shared in enumerate(self._situations(sent, given)):
+            outcome = self.model.priced(request, at, shared, promise)
+            expected = outcome.rejection if isinstance(outcome, Refused) else outcome
+            first = first or expected
+            if type(expected) is type(wanted) and not difference(wanted, expected):
+                self.outcomes["(not decided as it seemed likely)"] += bool(tried)
+                self.outcomes["(a limit did not hold what was asked)"] += _is_limited(
+                    shared, sent.bounds(self)
+                )
+                return outcome
         detail = f"{type(wanted).__name__} where {type(first).__name__} is expected"
         if type(first) is type(wanted):
             detail = difference(wanted, first)
@@ -212,13 +211,15 @@ class Checker:
     # Reads
 
     def wallet(self, member_id: str, answer: member_pb2.GetWalletResponse, began: int) -> bool:
-        """Checks a wallet, unless something of it may be due, or ended while it was read; answers whether it did."""
+        """Checks a wallet, unless something of it ended while it was read; answers whether it did."""
         member, at = self.model.members[member_id], now_ms()
-        if views.is_due(member, at):
+        ends = [hold.expires for hold in member.holds.values()]
+        held = [lot for hold in member.holds.values() for lot in hold.lots]
+        ends += [each.expires for each in [*member.sorted_lots(), *held, *member.coupons.values()]]
+        if any(began <= end <= at for end in ends):
             return False
-        if any(began <= coupon.expires <= at for coupon in member.coupons.values()):
-            return False
-        self.compare("GetWallet", f"{member_id}\n", views.in_one_order(answer), views.wallet(member, at))
+        expected = views.wallet(self.model.member_at(member_id, began), at)
+        self.compare("GetWallet", f"{member_id}\n", views.in_one_order(answer), expected)
         return True
 
     def settlement(self, settlement_id: str, answer: settlement_pb2.GetSettlementResponse) -> bool:

@@ -144,25 +144,24 @@ class Client:
         self,
         method: str,
         request: Any,
-        promises: list[Promise | None] | None = None,
+        promise: Promise | None = None,
         wire: Wire | None = None,
     ) -> None:
         wire = wire or self.wire
         sent = Sent(self.checker, request)
         answer = await self._send(wire, method, request)
-        await self._ordered(wire, method, request, promises or [None], sent, answer)
+        await self._ordered(wire, method, request, promise, sent, answer)
 
     async def _ordered(
         self,
         wire: Wire,
         method: str,
         request: Any,
-        promises: list[Promise | None],
+        promise: Promise | None,
         sent: Sent,
         answer: Any,
     ) -> None:
-        late = _late(promises, sent, answer)
-        await self.checker.order(wire, method, request, late, sent, answer)
+        await self.checker.order(wire, method, request, promise, sent, answer)
         if not answer.HasField("rejection"):
             receipt = answer.receipt if method == "Settle" else answer.reservation.receipt
             self.sales.append(receipt.settlement_id)
@@ -189,7 +188,7 @@ class Client:
             if item.idempotency_key != request.idempotency_key:
                 raise Difference("SettleBatch", batch, answer, "", "items are not in order")
             self.answers.keep(self.wire, "Settle", encoded(request), encoded(item.response))
-            await self._ordered(self.wire, "Settle", request, [None], sent, item.response)
+            await self._ordered(self.wire, "Settle", request, None, sent, item.response)
         return len(members)
 
     async def quote(self) -> None:
@@ -229,10 +228,8 @@ class Client:
         elif kind < 0.14:
             problem = "QUOTE_MISMATCH"
             request.cart.lines[0].unit_price_minor += 1
-        promises: list[Promise | None] = [Promise(told.receipt, problem)]
-        if not problem:
-            promises.append(Promise(told.receipt, f"QUOTE_EXPIRED@{told.expire_time.ToMilliseconds()}"))
-        await self._order("Reserve" if is_reserved else "Settle", request, promises)
+        promise = Promise(told.receipt, told.expire_time.ToMilliseconds(), problem)
+        await self._order("Reserve" if is_reserved else "Settle", request, promise)
         return None
 
     # What follows
@@ -488,25 +485,6 @@ class Client:
         answer = await wire.send(method, request, self.chance)
         self.answers.keep(wire, method, encoded(request), answer)
         return decoded(method, answer)
-
-
-def _late(promises: list[Promise | None], sent: Sent, answer: Any) -> list[Promise | None]:
-    """A token may be looked at at any time between sending and decision: it may be over by then, or must be."""
-    possible: list[Promise | None] = []
-    until = now_ms()
-    if answer.HasField("rejection"):
-        until = answer.rejection.reject_time.ToMilliseconds()
-    expiry = next(
-        (int(p.problem.partition("@")[2]) for p in promises if p is not None and "@" in p.problem), None
-    )
-    for promise in promises:
-        if promise is None or expiry is None:
-            possible.append(promise)
-        elif "@" in promise.problem and expiry <= until:
-            possible.append(Promise(promise.receipt, "QUOTE_EXPIRED"))
-        elif "@" not in promise.problem and sent.at < expiry:
-            possible.append(promise)
-    return possible
 
 
 def _altered(method: str, request: bytes, chance: random.Random) -> tuple[str, Message]:

@@ -11,6 +11,7 @@ from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Explanation, Line, Order, Priced, QuotePin
 from rights.domain.plan import Reason
 from rights.domain.pricing import price
+from rights.domain.quoting import promise
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.v1 import rulebook_pb2 as pb
@@ -262,15 +263,14 @@ def test_a_settled_quote_is_told_the_reasons_of_the_quote(name: str) -> None:
     case = CASES[name]
     book = book_of(case, _kernel)
     quoted = priced(case, book, order_of(case))
-    pin = QuotePin(1, {a.campaign_id: a.coupon_id for a in quoted.adjustments}, {}, [], quoted.payable)
-    settled = priced(case, book, replace(order_of(case), pin=pin))
+    settled = priced(case, book, replace(order_of(case), pin=promise(quoted, book, NEVER_MS)))
     assert settled.explanations == quoted.explanations
 
 
 def test_what_only_the_quote_keeps_out() -> None:
     """The coupon and its campaign could be used now, but the quote was made without them."""
     case = Case({}, coupons=(TEN,))
-    pinned = replace(order_of(case), pin=QuotePin(1, {}, {}, [], 10_000))
+    pinned = replace(order_of(case), pin=QuotePin(1, NEVER_MS, {}, {}, [], 10_000, {}, []))
     assert told(priced(case, book_of(case, _kernel), pinned).explanations) == {
         "ten-off": (Reason.FORBIDDEN, 0),
         "c1": (CouponReason.NOT_SELECTED, 0),

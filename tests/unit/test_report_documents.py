@@ -26,10 +26,14 @@ BRAND = rulebook_pb2.FundingShare.PARTY_BRAND
 LIABILITY = pb.GetLiabilityResponse(
     as_of_time={"seconds": 1_793_462_400, "nanos": 500_000_000},
     rulebook_version=3,
+    units=[{"asset": "score", "available_units": 9}],
     coupons=[
         {
             "template_id": "ten-off",
             "held_count": 2,
+            "currency": "CNY",
+            "value_minor": 2_000,
+            "funded": [{"party": "brand/x", "value_minor": 1_800}, {"party": "platform", "value_minor": 200}],
             "funding": [
                 {"party": BRAND, "party_id": "x", "share_bps": 9_000},
                 {"party": 1, "share_bps": 1_000},
@@ -70,9 +74,11 @@ def test_csv_ends_its_lines_as_the_standard_says() -> None:
 
 
 def test_csv_tells_funding_in_one_cell() -> None:
-    _, coupons = read(rendered(LIABILITY, pb.REPORT_FORMAT_CSV))
+    _, units, coupons = read(rendered(LIABILITY, pb.REPORT_FORMAT_CSV))
     assert (coupons["template_id"], coupons["expiry_month"], coupons["held_count"]) == ("ten-off", "", "2")
     assert coupons["funding"] == "brand/x 9000, platform 1000"
+    assert (coupons["value_minor"], coupons["funded"]) == ("2000", "brand/x 1800, platform 200")
+    assert (units["asset"], units["value_minor"], units["funded"]) == ("score", "", "")  # absent, not 0
 
 
 def test_json_is_the_answer_without_the_document() -> None:

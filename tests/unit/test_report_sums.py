@@ -6,9 +6,12 @@ from rights.domain.clearing import Clearing, ClearingPosition, clearing
 from rights.domain.dues import Dues, Sale
 from rights.domain.liability import (
     CouponCount,
+    FundedValue,
     Holding,
+    Liability,
     OutstandingCoupons,
     OutstandingUnits,
+    ProgramLiability,
     Share,
     liability,
 )
@@ -132,20 +135,34 @@ def test_an_unknown_kind_of_entry_is_not_passed_over() -> None:
         report([*MONEY, leg("tax", "platform", 1)])
 
 
+PARTY = rulebook_pb2.FundingShare
+BRAND_AND_PLATFORM = [
+    {"party": PARTY.PARTY_BRAND, "party_id": "x", "share_bps": 6_000},
+    {"party": PARTY.PARTY_PLATFORM, "share_bps": 4_000},
+]
 RULEBOOK = rulebook_pb2.Rulebook(
     currency="CNY",
+    programs=[{"id": "club", "issuer": "platform"}],
     assets=[
-        {"id": "points", "issuer": "platform", "redeem": {"units": 200, "value_minor": 100}},
+        {
+            "id": "points",
+            "issuer": "platform",
+            "program_id": "club",
+            "redeem": {
+                "units": 200,
+                "value_minor": 100,
+                "funding": [{"party": PARTY.PARTY_ISSUER, "share_bps": 10_000}],
+            },
+        },
         {"id": "score", "issuer": "platform"},
     ],
+    coupon_templates=[{"id": "ten-off", "program_id": "club"}],
     campaigns=[
         {
             "id": "ten",
             "coupon_template_id": "ten-off",
-            "funding": [
-                {"party": rulebook_pb2.FundingShare.PARTY_BRAND, "party_id": "x", "share_bps": 6_000},
-                {"party": rulebook_pb2.FundingShare.PARTY_PLATFORM, "share_bps": 4_000},
-            ],
+            "threshold_discount": {"discount_minor": 1_000},
+            "funding": BRAND_AND_PLATFORM,
         }
     ],
 )
@@ -171,24 +188,92 @@ def test_liability_by_month_and_issuer() -> None:
         leg("credit", "member", 9, "score", "platform"),
     ]
     made = liability(holdings, counts, legs, RULEBOOK, 100)
+
+    def of_points(month: str, *figures: int) -> OutstandingUnits:
+        *counted, value = figures
+        funded = (FundedValue("platform", value),) if value else ()
+        return OutstandingUnits("points", month, "platform", *counted, "CNY", value, "club", funded)
+
     assert made.units == [
-        OutstandingUnits("points", "", "platform", 0, 0, 0, 7, -20, -13, "CNY", 4),  # 3.5, half up
-        OutstandingUnits("points", "2026-10", "platform", 0, 40, 0, 0, 0, 40, "CNY", 0),
-        OutstandingUnits("points", "2026-11", "platform", 101, 0, 60, 0, 0, 161, "CNY", 81),  # 80.5
-        OutstandingUnits("score", "", "platform", 9, 0, 0, 0, 0, 9, "", 0),
+        of_points("", 0, 0, 0, 7, -20, -13, 4),  # 3.5, half up
+        of_points("2026-10", 0, 40, 0, 0, 0, 40, 0),
+        of_points("2026-11", 101, 0, 60, 0, 0, 161, 81),  # 80.5
+        OutstandingUnits("score", "", "platform", 9, 0, 0, 0, 0, 9, "", None, "", ()),
     ]
-    shares = (
-        Share(rulebook_pb2.FundingShare.PARTY_BRAND, "x", 6_000),
-        Share(rulebook_pb2.FundingShare.PARTY_PLATFORM, "", 4_000),
-    )
+    shares = (Share(PARTY.PARTY_BRAND, "x", 6_000), Share(PARTY.PARTY_PLATFORM, "", 4_000))
+    paid = (FundedValue("brand/x", 2_400), FundedValue("platform", 1_600))
     assert made.coupons == [
-        OutstandingCoupons("old", "", 2, 0, "", ()),
-        OutstandingCoupons("ten-off", "2026-11", 3, 1, "ten", shares),
+        OutstandingCoupons("old", "", 2, 0, "", (), "", "", None, ()),
+        OutstandingCoupons("ten-off", "2026-11", 3, 1, "ten", shares, "club", "CNY", 4_000, paid),
+    ]
+    assert made.programs == [
+        ProgramLiability("club", "", "platform", "CNY", 4, 0, 4),
+        ProgramLiability("club", "2026-11", "brand/x", "CNY", 0, 2_400, 2_400),
+        ProgramLiability("club", "2026-11", "platform", "CNY", 81, 1_600, 1_681),
     ]
     assert made.checks == [
         Check("outstanding_equals_movements", "points", 188, 188),
         Check("outstanding_equals_movements", "score", 9, 9),
     ]
+
+
+def held_points(shares: list[dict[str, object]], *by_issuer: tuple[str, int]) -> Liability:
+    """Units worth 0.01 each, paid for by the shares."""
+    redeem = {"units": 1, "value_minor": 1, "funding": shares}
+    rulebook = rulebook_pb2.Rulebook(currency="CNY", assets=[{"id": "points", "redeem": redeem}])
+    holdings = [Holding("member", "points", issuer, "", False, amount) for issuer, amount in by_issuer]
+    return liability(holdings, [], [], rulebook, 100)
+
+
+def test_parts_of_a_value_sum_to_it_by_largest_remainder() -> None:
+    shares: list[dict[str, object]] = [
+        {"party": PARTY.PARTY_MERCHANT, "share_bps": 3_333},
+        {"party": PARTY.PARTY_BRAND, "share_bps": 3_333},
+        {"party": PARTY.PARTY_PLATFORM, "share_bps": 3_334},
+    ]
+    for amount in (1, 2, 100, 10_001):
+        (row,) = held_points(shares, ("platform", amount)).units
+        assert sum(part.value_minor for part in row.funded) == amount == row.value_minor
+    (one,) = held_points(shares, ("platform", 1)).units
+    assert one.funded == (FundedValue("platform", 1),)
+    (two,) = held_points(shares, ("platform", 2)).units  # then the earlier of two equal remainders
+    assert two.funded == (FundedValue("merchant", 1), FundedValue("platform", 1))
+
+
+def test_the_issuer_of_each_lot_pays_its_share() -> None:
+    half: list[dict[str, object]] = [
+        {"party": PARTY.PARTY_ISSUER, "share_bps": 5_000},
+        {"party": PARTY.PARTY_MERCHANT, "party_id": "a", "share_bps": 5_000},
+    ]
+    made = held_points(half, ("issuer/t", 31), ("merchant/a", 100))
+    assert [row.funded for row in made.units] == [
+        (FundedValue("issuer/t", 16), FundedValue("merchant/a", 15)),
+        (FundedValue("merchant/a", 100),),
+    ]
+    assert [(row.party, row.total_minor) for row in made.programs] == [("issuer/t", 16), ("merchant/a", 115)]
+
+
+@pytest.mark.parametrize(
+    ("effect", "each"),
+    [
+        ({"threshold_discount": {"discount_minor": 700}}, 700),
+        ({"threshold_discount": {"discount_minor": 700, "unit": rulebook_pb2.EFFECT_UNIT_ACROSS_LINES}}, 700),
+        ({"threshold_discount": {"discount_minor": 700, "unit": rulebook_pb2.EFFECT_UNIT_PER_ITEM}}, None),
+        ({"percent_discount": {"rate_bps": 2_000, "cap_minor": 2_500}}, 2_500),
+        ({"percent_discount": {"rate_bps": 2_000}}, None),
+        ({"every_discount": {"every_minor": 300, "discount_minor": 50}}, None),
+        ({"fixed_price": {"price_minor": 100}}, None),
+    ],
+)
+def test_what_a_coupon_takes_off_at_most(effect: dict[str, object], each: int | None) -> None:
+    """Told where it does not depend on the order."""
+    campaign = {"id": "c", "coupon_template_id": "t", "funding": BRAND_AND_PLATFORM} | effect
+    rulebook = rulebook_pb2.Rulebook(currency="CNY", campaigns=[campaign], coupon_templates=[{"id": "t"}])
+    made = liability([], [CouponCount("t", "", "held", 2)], [], rulebook, 100)
+    (row,) = made.coupons
+    assert (row.value_minor, row.currency) == ((None, "") if each is None else (2 * each, "CNY"))
+    assert sum(part.value_minor for part in row.funded) == (row.value_minor or 0)
+    assert sum(program.coupons_value_minor for program in made.programs) == (row.value_minor or 0)
 
 
 def test_wallets_that_differ_from_postings_fail() -> None:

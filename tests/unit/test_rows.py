@@ -19,7 +19,7 @@ AMOUNTS = st.integers(1, MAX_AMOUNT)
 LOTS = st.builds(Lot, IDS, TIMES, ORIGINS, AMOUNTS)
 USAGES = st.builds(
     Usage,
-    st.sampled_from(["counter", "held_budget", "held_quota"]),
+    st.sampled_from(["counter", "held_budget", "held_pool", "held_quota"]),
     st.builds("{}|2026".format, IDS),
     AMOUNTS,
 )
@@ -47,7 +47,7 @@ COUPONS = st.builds(
     IDS,
     st.integers(0, 10**13),
     TIMES,
-    st.sampled_from(["held", "reserved", "redeemed", "revoked"]),
+    st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
 )
 MEMBERSHIPS = st.builds(

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-import rights
+from rights import programs
 from rights.domain.validation import validate
-from rights.rulebook_yaml import FileMistake, load, loads
+from rights.rulebook_yaml import load, loads
 from rights.v1 import rulebook_pb2 as pb
+from rights.yaml_messages import FileMistake
 
-PROGRAMS = sorted((Path(rights.__file__).parent / "programs").glob("*.yaml"))
+PROGRAMS = [programs.rulebook(name) for name in programs.names()]
 
 SOUND = """\
 name: Sale
@@ -47,10 +48,13 @@ campaigns:
     keep_used_on_refund: true
 budgets:
   - {id: b, cap_minor: 1_000_000, alert_bps: [8000, 9500]}
+programs:
+  - {id: club, issuer: brand/x}
 coupon_templates:
-  - {id: t, start_after_days: 1, valid_days: 30, on_refund: forfeit}
+  - {id: t, program_id: club, start_after_days: 1, valid_days: 30, on_refund: forfeit}
 assets:
   - id: balance
+    program_id: club
     issuer: platform
     expiry: {end_of_year: 0}
     redeem:
@@ -136,12 +140,32 @@ def test_values_are_read() -> None:
     assert rulebook.budgets[0] == pb.Budget(id="b", cap_minor=1_000_000, alert_bps=[8_000, 9_500])
 
 
+def test_pools_are_read_and_checked() -> None:
+    pools = "budget_pools:\n  - {id: spring, cap_minor: 2_000_000, alert_bps: [7500]}\n"
+    allotted = edited(("alert_bps: [8000, 9500]}", "pool_id: spring}")) + pools
+    rulebook = parsed(allotted)
+    assert rulebook.budgets[0] == pb.Budget(id="b", cap_minor=1_000_000, pool_id="spring")
+    assert list(rulebook.budget_pools) == [pb.BudgetPool(id="spring", cap_minor=2_000_000, alert_bps=[7_500])]
+    [(line, _, path, message)] = found(allotted.replace("2_000_000", "999_999"))
+    assert allotted.splitlines()[line - 1].startswith("  - {id: spring")
+    assert (path, message) == (
+        "budget_pools[0].cap_minor",
+        "999999 is less than the caps of the budgets of the pool, which sum to 1000000",
+    )
+
+
 def test_values_of_what_follows_a_price_are_read() -> None:
     rulebook = parsed(SOUND)
+    assert list(rulebook.programs) == [pb.Program(id="club", issuer="brand/x")]
+    assert rulebook.assets[0].program_id == "club"
     campaign = rulebook.campaigns[0]
     assert (campaign.refund_policy, campaign.keep_used_on_refund) == (pb.REFUND_POLICY_READJUDICATE, True)
     assert rulebook.coupon_templates[0] == pb.CouponTemplate(
-        id="t", start_after_days=1, valid_days=30, on_refund=pb.CouponTemplate.ON_REFUND_FORFEIT
+        id="t",
+        program_id="club",
+        start_after_days=1,
+        valid_days=30,
+        on_refund=pb.CouponTemplate.ON_REFUND_FORFEIT,
     )
     balance, bonus = rulebook.assets
     assert balance.expiry.WhichOneof("policy") == "end_of_year"  # though it is 0
@@ -469,10 +493,13 @@ CONDITIONS = [
     "when: |-\n\n        member.tier > 1 &&\n\n        «foo\n",
     "when: |2\n       member.tier > 1\n      && «foo\n",
     "when: | # a comment\n      '家電' == line.sku && «foo",
-    "when: &named member.tier > 1 && foo",
-    "when: «>\n      member.tier > 1\n      && foo",
-    "when: «member.tier > 1\n      && foo",
-    "when: «'member.tier > 1\n      && foo'",
+    "when: &named member.tier > 1 && «foo",
+    "when: >\n      member.tier > 1\n      && «foo",
+    "when: member.tier > 1\n      && «foo",
+    "when: 'member.tier > 1\n      && «foo'",
+    'when: "member.tier > 1\n      && \\\n      \\x20«foo"',
+    "when: >-\n      line.sku == 'a'\n\n      && member.tier > 1\n        && «foo",
+    "when: !!str member.tier > 1 && «foo",
 ]
 
 
@@ -542,7 +569,7 @@ def test_a_file_that_is_not_utf_8_is_a_mistake() -> None:
 
 
 def test_aliases_cannot_expand_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rights.rulebook_yaml.MAX_NODES", 1_000)
+    monkeypatch.setattr("rights.yaml_messages.MAX_NODES", 1_000)
     windows = ", ".join(["*w"] * 100)
     campaigns = ", ".join(["*c"] * 100)
     text = f"campaigns: [&c {{windows: [&w {{daily_start: a}}, {windows}]}}, {campaigns}]"
@@ -550,7 +577,7 @@ def test_aliases_cannot_expand_without_end(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_large_files_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rights.rulebook_yaml.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("rights.yaml_messages.MAX_FILE_BYTES", 10)
     assert found("name: abcdefgh\n") == [(1, 1, "", "the file takes 15 bytes; at most 10 are allowed")]
 
 

@@ -126,6 +126,25 @@ def test_a_balance_below_the_least_is_not_spent() -> None:
     )
 
 
+def test_a_missing_balance_is_told_before_what_another_spend_may_not() -> None:
+    half = asset("points", 1, 1, max_share_bps=5_000)
+    at = having(half, asset("card"), points=9_000, card=10)
+    assert refused(at, ("points", 5_001), ("card", 30)) == (RejectionReason.INSUFFICIENT_BALANCE, "card", 20)
+    assert refused(at, ("points", 5_001), ("card", 10)) == (
+        RejectionReason.REDEMPTION_NOT_ALLOWED,
+        "points",
+        1,
+    )
+
+
+def test_a_refused_spend_keeps_no_bonus_from_another() -> None:
+    """Whether another spend's balance is enough is asked as if the refused one had taken nothing."""
+    odd = asset("balance", 1, 1, then_asset="bonus", max_share_bps=10)
+    at = having(odd, asset("card", then_asset="bonus"), BONUS, balance=600, card=60, bonus=50)
+    assert refused(at, ("balance", 600), ("card", 110))[1] == "balance"
+    assert refused(at, ("balance", 600), ("card", 111)) == (RejectionReason.INSUFFICIENT_BALANCE, "card", 1)
+
+
 def test_steps_that_do_not_fit_together_are_refused() -> None:
     coarse = asset("bonus", 70, 70)
     at = having(asset("balance", 1, 1, then_asset="bonus"), coarse, balance=50, bonus=140)

@@ -172,6 +172,7 @@ _COUPON_STATES = {
     "reserved": member_pb2.Coupon.STATE_RESERVED,
     "redeemed": member_pb2.Coupon.STATE_REDEEMED,
     "revoked": member_pb2.Coupon.STATE_REVOKED,
+    "transferred": member_pb2.Coupon.STATE_TRANSFERRED,
 }
 
 
@@ -185,7 +186,7 @@ def coupon(each: Coupon, now_ms: int) -> member_pb2.Coupon:
         template_id=each.template_id,
         start_time=timestamp(each.starts_ms),
         state=state,
-        settlement_id="" if each.state == "revoked" else each.redeemed_by,
+        settlement_id=each.redeemed_by if each.state in ("reserved", "redeemed") else "",
     )
     if each.expires_ms != NEVER_MS:
         message.expire_time.FromMilliseconds(each.expires_ms)

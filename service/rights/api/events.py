@@ -62,7 +62,7 @@ class EventApi:
         position = _position("position", request.position, mistakes)
         mistakes.check()
         await self._feed.check("position", position)
-        acked = await self._outbox.ack(call.tenant, request.consumer_id, position)
+        acked = await self._outbox.ack(call.tenant, request.consumer_id, position, clock.now_ms())
         if acked is None:
             raise _consumer_not_found(request.consumer_id)
         return pb.AckEventsResponse(position=position_text(acked))
@@ -89,7 +89,9 @@ class EventApi:
         mistakes = Mistakes()
         mistakes.id("consumer_id", request.consumer_id)
         mistakes.check()
-        deleted = await self._outbox.delete_consumer(call.tenant, request.consumer_id, call.caller)
+        deleted = await self._outbox.delete_consumer(
+            call.tenant, request.consumer_id, call.caller, clock.now_ms()
+        )
         return pb.DeleteConsumerResponse(deleted=deleted)
 
     async def _start(self, tenant: str, request: pb.StreamEventsRequest) -> Position:
@@ -98,7 +100,9 @@ class EventApi:
         acked = await self._outbox.consumer_position(tenant, consumer_id) if consumer_id else None
         start = await self._chosen(tenant, request, acked)
         if consumer_id and acked is None:
-            await self._outbox.add_consumer(tenant, consumer_id, start, limits.MAX_CONSUMERS)
+            await self._outbox.add_consumer(
+                tenant, consumer_id, start, limits.MAX_CONSUMERS, clock.now_ms()
+            )
             if await self._outbox.consumer_position(tenant, consumer_id) is None:
                 raise ApiError(
                     "CONSUMER_LIMIT_REACHED", f"there are {limits.MAX_CONSUMERS} consumers: delete one"

@@ -9,7 +9,6 @@ from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
 from rights.domain.model import Order, Rejection
-from rights.engine import clock
 from rights.engine.commands import Reserve, Settle
 from rights.engine.registry import Registry
 from rights.settings import Settings
@@ -46,7 +45,10 @@ class Intake:
     async def reserve(self, call: Call, request: pb.ReserveRequest) -> Reserve:
         """The command of a Reserve."""
         mistakes = Mistakes()
-        mistakes.number("ttl_seconds", request.ttl_seconds, 0, self._settings.max_reservation_ttl_seconds)
+        max_ttl_seconds = self._settings.max_reservation_ttl_seconds
+        # Whether it is too long is asked under the key: a retry after the limit was lowered has its answer, too.
+        if request.ttl_seconds < 0:
+            mistakes.number("ttl_seconds", request.ttl_seconds, 0, max_ttl_seconds)
         order = await self._order(call, request, mistakes)
         refusal = await self._honour_quote(call, request, order) if request.quote_token else None
         order_id, member_id = request.order_id, order.member_id
@@ -60,7 +62,8 @@ class Intake:
             order=order,
             order_ref=order_id,
             quote_refusal=refusal,
-            ttl_ms=ttl_seconds * 1000,
+            ttl_seconds=ttl_seconds,
+            max_ttl_seconds=max_ttl_seconds,
             max_holds=self._settings.max_reservations_per_member,
         )
 
@@ -84,7 +87,7 @@ class Intake:
     ) -> Rejection | None:
         """Pins the order to what its token promised, or says why the token is no good."""
         digest = content_digest(request, call.tenant, order.member_id)
-        promised = self._signer.open(request.quote_token, digest, clock.now_ms())
+        promised = self._signer.open(request.quote_token, digest)
         if isinstance(promised, Rejection):
             return promised
         await self._registry.ensure(call.tenant, promised.version)

@@ -8,11 +8,14 @@ from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
+from rights.api.notes import note_of
 from rights.api.orders import check_identity, check_member
-from rights.domain import following, limits, measures
+from rights.domain import limits, measures
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Credited, Lot, ToppedUp
+from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
+from rights.domain.sweeping import foresee, is_due
+from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -84,7 +87,12 @@ class MemberApi:
     """The handlers of the service."""
 
     def __init__(
-        self, lanes: Lanes, registry: Registry, reader: Reader, operator: Operator, members: MemberResolver
+        self,
+        registry: Registry,
+        lanes: Lanes,
+        reader: Reader,
+        operator: Operator,
+        members: MemberResolver,
     ) -> None:
         self._registry = registry
         self._lanes = lanes
@@ -215,7 +223,7 @@ class MemberApi:
         )
 
     async def get_wallet(self, call: Call, request: pb.GetWalletRequest) -> pb.GetWalletResponse:
-        """Reads a wallet."""
+        """Reads a wallet as the next operation would find it: what is due is done, if not yet booked."""
         mistakes = Mistakes()
         check_member(request.member, mistakes)
         mistakes.check()
@@ -226,10 +234,18 @@ class MemberApi:
             raise _member_not_found(member_id)
         revision, wallet = state
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
-        if book is not None and following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
-            following.follow(wallet, book, now_ms)
+        lapsed: set[str] = set()
+        if book is not None:
+            used = await self._reader.used(call.tenant) if is_due(wallet, book, now_ms) else Used({})
+            lapsed = foresee(wallet, book, used, now_ms)
         used_too = request.include_used_coupons
-        coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        coupons = [
+            each._replace(state="held", redeemed_by="") if each.redeemed_by in lapsed else each
+            for each in listed
+        ]
+        if not used_too:
+            coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
             member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
@@ -277,6 +293,7 @@ class MemberApi:
                 order_id=entry.order_id,
                 settlement_id=entry.settlement_id,
                 balance=balance,
+                note=note_of(entry),
             )
             moved = {"member": 0, "held": 0, "pending": 0, "debt": 0}
             for leg in entry.postings:
@@ -305,6 +322,7 @@ class MemberApi:
                     entry_time=answers.timestamp(e.recorded_ms),
                     order_id=e.order_id,
                     postings=[answers.posting(leg) for leg in e.postings],
+                    note=note_of(e),
                 )
                 for e in entries[:size]
             ],
@@ -320,8 +338,12 @@ def _member_not_found(member_id: str) -> ApiError:
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
-def _granted(outcome: Coupon, entry_id: str, now_ms: int) -> bytes:
-    response = pb.GrantCouponResponse(coupon=answers.coupon(outcome, now_ms), entry_id=entry_id)
+def _granted(outcome: Coupon | Rejection, entry_id: str, now_ms: int) -> bytes:
+    response = pb.GrantCouponResponse(entry_id=entry_id)
+    if isinstance(outcome, Rejection):
+        answers.fill_rejection(response.rejection, outcome, entry_id, now_ms)
+    else:
+        response.coupon.CopyFrom(answers.coupon(outcome, now_ms))
     return response.SerializeToString(deterministic=True)
 
 
@@ -351,12 +373,10 @@ def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
     assets |= dict.fromkeys(asset for asset, _ in wallet.debts)
     balances = []
     for asset in assets:
-        available = wallet.balance(asset, now_ms)
         balances.append(
             pb.Balance(
                 asset=asset,
-                available=available,
-                expired=sum(lot.amount for lot in wallet.lots if lot.asset == asset) - available,
+                available=wallet.balance(asset, now_ms),
                 pending=sum(p.amount for p in wallet.pending if p.asset == asset),
                 held=wallet.held(asset),
                 debt=sum(units for (owed, _), units in wallet.debts.items() if owed == asset),
@@ -416,4 +436,8 @@ def _counter(name: str, used: int) -> pb.Counter:
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
     if subject.startswith("activity/"):
         return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
-    return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)
+    if subject.startswith("group/"):
+        return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
+    if subject.startswith("grant/"):
+        return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
+    return pb.Counter(campaign_id=subject, period=period, used=used)

@@ -7,15 +7,15 @@ from rights.domain.validation import currencies
 from rights.v1 import common_pb2, settlement_pb2, simulation_pb2
 
 
-def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes) -> None:
+def check_member(ref: common_pb2.MemberRef, mistakes: Mistakes, path: str = "member") -> None:
     """A member is named by exactly one of two ways."""
     match ref.WhichOneof("ref"):
         case "member_id":
-            mistakes.id("member.member_id", ref.member_id)
+            mistakes.id(f"{path}.member_id", ref.member_id)
         case "identity":
-            check_identity("member.identity", ref.identity, mistakes)
+            check_identity(f"{path}.identity", ref.identity, mistakes)
         case _:
-            mistakes.add("member", "is required: member_id or identity")
+            mistakes.add(path, "is required: member_id or identity")
 
 
 def check_identity(path: str, identity: common_pb2.Identity, mistakes: Mistakes) -> None:

@@ -3,14 +3,18 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import astuple
 
 import orjson
 
 from rights.api.orders import Request
-from rights.domain.model import Priced, QuotePin, Rejection, RejectionReason
+from rights.domain.model import QuotePin, Rejection, RejectionReason
 from rights.v1 import settlement_pb2
 
 _SIGNATURE_BYTES = 16
+_FORM = (
+    b"2\0"  # of the content; a token of another version of the service, with another form, is not valid here
+)
 
 
 def content_digest(request: Request, tenant: str, member_id: str) -> str:
@@ -34,38 +38,26 @@ class QuoteSigner:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def token(self, priced: Priced, digest: str, expires_ms: int) -> bytes:
-        """A token for a priced order."""
-        content = orjson.dumps(
-            [
-                priced.version,
-                expires_ms,
-                digest,
-                {a.campaign_id: a.coupon_id for a in priced.adjustments},
-                {r.asset: r.units for r in priced.redemptions},
-                [e.multiplier_campaign for e in priced.earnings if e.multiplier_campaign],
-                priced.payable,
-            ]
-        )
+    def token(self, pin: QuotePin, digest: str) -> bytes:
+        """A token of what was promised for the content with this digest."""
+        content = orjson.dumps([digest, *astuple(pin)])
         return self._signature(content) + content
 
-    def open(self, token: bytes, digest: str, now_ms: int) -> QuotePin | Rejection:
-        """What a token promised, or the rejection that says why it is no good."""
+    def open(self, token: bytes, digest: str) -> QuotePin | Rejection:
+        """What a token promised, or the rejection that says why it is no good. Its time may be over."""
         signature, content = token[:_SIGNATURE_BYTES], token[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(content)):
             return Rejection(
                 RejectionReason.QUOTE_INVALID, "quote_token", "not a token of this service, or altered"
             )
-        version, expires_ms, quoted, coupons, spends, multipliers, payable = orjson.loads(content)
+        quoted, *promised = orjson.loads(content)
         if quoted != digest:
             return Rejection(
                 RejectionReason.QUOTE_MISMATCH,
                 "quote_token",
                 "made for another member, cart, selection or spends",
             )
-        if expires_ms <= now_ms:
-            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", "its time is over; quote again")
-        return QuotePin(version, coupons, spends, multipliers, payable)
+        return QuotePin(*promised)
 
     def _signature(self, content: bytes) -> bytes:
-        return hmac.digest(self._secret, content, "sha256")[:_SIGNATURE_BYTES]
+        return hmac.digest(self._secret, _FORM + content, "sha256")[:_SIGNATURE_BYTES]

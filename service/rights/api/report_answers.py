@@ -44,15 +44,20 @@ def _liability(order: LiabilityOrder, report: Liability) -> pb.GetLiabilityRespo
     return pb.GetLiabilityResponse(
         as_of_time=_time(order.as_of_ms),
         rulebook_version=order.version,
-        units=[pb.OutstandingUnits(**row._asdict()) for row in report.units],
+        units=[pb.OutstandingUnits(**_with_parties(row._asdict())) for row in report.units],
         coupons=[pb.OutstandingCoupons(**_with_shares(row._asdict())) for row in report.coupons],
+        programs=[pb.ProgramLiability(**row._asdict()) for row in report.programs],
         movements=[pb.UnitMovement(**row._asdict()) for row in report.movements],
     )
 
 
 def _with_shares(fields: dict[str, Any]) -> dict[str, Any]:
     shares = [rulebook_pb2.FundingShare(**share._asdict()) for share in fields["funding"]]
-    return fields | {"funding": shares}
+    return _with_parties(fields) | {"funding": shares}
+
+
+def _with_parties(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"funded": [pb.FundedValue(**part._asdict()) for part in fields["funded"]]}
 
 
 def _check(check: Check) -> pb.ReportCheck:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -65,7 +65,7 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Message):
-        return str(value.ToJsonString()) if value.ByteSize() else ""  # type: ignore[attr-defined]  # a time
+        return str(value.ToJsonString())  # type: ignore[attr-defined]  # a time
     return str(value)
 
 
@@ -76,14 +76,23 @@ def _rows(report: Message) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _cells(message: Message) -> dict[str, str]:
-    """The fields of a row that are single values, and the shares of funding in one."""
+    """The fields of a row that are single values, "" for one that is absent; and who pays, in one cell each."""
     cells = {}
     for field in message.DESCRIPTOR.fields:
         if field.name == "funding":
             cells[field.name] = funding(message.funding)  # type: ignore[attr-defined]
+        elif field.name == "funded":
+            cells[field.name] = funded(message.funded)  # type: ignore[attr-defined]
+        elif field.has_presence and not message.HasField(field.name):
+            cells[field.name] = ""
         elif not field.is_repeated and field.name != "document":
             cells[field.name] = cell(getattr(message, field.name))
     return cells
+
+
+def funded(parts: Any, shown: Callable[[int], str] = str) -> str:
+    """Parts of a value in one cell: "merchant 48, platform 32"; without `shown` in minor units."""
+    return ", ".join(f"{part.party} {shown(part.value_minor)}" for part in parts)
 
 
 def funding(shares: Any) -> str:

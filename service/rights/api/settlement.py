@@ -1,7 +1,6 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections import deque
 
 from rights import metrics
 from rights.api import answers
@@ -14,11 +13,10 @@ from rights.api.methods import Call, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
 from rights.domain import limits
-from rights.domain.following import is_behind
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
-from rights.domain.sweeping import sweep
-from rights.domain.used import Used
+from rights.domain.quoting import promise
+from rights.domain.sweeping import foresee
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -79,12 +77,8 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
-        current = rules.book_at(now_ms)
-        if wallet.due_ms <= now_ms or is_behind(wallet, current, now_ms):
-            # As Settle would find the wallet; nothing of it is booked here.
-            deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
+        used = await self._reader.used(call.tenant)
+        foresee(wallet, rules.book_at(now_ms), used, now_ms)
         outcome = price(
             order,
             wallet,
@@ -102,7 +96,7 @@ class SettlementApi:
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
-                response.quote_token = self._signer.token(outcome, digest, expires_ms)
+                response.quote_token = self._signer.token(promise(outcome, book, expires_ms), digest)
                 response.expire_time.FromMilliseconds(expires_ms)
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response

@@ -49,12 +49,16 @@ class Share(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A budget (minor units) or quota (uses). alerts: (basis points, amount) from which on it is told as low."""
+    """A 'budget' or 'pool' (minor units) or 'quota' (uses), with the rulebook's cap.
+
+    alerts: shares of the cap in basis points from which on it is told as low; pool: the one that a budget is of, or "".
+    """
 
     kind: str
     id: str
     cap: int
-    alerts: tuple[tuple[int, int], ...] = ()
+    alerts: tuple[int, ...] = ()
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +148,17 @@ class Asset:
         return self.expiry.policy == expiry.Policy.LAST_MOVEMENT
 
 
+class GrantGroup(NamedTuple):
+    """Templates of whose coupons a member gets at most `max_uses` together, per MemberLimit.Period."""
+
+    id: str
+    max_uses: int
+    period: int
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A coupon template and the campaign that redeems its coupons (-1: none)."""
+    """A coupon template, the campaign that redeems its coupons (-1: none) and the grant group it belongs to."""
 
     id: str
     valid_ms: int
@@ -155,6 +167,8 @@ class Template:
     start_after_days: int
     valid_days: int
     forfeited: bool
+    transferable: bool
+    group: GrantGroup | None
 
     def starts_ms(self, now_ms: int, zone: ZoneInfo) -> int:
         """From when a coupon given now can be used."""
@@ -234,8 +248,11 @@ class Book:
         self._known = known_ids(rulebook)
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [_budget(b) for b in rulebook.budgets]
-        self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
+        self.limits = [
+            Limit("budget", b.id, b.cap_minor, tuple(b.alert_bps), b.pool_id) for b in rulebook.budgets
+        ]
+        self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
+        self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
@@ -273,6 +290,11 @@ class Book:
         self.program = kernel.Program(self.plan)
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
+
+    def limit(self, kind: str, limit_id: str) -> Limit | None:
+        """A limit by its name; None: the rulebook has no such one."""
+        index = self.limit_index.get((kind, limit_id))
+        return None if index is None else self.limits[index]
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
         """Per campaign 0, or the Reason for which it is closed to everyone now."""
@@ -430,6 +452,7 @@ class Book:
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
         multiplier = effect is Effect.MULTIPLIER
+        budget = self.limit("budget", campaign.budget_id)
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
@@ -445,6 +468,7 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            pool=self.limit_index.get(("pool", budget.pool), -1) if budget is not None else -1,
             **_shape(campaign),
         )
 
@@ -470,6 +494,10 @@ class Book:
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
         redeemer = {c.template_id: c.index for c in self.campaigns if c.template_id}
+        groups = {
+            g.id: GrantGroup(g.id, g.member_limit.max_uses, g.member_limit.period)
+            for g in rulebook.grant_groups
+        }
         return {
             t.id: Template(
                 t.id,
@@ -479,6 +507,8 @@ class Book:
                 t.start_after_days,
                 t.valid_days,
                 t.on_refund == rulebook_pb2.CouponTemplate.ON_REFUND_FORFEIT,
+                t.transferable,
+                groups.get(t.grant_group_id),
             )
             for t in rulebook.coupon_templates
         }
@@ -580,9 +610,3 @@ def _cost(cost: rulebook_pb2.GrantCost) -> Cost:
     return Cost(
         cost.asset.asset, cost.asset.units, cost.coupon_template_id, cost.keeps_expiry, cost.value_minor
     )
-
-
-def _budget(budget: rulebook_pb2.Budget) -> Limit:
-    # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
-    alerts = tuple((bps, max(1, -(-budget.cap_minor * bps // BPS))) for bps in budget.alert_bps)
-    return Limit("budget", budget.id, budget.cap_minor, alerts)

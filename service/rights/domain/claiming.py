@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rights.domain import gifts, knowing, ledger
+from rights.domain import gifts, grant_groups, knowing, ledger
 from rights.domain.book import Book, Cost, GrantRule
 from rights.domain.limits import MAX_AMOUNT
 from rights.domain.model import (
@@ -52,9 +52,12 @@ def claim(
         wallet.forget_counters(book.day(now_ms))
     facts = knowing.of_member(book, wallet, knowing.known(book, wallet, now_ms), now_ms, occasion)
     why_not = gifts.why_not(rule, facts, book, wallet, used.remaining(book), times, now_ms)
-    if why_not is not None:
+    refused = _refuse_group(rule, times, book, wallet, now_ms)
+    if why_not is not None and (refused is None or why_not[0] < refused.reason):
         reason, excess = why_not
-        return Rejection(reason, rule.id, f"{rule.id}: {_WHY[reason]}", excess), effects
+        refused = Rejection(reason, rule.id, f"{rule.id}: {_WHY[reason]}", excess)
+    if refused is not None:
+        return refused, effects
     spent = _cost(rule, times, wallet, now_ms)
     if isinstance(spent, Rejection):
         return spent, effects
@@ -77,6 +80,19 @@ def claim(
     ledger.moved(wallet, effects, book, assets, now_ms)
     coupon_ids = [coupon.coupon_id for coupon in spent.coupons]
     return Claimed(book.currency, given, spent.lots, coupon_ids, values), effects
+
+
+def _refuse_group(
+    rule: GrantRule, times: int, book: Book, wallet: Wallet, now_ms: int
+) -> Rejection | None:
+    """Why the member can not have so many coupons of the grant group, if that is so."""
+    if not rule.template_id:
+        return None
+    template = book.templates[rule.template_id]
+    if template.group is None or not grant_groups.is_used_up(template, book, wallet, now_ms, times - 1):
+        return None
+    message = f"at most {template.group.max_uses} coupons of grant group {template.group.id} are given"
+    return Rejection(RejectionReason.GRANT_LIMIT_REACHED, template.group.id, message)
 
 
 def _cost(rule: GrantRule, times: int, wallet: Wallet, now_ms: int) -> _Spent | Rejection:

@@ -1,9 +1,10 @@
 """What comes into a wallet besides orders: credits, payments into stored value, coupons."""
 
-from rights.domain import ledger
+from rights.domain import grant_groups, ledger
 from rights.domain.book import Asset, Book, Template
 from rights.domain.limits import MAX_AMOUNT
-from rights.domain.model import Coupon, Credited, Effects, InvalidField, Lot, Posting, ToppedUp
+from rights.domain.model import Coupon, Credited, Effects, InvalidField, Lot, Posting, Rejection, ToppedUp
+from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 
 
@@ -54,12 +55,19 @@ def grant(
     expires_ms: int,
     wallet: Wallet,
     book: Book,
-) -> tuple[Coupon, Effects]:
+    used: Used,
+    now_ms: int,
+) -> tuple[Coupon | Rejection, Effects]:
     """Gives the member a coupon. `expires_ms` 0: what the template says, from the start on."""
+    refused = grant_groups.refuse(template, book, wallet, now_ms)
+    if refused is not None:
+        return refused, Effects()
     expires_ms = expires_ms or template.expires_ms(starts_ms, book.zone)
     coupon = Coupon(coupon_id, template.id, starts_ms, expires_ms)
     wallet.coupons[coupon_id] = coupon
-    return coupon, Effects(granted=[coupon], moves=[(coupon_id, "grant")])
+    effects = Effects(granted=[coupon], moves=[(coupon_id, "grant")])
+    grant_groups.count(template, book, wallet, used, effects, now_ms)
+    return coupon, effects
 
 
 def _check_room(field: str, asset: str, amount: int, wallet: Wallet) -> None:

@@ -1,8 +1,9 @@
 """What the grant rules of a rulebook give, for an order or at another trigger: coupons and units for later."""
 
+from collections import Counter
 from collections.abc import Iterable
 
-from rights.domain import ledger
+from rights.domain import grant_groups, ledger
 from rights.domain.book import Book, GrantRule
 from rights.domain.limits import MAX_AMOUNT
 from rights.domain.model import Coupon, Effects, Gift, Lot, RejectionReason, Usage
@@ -30,9 +31,10 @@ def gifts(
         if quota >= 0:
             left[quota] -= 1
     given: list[Gift] = []
+    grouped: Counter[str] = Counter()  # coupons of grant groups that the order gives
     for rule in book.grants:
         if _gives(rule, request, applied, book, wallet, left, payable, now_ms):
-            gift = _gift(rule, book, wallet, now_ms)
+            gift = _gift(rule, book, wallet, grouped, now_ms)
             if gift is not None:
                 given.append(gift)
                 if rule.quota >= 0:
@@ -72,10 +74,18 @@ def why_not(
     return None
 
 
-def _gift(rule: GrantRule, book: Book, wallet: Wallet, now_ms: int) -> Gift | None:
+def _gift(
+    rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], now_ms: int
+) -> Gift | None:
     if rule.template_id:
-        gift = Gift(rule.id, rule.template_id, None)
-        return None if is_too_late(gift, book, now_ms) else gift
+        gift, template = Gift(rule.id, rule.template_id, None), book.templates[rule.template_id]
+        group = grant_groups.counter(template, book, now_ms)
+        if grant_groups.is_used_up(template, book, wallet, now_ms, grouped[group]):
+            return None
+        if is_too_late(gift, book, now_ms):
+            return None
+        grouped[group] += 1
+        return gift
     asset = book.assets[rule.asset]
     if wallet.total(asset.id) + rule.units > MAX_AMOUNT:
         return None
@@ -98,7 +108,7 @@ def give(
         left = used.remaining(book)
         if not _gives(rule, facts, set(), book, wallet, left, MAX_AMOUNT, now_ms):
             continue
-        gift = _gift(rule, book, wallet, now_ms)
+        gift = _gift(rule, book, wallet, Counter(), now_ms)  # what is booked has counted already
         if gift is not None:
             promised.append(gift)
             for usage in usages(gift, book, now_ms):
@@ -150,11 +160,13 @@ def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gif
 
 
 def usages(gift: Gift, book: Book, now_ms: int) -> list[Usage]:
-    """What giving it uses: its quota and its member limit."""
+    """What giving it uses: its quota, its member limit and that of its coupon's grant group."""
     rule = book.grant_by_id[gift.grant_id]
     used = [Usage("quota", book.limits[rule.quota].id, 1)] if rule.quota >= 0 else []
     if rule.period >= 0:
         used.append(Usage("counter", counter(rule, book, now_ms), 1))
+    if rule.template_id and (group := grant_groups.counter(book.templates[rule.template_id], book, now_ms)):
+        used.append(Usage("counter", group, 1))
     return used
 
 

@@ -34,16 +34,19 @@ class Spend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class QuotePin:
-    """What a quote promised: exactly these discounts, coupons and points, at this price.
+    """What a quote promised: exactly these discounts, coupons, points and gifts, at this price; see domain.quoting.
 
-    `multipliers` are the campaigns that multiplied points; they may, but need not, apply again.
+    `multipliers` are the campaigns that multiplied points; each must apply again if its points were promised.
     """
 
     version: int
+    expires_ms: int
     coupons: dict[str, str]  # campaign id -> coupon id, "" for a campaign without one
-    spends: dict[str, int]
+    spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
+    earned: dict[str, int]  # asset -> units
+    gifts: list[str]  # ids of grant rules
 
 
 @dataclass(slots=True)
@@ -102,8 +105,8 @@ class Pending(NamedTuple):
 class Coupon(NamedTuple):
     """A coupon of a member.
 
-    state: "held", "reserved", "redeemed" or "revoked"; redeemed_by: the reservation, settlement or refund
-    that did it, "" while it is held.
+    state: "held", "reserved", "redeemed", "revoked" or "transferred"; redeemed_by: the reservation, settlement,
+    refund or transfer that did it, "" while it is held.
     """
 
     coupon_id: str
@@ -136,12 +139,12 @@ class Occasion(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+    """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
     'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
 
-    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
-    count from the reservation on.
+    What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
+    'held_quota'; counters count from the reservation on.
     """
 
     kind: str
@@ -161,11 +164,13 @@ class RejectionReason(IntEnum):
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
+    COUPON_NOT_TRANSFERABLE = 75
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
     CLAIM_NOT_OPEN = 105
     MEMBER_LIMIT_REACHED = 110
+    GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
@@ -492,12 +497,21 @@ class Claimed:
 
 
 @dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
     postings: list[Posting] = field(default_factory=list)
@@ -506,6 +520,7 @@ class Effects:
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    other: "Effects | None" = None
 
 
 class InvalidField(Exception):
@@ -516,6 +531,16 @@ class InvalidField(Exception):
         self.field = field
         self.message = message
         self.reason = reason
+
+
+class SearchEnded(InvalidField):
+    """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
+
+    def __init__(self, required: int) -> None:
+        message = (
+            f"the search ended before it was found out whether the {required} campaigns required can apply"
+        )
+        super().__init__("selection", message, reason="SEARCH_ENDED")
 
 
 Allocate = Callable[[int, list[int], list[int]], list[int]]

@@ -7,7 +7,7 @@ is; `rights_native._kernel` computes the same, faster.
 
 Shapes: a *campaign index* points into `Plan.campaigns`, which is sorted in order of application:
 by stage, then (in a PRIORITY stage) by descending priority, then by id. A *limit index* points into
-`Plan.limits`: budgets first, then quotas.
+`Plan.limits`: budgets first, then quotas, then budget pools.
 """
 
 from dataclasses import dataclass, field
@@ -170,6 +170,7 @@ class CampaignPlan:
     max_quantity: int = 0  # 0: no limit; not for EVERY, nor for THRESHOLD across lines or per line
     cheapest_first: bool = False
     on_price: bool = False  # PERCENT only
+    pool: int = -1  # limit index: the discount is taken from the budget and from the pool that feeds it
 
 
 @dataclass(frozen=True, slots=True)

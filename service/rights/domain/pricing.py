@@ -5,7 +5,7 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import counting, earning, explain, facts, funding, gifts, knowing, spending
+from rights.domain import counting, earning, explain, facts, funding, gifts, knowing, quoting, spending
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
@@ -17,7 +17,7 @@ from rights.domain.model import (
     Priced,
     Rejection,
     RejectionReason,
-    Spend,
+    SearchEnded,
 )
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
@@ -43,7 +43,7 @@ def price(
     """Prices an order as of `now_ms`, or says why it is refused.
 
     Raises InvalidField for what only the rulebook or the wallet shows to be wrong: another currency,
-    an asset that cannot be spent, a coupon the member never held.
+    an asset that cannot be spent, a coupon the member never held. SearchEnded where that was not found out.
     """
     if order.currency != book.currency:
         raise InvalidField(
@@ -54,7 +54,7 @@ def price(
     spending.check(order.spends, book)
     asked, standing = order, book.standing(now_ms, paused)
     if order.pin is not None:
-        order, standing = _as_quoted(order, book, standing)
+        order, standing = quoting.bound(order, order.pin, book, standing)
     if order.coupon_ids is not None:
         refused = _refuse_coupons(order.coupon_ids, wallet, now_ms)
         if refused:
@@ -68,24 +68,31 @@ def price(
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
+    if not decision.met and not decision.proven:
+        raise SearchEnded(len(required))
+    refusals = [refused] if refused else []
     if not decision.met:
-        unmet = _unmet(decision, book, order, coupons)
-        return min(refused or unmet, unmet, key=lambda r: r.reason)
-    if refused:
-        return refused
+        refusals.append(_unmet(decision, book, order, coupons))
+    if order.pin is not None:
+        ungiven = quoting.refuse_gifts(order.pin, book, wallet, remaining, now_ms)
+        refusals += [ungiven] if ungiven else []
+    if refusals:
+        return min(refusals, key=lambda r: r.reason)
 
-    redeemed = spending.redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
+    redeem = spending.redeem if order.pin is None else spending.redeem_as_quoted
+    redeemed = redeem(order.spends, order.lines, wallet, book, decision.amounts, now_ms)
     if isinstance(redeemed, Rejection):
         return redeemed
     redemptions, left = redeemed
     payable = sum(left)
-    if order.pin is not None and payable != order.pin.payable:
-        return Rejection(
-            RejectionReason.PRICE_CHANGED,
-            "",
-            f"the quoted {order.pin.payable} would now be {payable}",
-            abs(payable - order.pin.payable),
-        )
+    earnings = earning.earn(request, decision, book, wallet, left, now_ms)
+    giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
+    given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
+    if order.pin is not None:
+        kept = quoting.keep(order.pin, payable, earnings, given)
+        if isinstance(kept, Rejection):
+            return kept
+        earnings = kept
     why: list[Explanation] = []
     if order.explain:
         free, choice = decision, coupons
@@ -106,37 +113,14 @@ def price(
         line_payable=left,
         adjustments=adjustments,
         redemptions=redemptions,
-        earnings=earning.earn(request, decision, book, wallet, left, now_ms),
-        gifts=gifts.gifts(request, decision, book, wallet, remaining, payable, now_ms),
+        earnings=earnings,
+        gifts=given,
         decision=decision,
         explanations=why,
         kernel_seconds=kernel_seconds,
         known=known,
         measured=counting.measured(request, book) if book.order_measures else {},
     )
-
-
-def _as_quoted(order: Order, book: Book, standing: bytes) -> tuple[Order, bytes]:
-    """An order that allows exactly what its quote promised."""
-    assert order.pin is not None
-    allowed = bytearray([Reason.FORBIDDEN]) * len(standing)
-    for campaign_id in (*order.pin.coupons, *order.pin.multipliers):
-        index = book.by_id[campaign_id].index
-        allowed[index] = standing[index]
-    quoted = Order(
-        member_id=order.member_id,
-        currency=order.currency,
-        lines=order.lines,
-        coupon_ids=[coupon for coupon in order.pin.coupons.values() if coupon],
-        required_campaigns=list(order.pin.coupons),
-        forbidden_campaigns=[],
-        spends=[Spend(asset, units) for asset, units in order.pin.spends.items()],
-        channel=order.channel,
-        business_line=order.business_line,
-        explain=order.explain,
-        pin=order.pin,
-    )
-    return quoted, bytes(allowed)
 
 
 def _without_quote(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, kept, ledger
+from rights.domain import counting, funding, grant_groups, kept, ledger
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -66,7 +66,7 @@ def refund(
     _take_back_gifts(sale, before, after, wallet, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, book):
+    for usage in _released(sale, before, after, outcome, book):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
     assets = {shift.name for shift in outcome.redemptions}
@@ -216,15 +216,19 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
-def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
-    """Uses given back: of budgets what the discount has lost, of quotas and member limits when nothing is left."""
+def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book) -> list[Usage]:
+    """Uses given back: of budgets and pools what the discount has lost, of other limits when nothing is left.
+
+    A coupon frees its grant group only where it is taken away: one that was used or handed over has been had.
+    """
     released: list[Usage] = []
     for i, adjustment in enumerate(sale.adjustments):
         campaign = book.by_id[adjustment.campaign_id]
         plan = book.plan.campaigns[campaign.index]
         lost = before.used[i] - after.used[i]
-        if plan.budget >= 0 and lost:
-            released.append(Usage("budget", book.limits[plan.budget].id, -lost))
+        if lost:
+            funds = [book.limits[index] for index in (plan.budget, plan.pool) if index >= 0]
+            released += [Usage(fund.kind, fund.id, -lost) for fund in funds]
         if lost and not after.used[i]:
             released += _one_use(sale, campaign.id, plan.quota, book)
     for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
@@ -238,6 +242,8 @@ def _released(sale: Sale, before: Kept, after: Kept, book: Book) -> list[Usage]:
         if had and not has:
             rule = book.grant_by_id[gift.grant_id]
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+            if gift.coupon is not None and gift.coupon.coupon_id in outcome.revoked_coupons:
+                released += grant_groups.released(book.templates[gift.template_id], sale.usages)
     return released
 
 

@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import counting, funding, gifts, kept, ledger, measures
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures
 from rights.domain.book import Book, Limit
 from rights.domain.earning import available_ms
 from rights.domain.model import (
@@ -222,7 +222,7 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
 
 
 def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
-    """Every use that a priced order takes of budgets, quotas and member limits."""
+    """Every use that a priced order takes of budgets, pools, quotas and member limits."""
     uses: list[Use] = []
     for adjustment in priced.adjustments:
         _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
@@ -241,7 +241,7 @@ def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, no
     if not campaign.is_limited:
         return
     plan = book.plan.campaigns[campaign.index]
-    for limit_index, units in ((plan.budget, amount), (plan.quota, 1)):
+    for limit_index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         if limit_index >= 0 and units:
             limit = book.limits[limit_index]
             uses.append((Usage(limit.kind, limit.id, units), limit))
@@ -293,7 +293,7 @@ def _still_worth_giving(
 ) -> list[Gift]:
     """The gifts of a reservation without coupons that would be expired when they start, had they been given now.
 
-    Their template's time has run out since; what they held of their quota and member limit is given back.
+    Their template's time has run out since; what they held of their quota and member limits is given back.
     """
     kept = []
     for gift in promised:
@@ -308,6 +308,7 @@ def _still_worth_giving(
             for usage in hold.usages
             if usage.kind == "counter" and usage.id.startswith(counter)
         ]
+        released += grant_groups.released(book.templates[gift.template_id], hold.usages)
         for usage in released:
             ledger.book_usage(wallet, used, effects, usage, None)
     return kept

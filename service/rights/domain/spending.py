@@ -12,7 +12,12 @@ from rights.domain.wallet import Wallet
 def check(spends: list[Spend], book: Book) -> None:
     """Raises InvalidField for an asset that cannot be spent."""
     for i, spend in enumerate(spends):
-        _asset(i, spend, book)
+        asset = book.assets.get(spend.asset)
+        if asset is None or asset.redeem is None:
+            known = ", ".join(a.id for a in book.assets.values() if a.redeem) or "none"
+            raise InvalidField(
+                f"spends[{i}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}"
+            )
 
 
 def redeem(
@@ -23,39 +28,64 @@ def redeem(
     discounted: list[int],
     now_ms: int,
 ) -> tuple[list[Redemption], list[int]] | Rejection:
-    """The redemptions of an order, and what is left of its lines.
+    """The redemptions of an order, and what is left of its lines. `discounted`: per line what discounts leave.
 
     Assets are spent in the order of the rulebook, whatever that of the request: points before stored
-    value, if the rulebook lists them so. `discounted`: per line what is left after discounts.
+    value, if the rulebook lists them so.
 
     Each asset is spent once: one that is named, or was spent after another, does not follow (again).
     """
+    if not spends:
+        return [], list(discounted)
+    in_order = sorted(spends, key=lambda spend: book.assets[spend.asset].index)
+    followers = book.assets.keys() - {spend.asset for spend in spends}
+    return _redeem_each(in_order, followers, lines, wallet, book, discounted, now_ms)
+
+
+def redeem_as_quoted(
+    spends: list[Spend],
+    lines: list[Line],
+    wallet: Wallet,
+    book: Book,
+    discounted: list[int],
+    now_ms: int,
+) -> tuple[list[Redemption], list[int]] | Rejection:
+    """As `redeem`, for the redemptions of a quote: one by one as they were, and nothing follows them."""
+    return _redeem_each(spends, set(), lines, wallet, book, discounted, now_ms)
+
+
+def _redeem_each(
+    spends: list[Spend],
+    followers: set[str],
+    lines: list[Line],
+    wallet: Wallet,
+    book: Book,
+    discounted: list[int],
+    now_ms: int,
+) -> tuple[list[Redemption], list[int]] | Rejection:
+    """One spend after the other; `followers` may be spent after an asset that names them, each once.
+
+    Refused is the order as a whole: all spends are looked at, as if those refused took nothing, and the first
+    refusal by precedence is answered.
+    """
     left = list(discounted)
     redemptions: list[Redemption] = []
-    if not spends:
-        return redemptions, left
-    once = {spend.asset for spend in spends}
-    positions = sorted(range(len(spends)), key=lambda i: _asset(i, spends[i], book).index)
-    for i in positions:
-        asset = _asset(i, spends[i], book)
+    refusals: list[Rejection] = []
+    for spend in spends:
+        asset = book.assets[spend.asset]
         follower = asset.redeem.then_asset if asset.redeem is not None else ""
-        after = [book.assets[follower]] if follower and follower not in once else []
-        given = _redeem(asset, after, spends[i].units, lines, wallet, book, left, sum(discounted), now_ms)
+        after = [book.assets[follower]] if follower in followers else []
+        rest = list(left)
+        given = _redeem(asset, after, spend.units, lines, wallet, book, rest, sum(discounted), now_ms)
         if isinstance(given, Rejection):
-            return given
+            refusals.append(given)
+            continue
+        left = rest
         redemptions += given
-        once |= {redemption.asset for redemption in given}
+        followers -= {redemption.asset for redemption in given}
+    if refusals:
+        return min(refusals, key=lambda r: r.reason)
     return redemptions, left
-
-
-def _asset(position: int, spend: Spend, book: Book) -> Asset:
-    asset = book.assets.get(spend.asset)
-    if asset is None or asset.redeem is None:
-        known = ", ".join(a.id for a in book.assets.values() if a.redeem) or "none"
-        raise InvalidField(
-            f"spends[{position}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}"
-        )
-    return asset
 
 
 def _redeem(

@@ -68,6 +68,22 @@ def _follow(
         yield Due(entry_id, "tier", None, None, effects)
 
 
+def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
+    """Whether anything is to be done for a member before the next operation."""
+    return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
+
+
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> set[str]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked.
+
+    Answers the reservations that lapse.
+    """
+    if not is_due(wallet, book, now_ms):
+        return set()
+    due = list(sweep(wallet, book, used, lambda: "", now_ms))
+    return {each.settlement_id for each in due if each.kind == "lapse" and each.settlement_id is not None}
+
+
 def release_pending(
     pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, now_ms: int
 ) -> tuple[list[Lot], dict[str, int]]:

@@ -47,6 +47,7 @@ async def _attempt(
         Key(e.tenant, c.member_id, e.caller, e.key, c.order_id if c.claims_order else None, c.settlement_id)
         for c, e in ((c, c.envelope) for c in commands)
     ]
+    keys += [_member(c.envelope.tenant, c.other_member_id) for c in commands if c.other_member_id]
     coupon_ids = [coupon_id for c in commands for coupon_id in c.coupon_ids]
     started = time.perf_counter()
     await writer.begin()
@@ -56,7 +57,8 @@ async def _attempt(
         now_ms = clock.now_ms()
         deciding = await _deciding(keys, loaded, registry, settings, now_ms)
         loading = time.perf_counter()
-        outcomes = [deciding.decide(c, f) for c, f in zip(commands, loaded.found, strict=True)]
+        # What is found for second members comes after what is found for the commands.
+        outcomes = [deciding.decide(c, f) for c, f in zip(commands, loaded.found, strict=False)]
         decided = time.perf_counter()
         if not deciding.entries:
             await writer.rollback()
@@ -88,7 +90,7 @@ async def sweep(
         due = await writer.lock_due(clock.now_ms(), limit, left_out)
         now_ms = clock.now_ms()
         metrics.SWEEP_LAG_SECONDS.set((now_ms - due[0][2]) / 1000 if due else 0)
-        keys = [Key(tenant, member, "", None, None, None) for tenant, member, _ in due]
+        keys = [_member(tenant, member) for tenant, member, _ in due]
         if keys:
             loaded = await writer.load(keys, [], now_ms, False)
             deciding = await _deciding(keys, loaded, registry, settings, now_ms)
@@ -116,6 +118,11 @@ class SweepFailed(Exception):
     def __init__(self, members: list[tuple[str, str]]) -> None:
         super().__init__(f"{len(members)} members could not be swept")
         self.members = members
+
+
+def _member(tenant: str, member_id: str) -> Key:
+    """A member to lock and load, without a command that it is asked for."""
+    return Key(tenant, member_id, "", None, None, None)
 
 
 async def _deciding(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import crediting, refunding, settling
+from rights.domain import crediting, refunding, settling, transferring
 from rights.domain.book import Asset, Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
@@ -26,9 +26,13 @@ from rights.engine.registry import TenantRules
 
 @dataclass(slots=True)
 class Situation:
-    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time."""
+    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time.
+
+    other: the wallet of the command's second member, if it has one.
+    """
 
     wallet: Wallet
+    other: Wallet | None
     rules: TenantRules
     used: Used
     entry_id: str
@@ -61,13 +65,22 @@ class Envelope:
 
 @dataclass(slots=True, kw_only=True)
 class Command(ABC):
-    """One request with an idempotency key, to be executed under the lock of its member."""
+    """One request with an idempotency key, to be executed under the lock of its member.
+
+    What is answered and recorded under the key is the member's. A command that changes the wallet of a second
+    member, too, names it as `other_member_id`: both are locked, and `Effects.other` is the second one's part.
+    """
 
     kind: ClassVar[str]
 
     envelope: Envelope
     member_id: str
     encode: Encode
+
+    @property
+    def other_member_id(self) -> str | None:
+        """The second member, another one than the first."""
+        return None
 
     @property
     def order_id(self) -> str | None:
@@ -100,7 +113,7 @@ class Command(ABC):
 
 @dataclass(slots=True, kw_only=True)
 class _Ordering(Command):
-    """Prices an order and claims it. `quote_refusal` is set when the quote token given is no good."""
+    """Prices an order and claims it. `quote_refusal` is set when the quote token given is not one for it."""
 
     order: Order
     order_ref: str
@@ -132,6 +145,14 @@ class _Ordering(Command):
         how = "reserved" if is_held else "settled"
         return Rejection(reason, self.order_ref, f"order {self.order_ref} is {how} as {claimed_by}")
 
+    def _refuse_quote(self, now_ms: int) -> Rejection | None:
+        """Why the quote token that came with it is no good, if that is so. Its time ends as the decision sees it."""
+        pin = self.order.pin
+        if pin is not None and pin.expires_ms <= now_ms:
+            message = "its time is over; quote again"
+            return Rejection(RejectionReason.QUOTE_EXPIRED, "quote_token", message)
+        return self.quote_refusal
+
     def version(self, situation: Situation) -> int:
         pin = self.order.pin
         return pin.version if pin is not None else situation.rules.version_at(situation.now_ms)
@@ -148,8 +169,9 @@ class Settle(_Ordering):
     kind: ClassVar[str] = "settle"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.quote_refusal is not None:
-            return self.quote_refusal, Effects()
+        refused = self._refuse_quote(situation.now_ms)
+        if refused is not None:
+            return refused, Effects()
         return settling.settle(
             self.order,
             situation.wallet,
@@ -168,18 +190,22 @@ class Reserve(_Ordering):
 
     kind: ClassVar[str] = "reserve"
 
-    ttl_ms: int
+    ttl_seconds: int
+    max_ttl_seconds: int
     max_holds: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        if self.ttl_seconds > self.max_ttl_seconds:
+            raise InvalidField("ttl_seconds", f"{self.ttl_seconds} is outside 0..{self.max_ttl_seconds}")
         # By precedence: however good the quote is, there may be one reservation too many.
-        refused = settling.refuse_another(situation.wallet, self.max_holds) or self.quote_refusal
+        refused = settling.refuse_another(situation.wallet, self.max_holds)
+        refused = refused or self._refuse_quote(situation.now_ms)
         if refused is not None:
             return refused, Effects()
         return settling.reserve(
             self.order,
             self.order_ref,
-            self.ttl_ms,
+            self.ttl_seconds * 1000,
             situation.wallet,
             self._book(situation),
             situation.used,
@@ -367,7 +393,44 @@ class Grant(Command):
                 "expire_time", f"coupons of {self.template_id!r} would be expired when they start"
             )
         return crediting.grant(
-            template, f"c{situation.entry_id}", starts_ms, self.expires_ms, situation.wallet, book
+            template,
+            f"c{situation.entry_id}",
+            starts_ms,
+            self.expires_ms,
+            situation.wallet,
+            book,
+            situation.used,
+            situation.now_ms,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Transfer(Command):
+    """Hand a coupon over to another member."""
+
+    kind: ClassVar[str] = "transfer"
+
+    coupon_id: str
+    to_member_id: str
+
+    @property
+    def other_member_id(self) -> str | None:
+        return self.to_member_id
+
+    @property
+    def coupon_ids(self) -> list[str]:
+        return [self.coupon_id]
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        assert situation.other is not None, "both members are loaded"
+        return transferring.transfer(
+            self.coupon_id,
+            situation.wallet,
+            situation.other,
+            situation.book(),
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rights import metrics
 from rights.domain import following, sweeping
-from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, State
+from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
@@ -45,7 +45,9 @@ class Deciding:
         self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
-        self._used = {tenant: Used(loaded.used.get(tenant, {})) for tenant in rules}
+        self._used = {
+            tenant: Used(loaded.used.get(tenant, {}), loaded.moved.get(tenant, {})) for tenant in rules
+        }
         self._node_budget = node_budget
         self._now_ms = now_ms
         self._by_key: dict[tuple[str, str, str], Entry] = {}
@@ -63,7 +65,7 @@ class Deciding:
         try:
             return self._replay(command, found) or self._execute(command, found)
         except (Refused, InvalidField) as error:
-            return Outcome(error)
+            return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
         """Does what is due for a member, each as an entry without a key."""
@@ -104,16 +106,16 @@ class Deciding:
 
     def _execute(self, command: Command, found: Loaded) -> Outcome:
         envelope = command.envelope
-        wallet = self._wallets.get((envelope.tenant, command.member_id))
-        if wallet is None:
-            raise Refused(
-                "MEMBER_NOT_FOUND", f"no member {command.member_id!r}", {"member_id": command.member_id}
-            )
-        self.sweep(wallet)
+        wallet, other = self._wallet(command, command.member_id), None
+        if command.other_member_id is not None:
+            other = self._wallet(command, command.other_member_id)
+        wallets = [wallet] if other is None else [wallet, other]
+        for each in wallets:
+            self.sweep(each)
         now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
         rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
         state = self._state(command, found)
-        situation = Situation(wallet, rules, used, entry_id, now_ms, self._node_budget, state)
+        situation = Situation(wallet, other, rules, used, entry_id, now_ms, self._node_budget, state)
         version = command.version(situation)
         outcome: Any
         refused = self._order_taken(command, found)
@@ -142,10 +144,31 @@ class Deciding:
         self._by_key[envelope.tenant, envelope.caller, envelope.key] = entry
         if command.claims_order and command.order_id and entry.rejection is None:
             self._orders[envelope.tenant, command.order_id] = entry_id
-        if wallet.changed:
-            wallet.due_ms = wallet.next_due_ms()
-            self.sweep(wallet)  # what came back past its time expires at once
+        if other is not None and effects.other is not None:
+            self._record(
+                Entry(
+                    tenant=envelope.tenant,
+                    member_id=other.member_id,
+                    entry_id=clock.entry_id(now_ms),
+                    kind=command.kind,
+                    order_id=None,
+                    settlement_id=None,
+                    version=version,
+                    effects=effects.other,
+                    other_side_of=entry,
+                )
+            )
+        for each in wallets:
+            if each.changed:
+                each.due_ms = each.next_due_ms()
+                self.sweep(each)  # what came back past its time expires at once
         return Outcome(entry.response, entry, bounded=self._note_search(outcome))
+
+    def _wallet(self, command: Command, member_id: str) -> Wallet:
+        wallet = self._wallets.get((command.envelope.tenant, member_id))
+        if wallet is None:
+            raise Refused("MEMBER_NOT_FOUND", f"no member {member_id!r}", {"member_id": member_id})
+        return wallet
 
     def _order_taken(self, command: Command, found: Loaded) -> Rejection | None:
         """The rejection of a command whose order another one has.
@@ -222,7 +245,7 @@ class Deciding:
         return list(self._states.values())
 
     def budget_changes(self) -> list[BudgetChange]:
-        """What the batch uses and holds of each budget and quota, net."""
+        """What the batch uses and holds of each budget, quota and pool, net."""
         return [
             BudgetChange(tenant, kind, budget_id, change.used, change.held, change.limit)
             for tenant, used in self._used.items()
@@ -238,9 +261,9 @@ class Deciding:
         return {tenant: listed for tenant, listed in told.items() if listed}
 
     def tell_swept(self) -> None:
-        """Counts what was due by the time alone: the entries without a key."""
+        """Counts what was due by the time alone: the entries without a key, of their own."""
         for entry in self.entries:
-            if entry.key is None:
+            if entry.key is None and entry.other_side_of is None:
                 metrics.SWEPT.labels(entry.kind).inc()
 
     def tell_budgets(self) -> None:

@@ -40,7 +40,7 @@ GROUP BY tenant_id, member_id, account, asset, expires_ms, origin
 HAVING min(amount) <= 0 OR account = 'lot' AND count(*) > 1
 
 -- name: budgets_equal_usages
--- What is used and what is held of each budget and quota is what the journal used and held of it.
+-- What is used and what is held of each budget, quota and pool is what the journal used and held of it.
 SELECT format('%s: used of %s %s is off by %s, held by %s', tenant_id, kind, id, sum(used), sum(held))
 FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
@@ -50,9 +50,20 @@ FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
--- No budget and no quota is exceeded: used + held <= cap.
-SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap)
-FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap
+-- No budget, quota or pool is exceeded: used + held <= cap, with what transfers have moved.
+SELECT format('%s: %s %s has used %s and held %s of %s', tenant_id, kind, budget_id, used, held, cap + moved)
+FROM rights.budget WHERE used < 0 OR held < 0 OR used + held > cap + moved
+
+-- name: budgets_moved_by_transfers
+-- What was moved to and from each budget is what the transfers say; so the budgets of a pool gain together what comes
+-- from its rest, and nothing else.
+SELECT format('%s: moved to %s %s is off by %s', tenant_id, kind, budget_id, sum(amount))
+FROM (SELECT tenant_id, kind, budget_id, moved AS amount FROM rights.budget
+      UNION ALL
+      SELECT tenant_id, 'budget', from_budget, amount FROM rights.budget_transfer WHERE from_budget IS NOT NULL
+      UNION ALL
+      SELECT tenant_id, 'budget', to_budget, -amount FROM rights.budget_transfer WHERE to_budget IS NOT NULL) AS moves
+GROUP BY tenant_id, kind, budget_id HAVING sum(amount) <> 0
 
 -- name: measures_equal_usages
 -- What is counted of a member is what the journal counted, day by day or, for a measure over all days (day 0), in
@@ -91,22 +102,24 @@ FROM rights.coupon LEFT JOIN (SELECT * FROM rights.coupon_move WHERE move = 'gra
 GROUP BY tenant_id, member_id, coupon_id HAVING count(entry_id) <> 1
 
 -- name: coupons_follow_their_moves
--- A coupon is where its moves have brought it: redeemed or reserved at most once at a time, or revoked, or held.
--- (Each confirmation redeems what its reservation had reserved.)
-SELECT format('%s/%s: coupon %s is %s, but was reserved %s and redeemed %s times more than given back, and revoked %s times',
-              tenant_id, member_id, coupon_id, state, reserved, redeemed, revoked)
+-- A coupon is where its moves have brought it: redeemed or reserved at most once at a time, or revoked, or handed
+-- over, or held. (Each confirmation redeems what its reservation had reserved.)
+SELECT format('%s/%s: coupon %s is %s, but was reserved %s and redeemed %s times more than given back, revoked %s times '
+              'and handed over %s times', tenant_id, member_id, coupon_id, state, reserved, redeemed, revoked, transferred)
 FROM (SELECT k.tenant_id, k.member_id, k.coupon_id, k.state,
              coalesce(sum(CASE WHEN m.move = 'reserve' THEN 1
                                WHEN m.move = 'release' OR m.move = 'redeem' AND m.kind = 'confirm' THEN -1 END), 0) AS reserved,
              coalesce(sum(CASE m.move WHEN 'redeem' THEN 1 WHEN 'return' THEN -1 END), 0) AS redeemed,
-             count(*) FILTER (WHERE m.move = 'revoke') AS revoked
+             count(*) FILTER (WHERE m.move = 'revoke') AS revoked,
+             count(*) FILTER (WHERE m.move = 'transfer') AS transferred
       FROM rights.coupon k LEFT JOIN rights.coupon_move m USING (tenant_id, member_id, coupon_id)
       GROUP BY k.tenant_id, k.member_id, k.coupon_id, k.state) AS moved
-WHERE (reserved, redeemed, revoked) <> ((state = 'reserved')::int, (state = 'redeemed')::int, (state = 'revoked')::int)
+WHERE (reserved, redeemed, revoked, transferred)
+   <> ((state = 'reserved')::int, (state = 'redeemed')::int, (state = 'revoked')::int, (state = 'transferred')::int)
 
 -- name: coupons_have_their_user
 -- What redeemed or reserved a coupon is a settlement or reservation of the same member that names it, in a state
--- in which it has the coupon; what revoked it is an entry that says so.
+-- in which it has the coupon; what revoked it or handed it over is an entry that says so.
 SELECT format('%s/%s: coupon %s is %s by %s, which does not have it', k.tenant_id, k.member_id, k.coupon_id,
               k.state, k.redeemed_by)
 FROM rights.coupon k
@@ -116,19 +129,53 @@ WHERE k.state <> 'held' AND NOT (
     EXISTS (SELECT FROM rights.coupon_move m
             WHERE m.tenant_id = k.tenant_id AND m.member_id = k.member_id AND m.coupon_id = k.coupon_id
               AND m.entry_id = k.redeemed_by
-              AND m.move = CASE k.state WHEN 'revoked' THEN 'revoke' WHEN 'reserved' THEN 'reserve' ELSE m.move END
+              AND m.move = CASE k.state WHEN 'revoked' THEN 'revoke' WHEN 'reserved' THEN 'reserve'
+                                         WHEN 'transferred' THEN 'transfer' ELSE m.move END
               AND m.move <> 'grant')
     AND CASE k.state WHEN 'reserved' THEN coalesce(s.state, '') = 'held'
                      WHEN 'redeemed' THEN coalesce(s.state, 'settled') IN ('settled', 'refunded', 'reversed')
                      ELSE true END)
 
+-- name: transferred_coupons_arrive
+-- A coupon that is handed over is one coupon before and after: the other side of the entry grants one of the same
+-- template and times, and nothing else.
+SELECT format('%s/%s entry %s: coupon %s is handed over, %s arrives', m.tenant_id, m.member_id, m.entry_id, m.coupon_id,
+              coalesce(arrived, 'nothing'))
+FROM rights.coupon_move m
+JOIN rights.coupon k USING (tenant_id, member_id, coupon_id)
+LEFT JOIN LATERAL (
+    SELECT string_agg(format('%s of %s', o.coupon_id, o.template_id), ', ') AS arrived, count(*) AS coupons,
+           bool_and((o.template_id, o.starts_ms, o.expires_ms) IS NOT DISTINCT FROM
+                    (k.template_id, k.starts_ms, k.expires_ms)) AS same
+    FROM rights.entry_pair p
+    JOIN rights.coupon_move g
+      ON g.tenant_id = p.tenant_id AND g.member_id = p.other_member_id AND g.entry_id = p.other_entry_id
+         AND g.move = 'grant'
+    JOIN rights.coupon o ON o.tenant_id = g.tenant_id AND o.member_id = g.member_id AND o.coupon_id = g.coupon_id
+    WHERE p.tenant_id = m.tenant_id AND p.member_id = m.member_id AND p.entry_id = m.entry_id) AS other ON true
+WHERE m.move = 'transfer' AND (coupons <> 1 OR NOT same)
+
+-- name: pairs_are_two_entries
+-- What was booked for two members is an entry of each, of one kind and time, and neither is a refusal.
+SELECT format('%s entry %s of %s has no other side %s of %s', p.tenant_id, p.entry_id, p.member_id, p.other_entry_id,
+              p.other_member_id)
+FROM rights.entry_pair p
+LEFT JOIN rights.journal j
+  ON j.tenant_id = p.tenant_id AND j.member_id = p.member_id AND j.entry_id = p.entry_id AND j.rejection IS NULL
+LEFT JOIN rights.journal o
+  ON o.tenant_id = p.tenant_id AND o.member_id = p.other_member_id AND o.entry_id = p.other_entry_id
+     AND o.rejection IS NULL
+WHERE (j.kind, j.recorded_ms) IS DISTINCT FROM (o.kind, o.recorded_ms) OR j.kind IS NULL
+
 -- name: entries_have_their_key
--- Every entry, refusals too, is what its idempotency key answers; only what becomes due by itself has none. The keys
--- are unique: so a key has one effect and one stored response.
+-- Every entry, refusals too, is what its idempotency key answers; only what becomes due by itself has none, and the
+-- other side of an entry on two members. The keys are unique: so a key has one effect and one stored response.
 SELECT format('%s/%s entry %s: its key is not claimed for it', j.tenant_id, j.member_id, j.entry_id)
 FROM rights.journal j LEFT JOIN rights.claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
-WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier') THEN j.idempotency_key IS NOT NULL
+LEFT JOIN rights.entry_pair p
+  ON p.tenant_id = j.tenant_id AND p.other_member_id = j.member_id AND p.other_entry_id = j.entry_id
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
       ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
 -- name: orders_have_one_settlement
@@ -324,9 +371,9 @@ FROM (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS 
       GROUP BY 1, 2, 3, 4, 5) AS taken
 LEFT JOIN rights.settlement_state s USING (tenant_id, member_id, settlement_id)
 WHERE amount < 0
-   OR amount > 0 AND (kind IN ('held_budget', 'held_quota') AND coalesce(s.state, '') <> 'held'
+   OR amount > 0 AND (kind IN ('held_budget', 'held_pool', 'held_quota') AND coalesce(s.state, '') <> 'held'
                       OR s.state IN ('cancelled', 'expired')
-                      OR kind = 'budget' AND amount > (SELECT sum(d.value::bigint)
+                      OR kind IN ('budget', 'pool') AND amount > (SELECT sum(d.value::bigint)
                                                        FROM jsonb_array_elements(s.kept -> 'used') d))
 
 -- name: entries_told

@@ -1,6 +1,7 @@
 """What operators write: members, identities, rulebooks, pauses. Each call is one transaction."""
 
 import hashlib
+from collections.abc import Callable
 
 import orjson
 
@@ -11,10 +12,11 @@ from rights.v1 import rulebook_pb2
 
 
 class Operator:
-    """Writes outside the lanes. Raises one of CONNECTION_LOST when the database is away."""
+    """Writes outside the lanes, at the time of `now_ms`. Raises one of CONNECTION_LOST when the database is away."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, now_ms: Callable[[], int]) -> None:
         self._reader = reader
+        self._now_ms = now_ms
 
     async def add_tenant(self, tenant: str) -> bool:
         """Makes a tenant served; False if it is already."""
@@ -60,11 +62,12 @@ class Operator:
             if version is not None:
                 return version, False
             version = await connection.fetchval(
-                SQL["add_rulebook"], tenant, rulebook.name, content, digest, caller
+                SQL["add_rulebook"], tenant, rulebook.name, content, digest, caller, self._now_ms()
             )
             assert version is not None
             limits = [("budget", b.id, b.cap_minor) for b in rulebook.budgets]
             limits += [("quota", q.id, q.cap) for q in rulebook.quotas]
+            limits += [("pool", p.id, p.cap_minor) for p in rulebook.budget_pools]
             kinds, ids, caps = zip(*limits, strict=True) if limits else ((), (), ())
             await connection.execute(SQL["add_budgets"], tenant, list(kinds), list(ids), list(caps))
             await self._audit(connection, tenant, caller, "publish", f"version {version}")
@@ -90,4 +93,4 @@ class Operator:
     async def _audit(
         self, connection: Connection, tenant: str, caller: str, action: str, subject: str
     ) -> None:
-        await connection.execute(SQL["add_admin_action"], tenant, caller, action, subject)
+        await connection.execute(SQL["add_admin_action"], tenant, caller, action, subject, self._now_ms())

@@ -121,18 +121,21 @@ class Outbox:
         row = await self._pool.fetchrow(SQL["consumer_position"], tenant, consumer_id)
         return None if row is None else Position(*row)
 
-    async def add_consumer(self, tenant: str, consumer_id: str, position: Position, limit: int) -> None:
+    async def add_consumer(
+        self, tenant: str, consumer_id: str, position: Position, limit: int, now_ms: int
+    ) -> None:
         """Makes a consumer known, unless it is or the tenant has `limit` already."""
-        await self._pool.execute(SQL["add_consumer"], tenant, consumer_id, *position, limit)
+        await self._pool.execute(SQL["add_consumer"], tenant, consumer_id, *position, limit, now_ms)
 
-    async def ack(self, tenant: str, consumer_id: str, position: Position) -> Position | None:
+    async def ack(self, tenant: str, consumer_id: str, position: Position, now_ms: int) -> Position | None:
         """Acknowledges up to and with a position, never less than before; answers what is acknowledged now."""
-        await self._pool.execute(SQL["ack"], tenant, consumer_id, *position)
+        await self._pool.execute(SQL["ack"], tenant, consumer_id, *position, now_ms)
         return await self.consumer_position(tenant, consumer_id)
 
-    async def delete_consumer(self, tenant: str, consumer_id: str, caller: str) -> bool:
+    async def delete_consumer(self, tenant: str, consumer_id: str, caller: str, now_ms: int) -> bool:
         """Forgets a consumer; whether it was there."""
-        return await self._pool.fetchval(SQL["delete_consumer"], tenant, consumer_id, caller) is not None
+        gone = await self._pool.fetchval(SQL["delete_consumer"], tenant, consumer_id, caller, now_ms)
+        return gone is not None
 
     async def consumers(self, tenant: str, consumer_id: str | None = None) -> list[Consumer]:
         """A tenant's consumers, or the one named, by id."""

@@ -34,8 +34,9 @@ ORDER BY p.batch_id, p.item
 SELECT batch_id, item FROM rights.event_floor WHERE tenant_id = $1
 
 -- name: add_consumer
-INSERT INTO rights.event_consumer (tenant_id, consumer_id, batch_id, item)
-SELECT $1, $2, $3, $4 WHERE (SELECT count(*) FROM rights.event_consumer WHERE tenant_id = $1) < $5
+INSERT INTO rights.event_consumer (tenant_id, consumer_id, batch_id, item, created_at)
+SELECT $1, $2, $3, $4, timestamptz 'epoch' + $6::bigint * interval '1 millisecond'
+WHERE (SELECT count(*) FROM rights.event_consumer WHERE tenant_id = $1) < $5
 ON CONFLICT DO NOTHING
 
 -- name: consumer_position
@@ -43,7 +44,7 @@ SELECT batch_id, item FROM rights.event_consumer WHERE tenant_id = $1 AND consum
 
 -- name: ack
 -- Never goes back.
-UPDATE rights.event_consumer SET batch_id = $3, item = $4, acked_at = now()
+UPDATE rights.event_consumer SET batch_id = $3, item = $4, acked_at = timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 WHERE tenant_id = $1 AND consumer_id = $2 AND (batch_id, item) < ($3, $4)
 
 -- name: delete_consumer
@@ -51,8 +52,9 @@ WHERE tenant_id = $1 AND consumer_id = $2 AND (batch_id, item) < ($3, $4)
 WITH gone AS (
     DELETE FROM rights.event_consumer WHERE tenant_id = $1 AND consumer_id = $2 RETURNING consumer_id
 )
-INSERT INTO rights.admin_action (tenant_id, caller, action, subject)
-SELECT $1, $3, 'delete_consumer', consumer_id FROM gone RETURNING subject
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
+SELECT $1, $3, 'delete_consumer', consumer_id, timestamptz 'epoch' + $4::bigint * interval '1 millisecond' FROM gone
+RETURNING subject
 
 -- name: consumers
 -- A tenant's consumers ($2: only this one), with a sample of $3 rows of what each has not acknowledged.

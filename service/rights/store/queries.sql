@@ -22,6 +22,11 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
     $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
 
+-- name: pair_entries
+-- Notes which entries of a batch are the two sides of one operation on two members.
+INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+
 -- name: member_state
 -- One member as a quote needs it: without a lock.
 SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
@@ -31,9 +36,33 @@ JOIN rights.tenant t ON t.tenant_id = m.tenant_id
 LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
 WHERE m.tenant_id = $1 AND m.member_id = $2
 
--- name: budget_amounts
--- What is used and held of a tenant's budgets and quotas.
-SELECT kind, budget_id, cap, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+-- name: limit_states
+-- What is used, held and was moved of a tenant's budgets, quotas and pools.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+
+-- name: lock_operators
+-- Lets one operator of the tenant after the other write; what they see then stays as it is.
+SELECT 1 FROM rights.tenant WHERE tenant_id = $1 FOR NO KEY UPDATE
+
+-- name: transfer_of_key
+SELECT digest, response FROM rights.budget_transfer WHERE tenant_id = $1 AND caller = $2 AND idempotency_key = $3
+
+-- name: lock_limits
+-- Locks some budgets and pools, in the order in which batches lock them.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget
+WHERE tenant_id = $1 AND (kind, budget_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+ORDER BY tenant_id, kind, budget_id FOR NO KEY UPDATE
+
+-- name: move_budget
+-- Moves an amount to a budget, or, negative, from it; then the cap is that of the rulebook which allowed it.
+UPDATE rights.budget
+SET moved = moved + $3, cap = CASE WHEN $3 < 0 THEN $4 ELSE cap END
+WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
+
+-- name: add_transfer
+INSERT INTO rights.budget_transfer (
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
@@ -64,12 +93,13 @@ SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
 
 -- name: add_rulebook
 -- Numbered by the tenant's order of publishing; the caller holds the tenant's row.
-INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher)
-SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5 FROM rights.rulebook WHERE tenant_id = $1
+INSERT INTO rights.rulebook (tenant_id, version, name, content, digest, publisher, published_at)
+SELECT $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, timestamptz 'epoch' + $6::bigint * interval '1 millisecond'
+FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
--- Budget rows exist before anything uses them, so that they can be locked.
+-- Rows of budgets, quotas and pools exist before anything uses them, so that they can be locked.
 INSERT INTO rights.budget (tenant_id, kind, budget_id, cap)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
 ON CONFLICT DO NOTHING
@@ -89,7 +119,8 @@ INSERT INTO rights.pause (tenant_id, campaign_id) VALUES ($1, $2) ON CONFLICT DO
 DELETE FROM rights.pause WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_id
 
 -- name: add_admin_action
-INSERT INTO rights.admin_action (tenant_id, caller, action, subject) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
+SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
 INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
@@ -167,14 +198,20 @@ SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, res
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first. A lax path would look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text FROM rights.journal
+-- The entries of a member that moved an asset, newest first, with the requests that can have a note. A lax path would
+-- look into the legs, not at them.
+SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
   AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
 ORDER BY entry_id DESC LIMIT $5
 
 -- name: list_entries
-SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal
+-- A member's journal, newest first, with the requests that can have a note.
+SELECT entry_id, kind, recorded_ms, order_id, postings::text,
+       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
+FROM rights.journal
 WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
 
 -- name: quote_key

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from rights.domain.model import Coupon, Posting, State, Usage
+from rights.domain.used import LimitState, Used
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
@@ -38,16 +39,6 @@ class StoredRulebook(NamedTuple):
     rulebook: rulebook_pb2.Rulebook
 
 
-class BudgetState(NamedTuple):
-    """A budget or quota."""
-
-    kind: str
-    id: str
-    cap: int
-    used: int
-    held: int
-
-
 @dataclass(frozen=True, slots=True)
 class StoredSettlement:
     """A settlement or reservation as booked, and how far it has come.
@@ -71,7 +62,10 @@ class StoredSettlement:
 
 
 class StoredEntry(NamedTuple):
-    """A journal entry with its postings. `settlement_id` and `response` are filled in where they are asked for."""
+    """A journal entry with its postings.
+
+    `settlement_id`, `response` and `request` (of kinds that can have a note) are filled in where they are asked for.
+    """
 
     entry_id: str
     kind: str
@@ -80,6 +74,7 @@ class StoredEntry(NamedTuple):
     postings: list[Posting]
     settlement_id: str = ""
     response: bytes = b""
+    request: bytes = b""
 
 
 class Reader:
@@ -144,9 +139,14 @@ class Reader:
             StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in found
         ]
 
-    async def budgets(self, tenant: str) -> list[BudgetState]:
-        """All budgets and quotas of a tenant."""
-        return [BudgetState(*row) for row in await self._pool.fetch(SQL["budget_amounts"], tenant)]
+    async def limits(self, tenant: str) -> list[LimitState]:
+        """All budgets, quotas and pools of a tenant."""
+        return [LimitState(*row) for row in await self._pool.fetch(SQL["limit_states"], tenant)]
+
+    async def used(self, tenant: str) -> Used:
+        """What is taken of them, to decide on without a lock."""
+        states = await self.limits(tenant)
+        return Used({(s.kind, s.id): s.taken for s in states}, {(s.kind, s.id): s.moved for s in states})
 
     # Members
 
@@ -206,7 +206,7 @@ class Reader:
         """What happened to settlements after they were made, oldest first."""
         entries: dict[str, list[StoredEntry]] = {settlement_id: [] for settlement_id in settlement_ids}
         for row in await self._pool.fetch(SQL["settlement_entries"], tenant, settlement_ids):
-            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], row["response"]))
+            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], response=row["response"]))
         return entries
 
     async def statement(
@@ -223,19 +223,23 @@ class Reader:
             wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
             found = await connection.fetch(SQL["statement"], tenant, member_id, before, asset, limit)
         balance = sum(lot.amount for lot in wallet.lots if lot.asset == asset)
-        return balance, [_entry(each, each["settlement_id"] or "") for each in found]
+        return balance, [
+            _entry(each, each["settlement_id"] or "", request=each["request"] or b"") for each in found
+        ]
 
     async def entries(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredEntry]:
         """A member's journal before an id, newest first."""
         found = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
-        return [_entry(row) for row in found]
+        return [_entry(row, request=row["request"] or b"") for row in found]
 
 
 def _postings(text: str) -> list[Posting]:
     return [Posting(*leg) for leg in orjson.loads(text)]
 
 
-def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") -> StoredEntry:
+def _entry(
+    row: asyncpg.Record, settlement_id: str = "", response: bytes = b"", request: bytes = b""
+) -> StoredEntry:
     return StoredEntry(
         row["entry_id"],
         row["kind"],
@@ -244,6 +248,7 @@ def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") 
         _postings(row["postings"]),
         settlement_id,
         response,
+        request,
     )
 
 

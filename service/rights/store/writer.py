@@ -16,7 +16,10 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about."""
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+
+    Without a key: a member who is loaded beside the commands.
+    """
 
     tenant: str
     member_id: str
@@ -44,16 +47,20 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used."""
+    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used and was moved."""
 
     found: list[Loaded]
     wallets: dict[tuple[str, str], Wallet]
     used: dict[str, dict[tuple[str, str], int]]
+    moved: dict[str, dict[tuple[str, str], int]]
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself."""
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
+
+    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
+    """
 
     tenant: str
     member_id: str
@@ -70,6 +77,7 @@ class Entry:
     facts: rows.Facts | None = None
     request: bytes = b""
     response: bytes = b""
+    other_side_of: "Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -92,7 +100,7 @@ class StateChange:
 
 @dataclass(slots=True)
 class BudgetChange:
-    """What a batch uses and holds of one budget or quota, net, under the limit of the rulebook that decided.
+    """What a batch uses and holds of one budget, quota or pool, net, under the limit of the rulebook that decided.
 
     limit: None where the batch only releases.
     """
@@ -163,7 +171,7 @@ class Writer:
             lock_budgets,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
-        batch = Batch([], {}, {})
+        batch = Batch([], {}, {}, {})
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
@@ -177,8 +185,10 @@ class Writer:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
             batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
-            for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
+            for budget_tenant, kind, budget_id, amount, moved in orjson.loads(budgets) if budgets else ():
                 batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
+                if moved:
+                    batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
         return batch
 
     async def commit(
@@ -199,6 +209,7 @@ class Writer:
         granted = [(e, c) for e in entries for c in e.effects.granted]
         coupons = _changed_coupons(entries)
         connection = self._open()
+        await self._pair(entries)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -267,6 +278,19 @@ class Writer:
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
+    async def _pair(self, entries: list[Entry]) -> None:
+        """Notes which entries are the two sides of one operation."""
+        sides = [(e.other_side_of, e) for e in entries if e.other_side_of is not None]
+        if sides:
+            await self._open().execute(
+                SQL["pair_entries"],
+                [first.tenant for first, _ in sides],
+                [first.member_id for first, _ in sides],
+                [first.entry_id for first, _ in sides],
+                [second.member_id for _, second in sides],
+                [second.entry_id for _, second in sides],
+            )
+
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
@@ -280,6 +304,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "transfer": ("held", "transferred"),
 }
 
 _Coupons = dict[tuple[str, str, str], tuple[str, str | None]]

@@ -76,7 +76,8 @@ class ActivityServiceServicer:
         coupon of a limited number, or something in exchange for units of an asset or for a coupon.
         INVALID_ARGUMENT: a rule that the rulebook in force does not have, or without that trigger; more times than it
         allows at once.
-        Rejection: CLAIM_NOT_OPEN, MEMBER_LIMIT_REACHED, QUOTA_EXHAUSTED, NOT_ELIGIBLE, NO_COUPON, INSUFFICIENT_BALANCE.
+        Rejection: CLAIM_NOT_OPEN, MEMBER_LIMIT_REACHED, GRANT_LIMIT_REACHED, QUOTA_EXHAUSTED, NOT_ELIGIBLE, NO_COUPON,
+        INSUFFICIENT_BALANCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,17 +26,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rights/v1/event.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1arights/v1/settlement.proto\"\x85\x04\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.rights.v1.EventKind\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12\x15\n\rsettlement_id\x18\x06 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x07 \x01(\t\x12%\n\x07receipt\x18\x08 \x01(\x0b\x32\x12.rights.v1.ReceiptH\x00\x12-\n\x0breservation\x18\t \x01(\x0b\x32\x16.rights.v1.ReservationH\x00\x12\x34\n\x0freservation_end\x18\n \x01(\x0b\x32\x19.rights.v1.ReservationEndH\x00\x12#\n\x06refund\x18\x0b \x01(\x0b\x32\x11.rights.v1.RefundH\x00\x12.\n\x0c\x63oupon_grant\x18\x0c \x01(\x0b\x32\x16.rights.v1.CouponGrantH\x00\x12,\n\x0btier_change\x18\r \x01(\x0b\x32\x15.rights.v1.TierChangeH\x00\x12.\n\x0c\x62udget_alert\x18\x0e \x01(\x0b\x32\x16.rights.v1.BudgetAlertH\x00\x42\t\n\x07payload\"\xb2\x01\n\x0eReservationEnd\x12.\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1f.rights.v1.ReservationEnd.Cause\x12-\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x17.rights.v1.Cancellation\"A\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43\x41USE_CANCEL\x10\x01\x12\x0f\n\x0b\x43\x41USE_LAPSE\x10\x02\"5\n\x0b\x43ouponGrant\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\"C\n\nTierChange\x12\x10\n\x08old_tier\x18\x01 \x01(\x05\x12\x10\n\x08new_tier\x18\x02 \x01(\x05\x12\x11\n\tladder_id\x18\x03 \x01(\t\"\xbf\x01\n\x0b\x42udgetAlert\x12+\n\x05limit\x18\x01 \x01(\x0e\x32\x1c.rights.v1.BudgetAlert.Limit\x12\x11\n\tbudget_id\x18\x02 \x01(\t\x12\x0b\n\x03\x63\x61p\x18\x03 \x01(\x03\x12\r\n\x05taken\x18\x04 \x01(\x03\x12\x11\n\talert_bps\x18\x05 \x01(\x05\"A\n\x05Limit\x12\x15\n\x11LIMIT_UNSPECIFIED\x10\x00\x12\x10\n\x0cLIMIT_BUDGET\x10\x01\x12\x0f\n\x0bLIMIT_QUOTA\x10\x02\"\xb4\x01\n\x13StreamEventsRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12,\n\x0bstart_point\x18\x02 \x01(\x0e\x32\x15.rights.v1.StartPointH\x00\x12\x18\n\x0estart_position\x18\x03 \x01(\tH\x00\x12#\n\x05kinds\x18\x04 \x03(\x0e\x32\x14.rights.v1.EventKind\x12\x12\n\nmax_events\x18\x05 \x01(\x05\x42\x07\n\x05start\"l\n\x14StreamEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.rights.v1.Event\x12\x10\n\x08position\x18\x02 \x01(\t\x12 \n\x03gap\x18\x03 \x01(\x0b\x32\x13.rights.v1.EventGap\"<\n\x08\x45ventGap\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\t\x12\x18\n\x10through_position\x18\x02 \x01(\t\"9\n\x10\x41\x63kEventsRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\t\"%\n\x11\x41\x63kEventsResponse\x12\x10\n\x08position\x18\x01 \x01(\t\"\xe2\x01\n\rEventConsumer\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61\x63k_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blag_seconds\x18\x05 \x01(\x03\x12\x1f\n\x17unacked_events_estimate\x18\x06 \x01(\x03\x12\x15\n\rmissed_events\x18\x07 \x01(\x08\"\x16\n\x14ListConsumersRequest\"D\n\x15ListConsumersResponse\x12+\n\tconsumers\x18\x01 \x03(\x0b\x32\x18.rights.v1.EventConsumer\")\n\x12GetConsumerRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\"A\n\x13GetConsumerResponse\x12*\n\x08\x63onsumer\x18\x01 \x01(\x0b\x32\x18.rights.v1.EventConsumer\",\n\x15\x44\x65leteConsumerRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\")\n\x16\x44\x65leteConsumerResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08*\xe2\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_SETTLED\x10\x01\x12\x17\n\x13\x45VENT_KIND_RESERVED\x10\x02\x12\x18\n\x14\x45VENT_KIND_CANCELLED\x10\x03\x12\x17\n\x13\x45VENT_KIND_REFUNDED\x10\x04\x12\x1d\n\x19\x45VENT_KIND_COUPON_GRANTED\x10\x05\x12\x1b\n\x17\x45VENT_KIND_TIER_CHANGED\x10\x06\x12\x19\n\x15\x45VENT_KIND_BUDGET_LOW\x10\x07*o\n\nStartPoint\x12\x1b\n\x17START_POINT_UNSPECIFIED\x10\x00\x12\x15\n\x11START_POINT_ACKED\x10\x01\x12\x18\n\x14START_POINT_EARLIEST\x10\x02\x12\x13\n\x0fSTART_POINT_NOW\x10\x03\x32\xa2\x03\n\x0c\x45ventService\x12Q\n\x0cStreamEvents\x12\x1e.rights.v1.StreamEventsRequest\x1a\x1f.rights.v1.StreamEventsResponse0\x01\x12\x46\n\tAckEvents\x12\x1b.rights.v1.AckEventsRequest\x1a\x1c.rights.v1.AckEventsResponse\x12R\n\rListConsumers\x12\x1f.rights.v1.ListConsumersRequest\x1a .rights.v1.ListConsumersResponse\x12L\n\x0bGetConsumer\x12\x1d.rights.v1.GetConsumerRequest\x1a\x1e.rights.v1.GetConsumerResponse\x12U\n\x0e\x44\x65leteConsumer\x12 .rights.v1.DeleteConsumerRequest\x1a!.rights.v1.DeleteConsumerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15rights/v1/event.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1arights/v1/settlement.proto\"\x85\x04\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.rights.v1.EventKind\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x04 \x01(\t\x12\x10\n\x08order_id\x18\x05 \x01(\t\x12\x15\n\rsettlement_id\x18\x06 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x07 \x01(\t\x12%\n\x07receipt\x18\x08 \x01(\x0b\x32\x12.rights.v1.ReceiptH\x00\x12-\n\x0breservation\x18\t \x01(\x0b\x32\x16.rights.v1.ReservationH\x00\x12\x34\n\x0freservation_end\x18\n \x01(\x0b\x32\x19.rights.v1.ReservationEndH\x00\x12#\n\x06refund\x18\x0b \x01(\x0b\x32\x11.rights.v1.RefundH\x00\x12.\n\x0c\x63oupon_grant\x18\x0c \x01(\x0b\x32\x16.rights.v1.CouponGrantH\x00\x12,\n\x0btier_change\x18\r \x01(\x0b\x32\x15.rights.v1.TierChangeH\x00\x12.\n\x0c\x62udget_alert\x18\x0e \x01(\x0b\x32\x16.rights.v1.BudgetAlertH\x00\x42\t\n\x07payload\"\xb2\x01\n\x0eReservationEnd\x12.\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1f.rights.v1.ReservationEnd.Cause\x12-\n\x0c\x63\x61ncellation\x18\x02 \x01(\x0b\x32\x17.rights.v1.Cancellation\"A\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43\x41USE_CANCEL\x10\x01\x12\x0f\n\x0b\x43\x41USE_LAPSE\x10\x02\"5\n\x0b\x43ouponGrant\x12\x11\n\tcoupon_id\x18\x01 \x01(\t\x12\x13\n\x0btemplate_id\x18\x02 \x01(\t\"C\n\nTierChange\x12\x10\n\x08old_tier\x18\x01 \x01(\x05\x12\x10\n\x08new_tier\x18\x02 \x01(\x05\x12\x11\n\tladder_id\x18\x03 \x01(\t\"\xcf\x01\n\x0b\x42udgetAlert\x12+\n\x05limit\x18\x01 \x01(\x0e\x32\x1c.rights.v1.BudgetAlert.Limit\x12\x11\n\tbudget_id\x18\x02 \x01(\t\x12\x0b\n\x03\x63\x61p\x18\x03 \x01(\x03\x12\r\n\x05taken\x18\x04 \x01(\x03\x12\x11\n\talert_bps\x18\x05 \x01(\x05\"Q\n\x05Limit\x12\x15\n\x11LIMIT_UNSPECIFIED\x10\x00\x12\x10\n\x0cLIMIT_BUDGET\x10\x01\x12\x0f\n\x0bLIMIT_QUOTA\x10\x02\x12\x0e\n\nLIMIT_POOL\x10\x03\"\xb4\x01\n\x13StreamEventsRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12,\n\x0bstart_point\x18\x02 \x01(\x0e\x32\x15.rights.v1.StartPointH\x00\x12\x18\n\x0estart_position\x18\x03 \x01(\tH\x00\x12#\n\x05kinds\x18\x04 \x03(\x0e\x32\x14.rights.v1.EventKind\x12\x12\n\nmax_events\x18\x05 \x01(\x05\x42\x07\n\x05start\"l\n\x14StreamEventsResponse\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.rights.v1.Event\x12\x10\n\x08position\x18\x02 \x01(\t\x12 \n\x03gap\x18\x03 \x01(\x0b\x32\x13.rights.v1.EventGap\"<\n\x08\x45ventGap\x12\x16\n\x0e\x61\x66ter_position\x18\x01 \x01(\t\x12\x18\n\x10through_position\x18\x02 \x01(\t\"9\n\x10\x41\x63kEventsRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\t\"%\n\x11\x41\x63kEventsResponse\x12\x10\n\x08position\x18\x01 \x01(\t\"\xe2\x01\n\rEventConsumer\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x61\x63k_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blag_seconds\x18\x05 \x01(\x03\x12\x1f\n\x17unacked_events_estimate\x18\x06 \x01(\x03\x12\x15\n\rmissed_events\x18\x07 \x01(\x08\"\x16\n\x14ListConsumersRequest\"D\n\x15ListConsumersResponse\x12+\n\tconsumers\x18\x01 \x03(\x0b\x32\x18.rights.v1.EventConsumer\")\n\x12GetConsumerRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\"A\n\x13GetConsumerResponse\x12*\n\x08\x63onsumer\x18\x01 \x01(\x0b\x32\x18.rights.v1.EventConsumer\",\n\x15\x44\x65leteConsumerRequest\x12\x13\n\x0b\x63onsumer_id\x18\x01 \x01(\t\")\n\x16\x44\x65leteConsumerResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x08*\xe2\x01\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45VENT_KIND_SETTLED\x10\x01\x12\x17\n\x13\x45VENT_KIND_RESERVED\x10\x02\x12\x18\n\x14\x45VENT_KIND_CANCELLED\x10\x03\x12\x17\n\x13\x45VENT_KIND_REFUNDED\x10\x04\x12\x1d\n\x19\x45VENT_KIND_COUPON_GRANTED\x10\x05\x12\x1b\n\x17\x45VENT_KIND_TIER_CHANGED\x10\x06\x12\x19\n\x15\x45VENT_KIND_BUDGET_LOW\x10\x07*o\n\nStartPoint\x12\x1b\n\x17START_POINT_UNSPECIFIED\x10\x00\x12\x15\n\x11START_POINT_ACKED\x10\x01\x12\x18\n\x14START_POINT_EARLIEST\x10\x02\x12\x13\n\x0fSTART_POINT_NOW\x10\x03\x32\xa2\x03\n\x0c\x45ventService\x12Q\n\x0cStreamEvents\x12\x1e.rights.v1.StreamEventsRequest\x1a\x1f.rights.v1.StreamEventsResponse0\x01\x12\x46\n\tAckEvents\x12\x1b.rights.v1.AckEventsRequest\x1a\x1c.rights.v1.AckEventsResponse\x12R\n\rListConsumers\x12\x1f.rights.v1.ListConsumersRequest\x1a .rights.v1.ListConsumersResponse\x12L\n\x0bGetConsumer\x12\x1d.rights.v1.GetConsumerRequest\x1a\x1e.rights.v1.GetConsumerResponse\x12U\n\x0e\x44\x65leteConsumer\x12 .rights.v1.DeleteConsumerRequest\x1a!.rights.v1.DeleteConsumerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rights.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTKIND']._serialized_start=2092
-  _globals['_EVENTKIND']._serialized_end=2318
-  _globals['_STARTPOINT']._serialized_start=2320
-  _globals['_STARTPOINT']._serialized_end=2431
+  _globals['_EVENTKIND']._serialized_start=2108
+  _globals['_EVENTKIND']._serialized_end=2334
+  _globals['_STARTPOINT']._serialized_start=2336
+  _globals['_STARTPOINT']._serialized_end=2447
   _globals['_EVENT']._serialized_start=98
   _globals['_EVENT']._serialized_end=615
   _globals['_RESERVATIONEND']._serialized_start=618
@@ -48,33 +48,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIERCHANGE']._serialized_start=853
   _globals['_TIERCHANGE']._serialized_end=920
   _globals['_BUDGETALERT']._serialized_start=923
-  _globals['_BUDGETALERT']._serialized_end=1114
+  _globals['_BUDGETALERT']._serialized_end=1130
   _globals['_BUDGETALERT_LIMIT']._serialized_start=1049
-  _globals['_BUDGETALERT_LIMIT']._serialized_end=1114
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=1117
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=1297
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1299
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1407
-  _globals['_EVENTGAP']._serialized_start=1409
-  _globals['_EVENTGAP']._serialized_end=1469
-  _globals['_ACKEVENTSREQUEST']._serialized_start=1471
-  _globals['_ACKEVENTSREQUEST']._serialized_end=1528
-  _globals['_ACKEVENTSRESPONSE']._serialized_start=1530
-  _globals['_ACKEVENTSRESPONSE']._serialized_end=1567
-  _globals['_EVENTCONSUMER']._serialized_start=1570
-  _globals['_EVENTCONSUMER']._serialized_end=1796
-  _globals['_LISTCONSUMERSREQUEST']._serialized_start=1798
-  _globals['_LISTCONSUMERSREQUEST']._serialized_end=1820
-  _globals['_LISTCONSUMERSRESPONSE']._serialized_start=1822
-  _globals['_LISTCONSUMERSRESPONSE']._serialized_end=1890
-  _globals['_GETCONSUMERREQUEST']._serialized_start=1892
-  _globals['_GETCONSUMERREQUEST']._serialized_end=1933
-  _globals['_GETCONSUMERRESPONSE']._serialized_start=1935
-  _globals['_GETCONSUMERRESPONSE']._serialized_end=2000
-  _globals['_DELETECONSUMERREQUEST']._serialized_start=2002
-  _globals['_DELETECONSUMERREQUEST']._serialized_end=2046
-  _globals['_DELETECONSUMERRESPONSE']._serialized_start=2048
-  _globals['_DELETECONSUMERRESPONSE']._serialized_end=2089
-  _globals['_EVENTSERVICE']._serialized_start=2434
-  _globals['_EVENTSERVICE']._serialized_end=2852
+  _globals['_BUDGETALERT_LIMIT']._serialized_end=1130
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=1133
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=1313
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=1315
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=1423
+  _globals['_EVENTGAP']._serialized_start=1425
+  _globals['_EVENTGAP']._serialized_end=1485
+  _globals['_ACKEVENTSREQUEST']._serialized_start=1487
+  _globals['_ACKEVENTSREQUEST']._serialized_end=1544
+  _globals['_ACKEVENTSRESPONSE']._serialized_start=1546
+  _globals['_ACKEVENTSRESPONSE']._serialized_end=1583
+  _globals['_EVENTCONSUMER']._serialized_start=1586
+  _globals['_EVENTCONSUMER']._serialized_end=1812
+  _globals['_LISTCONSUMERSREQUEST']._serialized_start=1814
+  _globals['_LISTCONSUMERSREQUEST']._serialized_end=1836
+  _globals['_LISTCONSUMERSRESPONSE']._serialized_start=1838
+  _globals['_LISTCONSUMERSRESPONSE']._serialized_end=1906
+  _globals['_GETCONSUMERREQUEST']._serialized_start=1908
+  _globals['_GETCONSUMERREQUEST']._serialized_end=1949
+  _globals['_GETCONSUMERRESPONSE']._serialized_start=1951
+  _globals['_GETCONSUMERRESPONSE']._serialized_end=2016
+  _globals['_DELETECONSUMERREQUEST']._serialized_start=2018
+  _globals['_DELETECONSUMERREQUEST']._serialized_end=2062
+  _globals['_DELETECONSUMERRESPONSE']._serialized_start=2064
+  _globals['_DELETECONSUMERRESPONSE']._serialized_end=2105
+  _globals['_EVENTSERVICE']._serialized_start=2450
+  _globals['_EVENTSERVICE']._serialized_end=2868
 # @@protoc_insertion_point(module_scope)

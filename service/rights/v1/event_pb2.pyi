@@ -114,9 +114,11 @@ class BudgetAlert(_message.Message):
         LIMIT_UNSPECIFIED: _ClassVar[BudgetAlert.Limit]
         LIMIT_BUDGET: _ClassVar[BudgetAlert.Limit]
         LIMIT_QUOTA: _ClassVar[BudgetAlert.Limit]
+        LIMIT_POOL: _ClassVar[BudgetAlert.Limit]
     LIMIT_UNSPECIFIED: BudgetAlert.Limit
     LIMIT_BUDGET: BudgetAlert.Limit
     LIMIT_QUOTA: BudgetAlert.Limit
+    LIMIT_POOL: BudgetAlert.Limit
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]

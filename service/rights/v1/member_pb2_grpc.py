@@ -106,6 +106,7 @@ class MemberServiceServicer:
     def GrantCoupon(self, request, context):
         """Gives a member a coupon of a template of the rulebook in force. Idempotent under its key:
         the same key and content answers the same coupon; other content: IDEMPOTENCY_KEY_REUSED.
+        Rejection: GRANT_LIMIT_REACHED, by the template's grant group.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,7 +129,9 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWallet(self, request, context):
-        """Reads a member's wallet. NOT_FOUND: MEMBER_NOT_FOUND. Safe to retry.
+        """Reads a member's wallet as the next operation would find it: lots and reservations whose time is over are gone, and
+        pending points whose time has come are there, whether that is booked yet or not. NOT_FOUND: MEMBER_NOT_FOUND. Safe
+        to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -141,12 +141,13 @@ class GetLiabilityRequest(_message.Message):
     def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of_date: _Optional[str] = ..., format: _Optional[_Union[ReportFormat, str]] = ...) -> None: ...
 
 class GetLiabilityResponse(_message.Message):
-    __slots__ = ("as_of_time", "rulebook_version", "balanced", "units", "coupons", "movements", "checks", "document")
+    __slots__ = ("as_of_time", "rulebook_version", "balanced", "units", "coupons", "programs", "movements", "checks", "document")
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     RULEBOOK_VERSION_FIELD_NUMBER: _ClassVar[int]
     BALANCED_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
     COUPONS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     MOVEMENTS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -155,13 +156,14 @@ class GetLiabilityResponse(_message.Message):
     balanced: bool
     units: _containers.RepeatedCompositeFieldContainer[OutstandingUnits]
     coupons: _containers.RepeatedCompositeFieldContainer[OutstandingCoupons]
+    programs: _containers.RepeatedCompositeFieldContainer[ProgramLiability]
     movements: _containers.RepeatedCompositeFieldContainer[UnitMovement]
     checks: _containers.RepeatedCompositeFieldContainer[ReportCheck]
     document: str
-    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rulebook_version: _Optional[int] = ..., balanced: _Optional[bool] = ..., units: _Optional[_Iterable[_Union[OutstandingUnits, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[OutstandingCoupons, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
+    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rulebook_version: _Optional[int] = ..., balanced: _Optional[bool] = ..., units: _Optional[_Iterable[_Union[OutstandingUnits, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[OutstandingCoupons, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramLiability, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
 
 class OutstandingUnits(_message.Message):
-    __slots__ = ("asset", "expiry_month", "issuer", "available_units", "expired_units", "held_units", "pending_units", "debt_units", "outstanding_units", "currency", "value_minor")
+    __slots__ = ("asset", "expiry_month", "issuer", "available_units", "expired_units", "held_units", "pending_units", "debt_units", "outstanding_units", "currency", "value_minor", "program_id", "funded")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_MONTH_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +175,8 @@ class OutstandingUnits(_message.Message):
     OUTSTANDING_UNITS_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNDED_FIELD_NUMBER: _ClassVar[int]
     asset: str
     expiry_month: str
     issuer: str
@@ -184,20 +188,56 @@ class OutstandingUnits(_message.Message):
     outstanding_units: int
     currency: str
     value_minor: int
-    def __init__(self, asset: _Optional[str] = ..., expiry_month: _Optional[str] = ..., issuer: _Optional[str] = ..., available_units: _Optional[int] = ..., expired_units: _Optional[int] = ..., held_units: _Optional[int] = ..., pending_units: _Optional[int] = ..., debt_units: _Optional[int] = ..., outstanding_units: _Optional[int] = ..., currency: _Optional[str] = ..., value_minor: _Optional[int] = ...) -> None: ...
+    program_id: str
+    funded: _containers.RepeatedCompositeFieldContainer[FundedValue]
+    def __init__(self, asset: _Optional[str] = ..., expiry_month: _Optional[str] = ..., issuer: _Optional[str] = ..., available_units: _Optional[int] = ..., expired_units: _Optional[int] = ..., held_units: _Optional[int] = ..., pending_units: _Optional[int] = ..., debt_units: _Optional[int] = ..., outstanding_units: _Optional[int] = ..., currency: _Optional[str] = ..., value_minor: _Optional[int] = ..., program_id: _Optional[str] = ..., funded: _Optional[_Iterable[_Union[FundedValue, _Mapping]]] = ...) -> None: ...
+
+class FundedValue(_message.Message):
+    __slots__ = ("party", "value_minor")
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    party: str
+    value_minor: int
+    def __init__(self, party: _Optional[str] = ..., value_minor: _Optional[int] = ...) -> None: ...
+
+class ProgramLiability(_message.Message):
+    __slots__ = ("program_id", "expiry_month", "party", "currency", "units_value_minor", "coupons_value_minor", "total_minor")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_MONTH_FIELD_NUMBER: _ClassVar[int]
+    PARTY_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    UNITS_VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    COUPONS_VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    expiry_month: str
+    party: str
+    currency: str
+    units_value_minor: int
+    coupons_value_minor: int
+    total_minor: int
+    def __init__(self, program_id: _Optional[str] = ..., expiry_month: _Optional[str] = ..., party: _Optional[str] = ..., currency: _Optional[str] = ..., units_value_minor: _Optional[int] = ..., coupons_value_minor: _Optional[int] = ..., total_minor: _Optional[int] = ...) -> None: ...
 
 class OutstandingCoupons(_message.Message):
-    __slots__ = ("template_id", "expiry_month", "held_count", "reserved_count", "campaign_id", "funding")
+    __slots__ = ("template_id", "expiry_month", "held_count", "reserved_count", "campaign_id", "funding", "program_id", "currency", "value_minor", "funded")
     TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_MONTH_FIELD_NUMBER: _ClassVar[int]
     HELD_COUNT_FIELD_NUMBER: _ClassVar[int]
     RESERVED_COUNT_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    FUNDED_FIELD_NUMBER: _ClassVar[int]
     template_id: str
     expiry_month: str
     held_count: int
     reserved_count: int
     campaign_id: str
     funding: _containers.RepeatedCompositeFieldContainer[_rulebook_pb2.FundingShare]
-    def __init__(self, template_id: _Optional[str] = ..., expiry_month: _Optional[str] = ..., held_count: _Optional[int] = ..., reserved_count: _Optional[int] = ..., campaign_id: _Optional[str] = ..., funding: _Optional[_Iterable[_Union[_rulebook_pb2.FundingShare, _Mapping]]] = ...) -> None: ...
+    program_id: str
+    currency: str
+    value_minor: int
+    funded: _containers.RepeatedCompositeFieldContainer[FundedValue]
+    def __init__(self, template_id: _Optional[str] = ..., expiry_month: _Optional[str] = ..., held_count: _Optional[int] = ..., reserved_count: _Optional[int] = ..., campaign_id: _Optional[str] = ..., funding: _Optional[_Iterable[_Union[_rulebook_pb2.FundingShare, _Mapping]]] = ..., program_id: _Optional[str] = ..., currency: _Optional[str] = ..., value_minor: _Optional[int] = ..., funded: _Optional[_Iterable[_Union[FundedValue, _Mapping]]] = ...) -> None: ...

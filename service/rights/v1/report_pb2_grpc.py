@@ -100,8 +100,9 @@ class ReportServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLiability(self, request, context):
-        """What members hold and can still claim, by asset, month of expiry and issuer, with its value in money; and
-        the coupons they hold. FAILED_PRECONDITION, NO_ACTIVE_RULEBOOK: none was in force at `as_of_time`.
+        """What members hold and can still claim as a liability: its value in money by program, month of expiry and the
+        party that will pay for it; and behind that, units by asset, month and issuer, and coupons by template and month.
+        FAILED_PRECONDITION, NO_ACTIVE_RULEBOOK: none was in force at `as_of_time`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "activities")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "activities", "grant_groups", "programs", "budget_pools")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,9 @@ class Rulebook(_message.Message):
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
     ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
     time_zone: str
@@ -95,7 +98,20 @@ class Rulebook(_message.Message):
     measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
     activities: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Activity]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ...) -> None: ...
+    grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
+    programs: _containers.RepeatedCompositeFieldContainer[Program]
+    budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
+
+class Program(_message.Message):
+    __slots__ = ("id", "title", "issuer")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    issuer: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("id", "basis", "after_stage_id", "select")
@@ -294,7 +310,7 @@ class FundingShare(_message.Message):
     def __init__(self, party: _Optional[_Union[FundingShare.Party, str]] = ..., party_id: _Optional[str] = ..., share_bps: _Optional[int] = ...) -> None: ...
 
 class CouponTemplate(_message.Message):
-    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund")
+    __slots__ = ("id", "title", "valid_seconds", "valid_until", "start_after_days", "valid_days", "on_refund", "transferable", "grant_group_id", "program_id")
     class OnRefund(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ON_REFUND_UNSPECIFIED: _ClassVar[CouponTemplate.OnRefund]
@@ -310,6 +326,9 @@ class CouponTemplate(_message.Message):
     START_AFTER_DAYS_FIELD_NUMBER: _ClassVar[int]
     VALID_DAYS_FIELD_NUMBER: _ClassVar[int]
     ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    TRANSFERABLE_FIELD_NUMBER: _ClassVar[int]
+    GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     valid_seconds: int
@@ -317,7 +336,18 @@ class CouponTemplate(_message.Message):
     start_after_days: int
     valid_days: int
     on_refund: CouponTemplate.OnRefund
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ...) -> None: ...
+    transferable: bool
+    grant_group_id: str
+    program_id: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., valid_seconds: _Optional[int] = ..., valid_until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_after_days: _Optional[int] = ..., valid_days: _Optional[int] = ..., on_refund: _Optional[_Union[CouponTemplate.OnRefund, str]] = ..., transferable: _Optional[bool] = ..., grant_group_id: _Optional[str] = ..., program_id: _Optional[str] = ...) -> None: ...
+
+class GrantGroup(_message.Message):
+    __slots__ = ("id", "member_limit")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    member_limit: MemberLimit
+    def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
     __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "claim", "cost")
@@ -388,7 +418,7 @@ class AssetGift(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Asset(_message.Message):
-    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up")
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -397,6 +427,7 @@ class Asset(_message.Message):
     REDEEM_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_FIELD_NUMBER: _ClassVar[int]
     TOP_UP_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
@@ -405,7 +436,8 @@ class Asset(_message.Message):
     redeem: Redeem
     expiry: Expiry
     top_up: TopUpRule
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ...) -> None: ...
+    program_id: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ...) -> None: ...
 
 class Expiry(_message.Message):
     __slots__ = ("days", "end_of_month", "end_of_year", "months_after_last_movement")
@@ -516,22 +548,38 @@ class Tier(_message.Message):
     def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("id", "cap_minor", "alert_bps")
+    __slots__ = ("id", "cap_minor", "alert_bps", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
     ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap_minor: int
     alert_bps: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPool(_message.Message):
+    __slots__ = ("id", "title", "cap_minor", "alert_bps")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    cap_minor: int
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Quota(_message.Message):
-    __slots__ = ("id", "cap")
+    __slots__ = ("id", "cap", "alert_bps")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ...) -> None: ...
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RulebookMistake(_message.Message):
     __slots__ = ("path", "message", "line", "column")
@@ -672,21 +720,63 @@ class GetBudgetsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetBudgetsResponse(_message.Message):
-    __slots__ = ("budgets", "quotas")
+    __slots__ = ("budgets", "quotas", "pools")
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
     budgets: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
     quotas: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
-    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ...) -> None: ...
+    pools: _containers.RepeatedCompositeFieldContainer[BudgetPoolUsage]
+    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., pools: _Optional[_Iterable[_Union[BudgetPoolUsage, _Mapping]]] = ...) -> None: ...
 
 class BudgetUsage(_message.Message):
-    __slots__ = ("id", "cap", "used", "held")
+    __slots__ = ("id", "cap", "used", "held", "moved", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
     used: int
     held: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+    moved: int
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ..., moved: _Optional[int] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPoolUsage(_message.Message):
+    __slots__ = ("id", "cap_minor", "used_minor", "held_minor", "unallotted_minor")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    USED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    HELD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    UNALLOTTED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap_minor: int
+    used_minor: int
+    held_minor: int
+    unallotted_minor: int
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., used_minor: _Optional[int] = ..., held_minor: _Optional[int] = ..., unallotted_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_budget_id", "to_budget_id", "amount_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_budget_id: str
+    to_budget_id: str
+    amount_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_budget_id: _Optional[str] = ..., to_budget_id: _Optional[str] = ..., amount_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetResponse(_message.Message):
+    __slots__ = ("from_budget", "to_budget", "pool")
+    FROM_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    from_budget: BudgetUsage
+    to_budget: BudgetUsage
+    pool: BudgetPoolUsage
+    def __init__(self, from_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., to_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., pool: _Optional[_Union[BudgetPoolUsage, _Mapping]] = ...) -> None: ...

@@ -111,8 +111,9 @@ class SettlementServiceServicer:
     """
 
     def Quote(self, request, context):
-        """Prices a cart as Settle would, without any effect. The answer carries a token that Settle
-        honours: same price, or a rejection that says why.
+        """Prices a cart as Settle would, without any effect. The answer carries a token that Settle and Reserve
+        honour: the same discounts, coupons, units spent, points earned and grants at the same price, or a rejection
+        that says why. More than was quoted is not given either, should it be possible by then.
         Safe to retry at any time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

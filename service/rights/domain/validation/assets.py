@@ -1,8 +1,6 @@
 """Assets: when they expire, how they are earned, spent and paid into."""
 
-import re
-
-from rights.domain.limits import BPS, MAX_AMOUNT, MAX_ID_BYTES, MAX_TIER
+from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
 from rights.domain.validation.checks import MAX_MULTIPLIER_BPS, MAX_TITLE_BYTES, Checks, shown
 from rights.domain.validation.currency import currencies
 from rights.v1 import rulebook_pb2 as pb
@@ -17,8 +15,6 @@ MAX_EXPIRE_YEARS = 100
 MAX_AVAILABLE_AFTER_DAYS = 3_650
 MAX_TOP_UP_BONUSES = 16
 MAX_TIER_MULTIPLIERS = 100
-
-_ISSUER = re.compile(rf"platform|(?:merchant|brand|issuer)/[!-~]{{1,{MAX_ID_BYTES}}}")
 
 
 class AssetChecks(Checks):
@@ -45,6 +41,7 @@ class AssetChecks(Checks):
             self._check_then_asset(f"{path}.redeem.then_asset", asset)
         if asset.HasField("top_up"):
             self._check_top_up(f"{path}.top_up", asset)
+        self._check_reference(f"{path}.program_id", asset.program_id, self._program_ids, "a program")
 
     def _check_expiry(self, path: str, asset: pb.Asset) -> None:
         if asset.expire_days:
@@ -106,17 +103,6 @@ class AssetChecks(Checks):
             if bonus.at_least_minor in seen:
                 self._note(f"{at}.at_least_minor", f"{bonus.at_least_minor} is named twice")
             seen.add(bonus.at_least_minor)
-
-    def _check_issuer(self, path: str, issuer: str) -> None:
-        allowed = "platform, merchant/ID, brand/ID or issuer/ID"
-        if not issuer:
-            self._note(path, f"is required: {allowed}")
-        elif not _ISSUER.fullmatch(issuer):
-            self._note(
-                path,
-                f"{shown(issuer)} is not a party; allowed are {allowed}, "
-                f"the ID 1..{MAX_ID_BYTES} printable ASCII characters without spaces",
-            )
 
     def _check_earn(self, path: str, earn: pb.Earn) -> None:
         self._check_range(f"{path}.units", earn.units, 1, MAX_EARN_UNITS)

@@ -27,6 +27,7 @@ MIN_TIMESTAMP_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
 MAX_TIMESTAMP_SECONDS = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 _ID = re.compile(rf"[a-z0-9._-]{{1,{MAX_RULEBOOK_ID_BYTES}}}")
+_ISSUER = re.compile(rf"platform|(?:merchant|brand|issuer)/[!-~]{{1,{MAX_ID_BYTES}}}")
 _PARTY_ID = re.compile(rf"[!-~]{{1,{MAX_ID_BYTES}}}")
 _DAILY_TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?")
 _SHOWN_CHARACTERS = 80
@@ -76,10 +77,13 @@ class Checks:
         self._conditions: dict[str, list[CelMistake]] = {}
         self._stage_ids = ids(rulebook.stages)
         self._template_ids = ids(rulebook.coupon_templates)
+        self._group_ids = ids(rulebook.grant_groups)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
+        self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
+        self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
         self._activity_ids = ids(rulebook.activities)
         self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
@@ -144,6 +148,17 @@ class Checks:
             self._note(id_path, f"{shown(party_id)} is not an id; allowed are {allowed}")
         elif not party_id and of_discount and share.party == pb.FundingShare.PARTY_ISSUER:
             self._note(id_path, "is required for PARTY_ISSUER on a discount")
+
+    def _check_issuer(self, path: str, issuer: str) -> None:
+        allowed = "platform, merchant/ID, brand/ID or issuer/ID"
+        if not issuer:
+            self._note(path, f"is required: {allowed}")
+        elif not _ISSUER.fullmatch(issuer):
+            self._note(
+                path,
+                f"{shown(issuer)} is not a party; allowed are {allowed}, "
+                f"the ID 1..{MAX_ID_BYTES} printable ASCII characters without spaces",
+            )
 
     def _check_condition(self, path: str, text: str) -> None:
         """Large rulebooks repeat their conditions: each text is checked once."""

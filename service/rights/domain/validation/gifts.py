@@ -10,13 +10,14 @@ MAX_VALID_SECONDS = 315_360_000
 MAX_VALID_DAYS = 36_500
 MAX_START_AFTER_DAYS = 3_650
 MAX_GRANTS = 10_000
+MAX_GRANT_GROUPS = 1_000
 MAX_GIFT_UNITS = 10**12
 MAX_CLAIM_TIMES = 1_000
 MAX_EXCHANGE_VALUE_MINOR = 10**12
 
 
 class GiftChecks(Checks):
-    """The checks of the lists of templates and grants."""
+    """The checks of the lists of templates, grant groups and grants."""
 
     def _check_coupon_templates(self) -> None:
         templates = self._bounded("coupon_templates", self._rulebook.coupon_templates, MAX_COUPON_TEMPLATES)
@@ -30,8 +31,21 @@ class GiftChecks(Checks):
             if template.valid_days and template.valid_seconds:
                 self._note(f"{path}.valid_days", "is not allowed together with valid_seconds")
             self._check_enum(f"{path}.on_refund", template.on_refund, pb.CouponTemplate.OnRefund)
+            group = template.grant_group_id
+            self._check_reference(f"{path}.grant_group_id", group, self._group_ids, "a grant group")
             if template.HasField("valid_until"):
                 self._check_timestamp(f"{path}.valid_until", template.valid_until)
+            self._check_reference(f"{path}.program_id", template.program_id, self._program_ids, "a program")
+
+    def _check_grant_groups(self) -> None:
+        groups = self._bounded("grant_groups", self._rulebook.grant_groups, MAX_GRANT_GROUPS)
+        self._check_ids("grant_groups", groups)
+        for index, group in enumerate(groups):
+            path = f"grant_groups[{index}].member_limit"
+            if group.HasField("member_limit"):
+                self._check_member_limit(path, group.member_limit)
+            else:
+                self._note(path, "is required: how many coupons a member gets")
 
     def _check_grants(self) -> None:
         grants = self._bounded("grants", self._rulebook.grants, MAX_GRANTS)

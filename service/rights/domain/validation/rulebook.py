@@ -1,5 +1,7 @@
-"""The rulebook as a whole, and the lists that others refer to: stages, tiers, budgets, quotas."""
+"""The rulebook as a whole, and the lists that others refer to: stages, programs, tiers, limits."""
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -7,7 +9,7 @@ from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
 from rights.domain.validation.activities import ActivityChecks
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
-from rights.domain.validation.checks import Ids, Mistake, ids, shown
+from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
 from rights.domain.validation.tiers import TierChecks
@@ -15,9 +17,11 @@ from rights.v1 import rulebook_pb2 as pb
 
 MAX_RULEBOOK_BYTES = 4 * 1_024 * 1_024
 MAX_STAGES = 32
+MAX_PROGRAMS = 1_000
 MAX_TIERS = 100
 MAX_BUDGETS = 10_000
 MAX_QUOTAS = 10_000
+MAX_BUDGET_POOLS = 1_000
 MAX_RULEBOOK_NAME_BYTES = 128
 MAX_TIER_NAME_BYTES = 64
 MAX_BUDGET_ALERTS = 8
@@ -47,7 +51,9 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
         self._check_stages()
         self._check_campaigns()
         self._check_coupon_templates()
+        self._check_grant_groups()
         self._check_assets()
+        self._check_programs()
         self._check_tiers()
         self._check_limits()
         self._check_grants()
@@ -96,6 +102,13 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
             known = "comes no earlier" if after in self._stage_ids else "is not a stage"
             self._note(after_path, f"{shown(after)} {known}; the earlier stages are: {earlier.listed}")
 
+    def _check_programs(self) -> None:
+        programs = self._bounded("programs", self._rulebook.programs, MAX_PROGRAMS)
+        self._check_ids("programs", programs)
+        for index, program in enumerate(programs):
+            self._check_text(f"programs[{index}].title", program.title, MAX_TITLE_BYTES)
+            self._check_issuer(f"programs[{index}].issuer", program.issuer)
+
     def _check_tiers(self) -> None:
         tiers = self._bounded("tiers", self._rulebook.tiers, MAX_TIERS)
         first: dict[int, int] = {}
@@ -111,13 +124,38 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
         self._check_ids("budgets", budgets)
         for index, budget in enumerate(budgets):
             self._check_range(f"budgets[{index}].cap_minor", budget.cap_minor, 0, MAX_AMOUNT)
-            alerts = self._bounded(f"budgets[{index}].alert_bps", budget.alert_bps, MAX_BUDGET_ALERTS)
-            for position, bps in enumerate(alerts):
-                path = f"budgets[{index}].alert_bps[{position}]"
-                self._check_range(path, bps, 1, BPS)
-                if bps in alerts[:position]:
-                    self._note(path, f"{bps} is named twice")
+            self._check_alerts(f"budgets[{index}].alert_bps", budget.alert_bps)
+            self._check_reference(
+                f"budgets[{index}].pool_id", budget.pool_id, self._pool_ids, "a budget pool"
+            )
+        self._check_pools(budgets)
         quotas = self._bounded("quotas", self._rulebook.quotas, MAX_QUOTAS)
         self._check_ids("quotas", quotas)
         for index, quota in enumerate(quotas):
             self._check_range(f"quotas[{index}].cap", quota.cap, 0, MAX_AMOUNT)
+            self._check_alerts(f"quotas[{index}].alert_bps", quota.alert_bps)
+
+    def _check_pools(self, budgets: Sequence[pb.Budget]) -> None:
+        pools = self._bounded("budget_pools", self._rulebook.budget_pools, MAX_BUDGET_POOLS)
+        self._check_ids("budget_pools", pools)
+        allotted: Counter[str] = Counter()
+        for budget in (budget for budget in budgets if budget.pool_id):
+            allotted[budget.pool_id] += budget.cap_minor
+        for index, pool in enumerate(pools):
+            path = f"budget_pools[{index}]"
+            self._check_text(f"{path}.title", pool.title, MAX_TITLE_BYTES)
+            self._check_range(f"{path}.cap_minor", pool.cap_minor, 0, MAX_AMOUNT)
+            if allotted[pool.id] > pool.cap_minor:
+                self._note(
+                    f"{path}.cap_minor",
+                    f"{pool.cap_minor} is less than the caps of the budgets of the pool, "
+                    f"which sum to {allotted[pool.id]}",
+                )
+            self._check_alerts(f"{path}.alert_bps", pool.alert_bps)
+
+    def _check_alerts(self, path: str, alert_bps: Sequence[int]) -> None:
+        alerts = self._bounded(path, alert_bps, MAX_BUDGET_ALERTS)
+        for index, bps in enumerate(alerts):
+            self._check_range(f"{path}[{index}]", bps, 1, BPS)
+            if bps in alerts[:index]:
+                self._note(f"{path}[{index}]", f"{bps} is named twice")

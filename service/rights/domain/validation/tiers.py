@@ -85,6 +85,7 @@ class TierChecks(Checks):
 
     def _check_ladder(self, path: str, ladder: pb.TierLadder) -> None:
         self._check_text(f"{path}.title", ladder.title, MAX_TITLE_BYTES)
+        self._check_reference(f"{path}.program_id", ladder.program_id, self._program_ids, "a program")
         levels = self._bounded(f"{path}.levels", ladder.levels, MAX_LEVELS)
         if not levels:
             self._note(f"{path}.levels", f"is required: 1 to {MAX_LEVELS} levels, lowest first")

@@ -3,7 +3,7 @@
 from rights.store.migrate import run_sql_file
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,0 +1,123 @@
+"""What an answer says, under the names that a scenario uses."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from rights.client import RightsError
+from rights.scenario.expected import PRICED, TAKEN_BACK
+from rights.v1 import settlement_pb2 as settlement
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """names: as a `then` may have it, "done" for an answer that is no refusal; told: for people."""
+
+    names: tuple[str, ...]
+    told: str
+
+
+def outcome(response: Message | None, error: RightsError | None) -> Outcome:
+    """Whether a call was answered, refused or failed."""
+    if error is not None:
+        return Outcome((f"error {error.reason}", f"error {error.code.name}"), f"error {error}")
+    rejection = _given(response, "rejection")
+    if rejection is None:
+        return Outcome(("done",), "done")
+    kind = rejection.DESCRIPTOR.fields_by_name["reason"].enum_type
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    reason = kind.values_by_number[rejection.reason].name.removeprefix(prefix)
+    return Outcome((f"rejected {reason}",), f"rejected {reason}: {rejection.message}")
+
+
+def receipt_of(response: Message | None) -> settlement.Receipt | None:
+    """The receipt in an answer, if it has one."""
+    found = _given(response, "receipt") or _given(_given(response, "reservation"), "receipt")
+    return found if isinstance(found, settlement.Receipt) else None
+
+
+def refund_of(response: Message | None) -> settlement.Refund | None:
+    """The refund in an answer, if it has one."""
+    found = _given(response, "refund") or _given(_given(response, "reversal"), "refund")
+    return found if isinstance(found, settlement.Refund) else None
+
+
+def settlement_id_of(response: Message | None) -> str:
+    """The settlement or reservation that an answer has made; "" for none."""
+    reservation, receipt = _given(response, "reservation"), receipt_of(response)
+    return reservation.reservation_id if reservation else receipt.settlement_id if receipt else ""
+
+
+def priced(receipt: settlement.Receipt) -> dict[str, Counter[str]]:
+    """What a receipt says under each key of `then`."""
+    found: dict[str, Counter[str]] = {key: Counter() for key in (*PRICED, "funding")}
+    for adjustment in receipt.adjustments:
+        found["discounts"][adjustment.campaign_id] += adjustment.amount_minor
+        for share in adjustment.funding:
+            found["funding"][share.party] += share.amount_minor
+    for redemption in receipt.redemptions:
+        found["spent"][redemption.asset] += redemption.units
+    for earning in receipt.earnings:
+        found["earned"][earning.lot.asset] += earning.lot.amount
+    for grant in receipt.grants:
+        if grant.HasField("coupon"):
+            found["granted"][grant.coupon.template_id] += 1
+        else:
+            found["granted"][grant.lot.asset] += grant.lot.amount
+    return found
+
+
+def given_back(refund: settlement.Refund) -> dict[str, Counter[str]]:
+    """What a refund says under each key of `then`."""
+    found: dict[str, Counter[str]] = {key: Counter() for key in (*TAKEN_BACK, "discounts", "funding")}
+    for redemption in refund.redemptions:
+        found["returned"][redemption.asset] += redemption.units
+    for clawback in refund.clawbacks:
+        found["taken_back"][clawback.asset] += clawback.units
+    for adjustment in refund.adjustments:
+        found["discounts"][adjustment.campaign_id] += adjustment.amount_minor
+        for share in adjustment.funding:
+            found["funding"][share.party] += share.amount_minor
+    return found
+
+
+def at_path(message: Any, path: str) -> Any:
+    """What is at a path such as "codes[0].code"; None where a list is shorter, or a message is not given."""
+    for step in path.replace("[", ".[").split("."):
+        if message is None:
+            return None
+        if step.startswith("["):
+            index = int(step[1:-1])
+            message = message[index] if index < len(message) else None
+        else:
+            message = _field(message, step)
+    return message
+
+
+def shown(value: Any) -> str:
+    """A value of an answer as people read it; of a list how long it is."""
+    if isinstance(value, Timestamp):
+        return value.ToJsonString()
+    if value is None or isinstance(value, bool | int | str | bytes | Message):
+        return str(value)
+    return f"{len(value)} entries"
+
+
+def _field(message: Message, name: str) -> Any:
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.has_presence and not message.HasField(name):
+        return None
+    value = getattr(message, name)
+    return (
+        field.enum_type.values_by_number[value].name if field.enum_type and not field.is_repeated else value
+    )
+
+
+def _given(message: Any, name: str) -> Any:
+    """A message inside another one, if there is one of that name and it is given."""
+    if message is None or name not in message.DESCRIPTOR.fields_by_name or not message.HasField(name):
+        return None
+    return getattr(message, name)
