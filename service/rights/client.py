@@ -299,6 +299,14 @@ class RightsClient:
         """Asks for what a rule gives, once per key."""
         return await self._call(self._activity.Claim, request)
 
+    async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
+        """Makes a member one of a program, once."""
+        return await self._call(self._activity.Enrol, request)
+
+    async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
+        """Tells whose an account is."""
+        return await self._call(self._activity.Recognise, request)
+
     # rights.v1.CouponService
 
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:

@@ -90,7 +90,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
             *SettlementReadsApi(reader, members).methods(),
             *CouponApi(lanes, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
-            *ActivityApi(lanes, members).methods(),
+            *ActivityApi(registry, lanes, reader, operator, members).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),

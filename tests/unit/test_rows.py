@@ -60,6 +60,7 @@ MEMBERSHIPS = st.builds(
     tiers=st.dictionaries(
         IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
     ),
+    programs=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     version=st.integers(0, 10**6),
     due_ms=TIMES,

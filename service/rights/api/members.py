@@ -3,15 +3,14 @@
 import re
 from typing import Protocol
 
-from rights.api import answers
+from rights.api import answers, standings
 from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.notes import note_of
 from rights.api.orders import check_identity, check_member
-from rights.domain import limits, measures
-from rights.domain.book import Book
+from rights.domain import limits
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.sweeping import foresee, is_due
@@ -262,8 +261,9 @@ class MemberApi:
                 pb.Debt(asset=asset, origin=origin, units=units)
                 for (asset, origin), units in sorted(wallet.debts.items())
             ],
-            measures=_measures(wallet, book, now_ms) if book is not None else [],
-            tiers=_tiers(wallet, book) if book is not None else [],
+            measures=standings.measured(wallet, book, now_ms) if book is not None else [],
+            tiers=standings.tiers(wallet, book) if book is not None else [],
+            programs=standings.programs(wallet, book) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -392,27 +392,6 @@ def _pending(wallet: Wallet) -> list[pb.PendingLot]:
         message = pb.PendingLot(lot=lot, settlement_id=each.settlement_id)
         if each.available_ms != NEVER_MS:
             message.available_time.FromMilliseconds(each.available_ms)
-        listed.append(message)
-    return listed
-
-
-def _measures(wallet: Wallet, book: Book, now_ms: int) -> list[pb.MeasureValue]:
-    if not book.measures:
-        return []
-    values = measures.all_values(book.measures, wallet.membership, measures.local_day(now_ms, book.zone))
-    return [pb.MeasureValue(measure_id=measure_id, value=value) for measure_id, value in values.items()]
-
-
-def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
-    listed = []
-    for ladder in book.ladders.values():
-        standing = wallet.membership.tiers.get(ladder.id)
-        message = pb.TierStanding(ladder_id=ladder.id)
-        if standing is not None:
-            message.level, message.name = standing.level, ladder.name(standing.level)
-            message.since_time.FromMilliseconds(standing.since_ms)
-            if standing.drops_ms != NEVER_MS:
-                message.drop_time.FromMilliseconds(standing.drops_ms)
         listed.append(message)
     return listed
 

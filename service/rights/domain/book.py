@@ -273,6 +273,8 @@ class Book:
         self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
         self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
         self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.programs = [p.id for p in rulebook.programs]
+        self.enrolment_grants = self._grants_at(rulebook, "enrolment_program_id")
         self.activity_measures = _by_activity(self.measures.values())
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
@@ -519,6 +521,7 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
     return {
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
+        "member.programs": [p.id for p in rulebook.programs],
     }
 
 

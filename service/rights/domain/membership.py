@@ -23,7 +23,8 @@ class Membership:
 
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
     many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
-    a level of 0 that was never left is not there. tags: tag -> until when, of those that end.
+    a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
+    of those that end.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """
@@ -32,6 +33,7 @@ class Membership:
     streaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     scores: dict[str, tuple[int, int]] = field(default_factory=dict)
     tiers: dict[str, Standing] = field(default_factory=dict)
+    programs: dict[str, int] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
     version: int = 0
     due_ms: int = NEVER_MS
@@ -65,6 +67,8 @@ class Membership:
                 ladder: [s.level, s.since_ms, None if s.drops_ms == NEVER_MS else s.drops_ms]
                 for ladder, s in self.tiers.items()
             }
+        if self.programs:
+            stored["programs"] = self.programs
         if self.tags:
             stored["tags"] = self.tags
         if self.version:
@@ -86,6 +90,7 @@ class Membership:
                 ladder: Standing(level, since_ms, NEVER_MS if drops_ms is None else drops_ms)
                 for ladder, (level, since_ms, drops_ms) in stored.get("tiers", {}).items()
             },
+            programs=stored.get("programs", {}),
             tags=stored.get("tags", {}),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),

@@ -486,6 +486,16 @@ class Recorded:
 
 
 @dataclass(slots=True)
+class Enrolled:
+    """A member of a program: since when, and, where that is new, what it gave."""
+
+    program_id: str
+    since_ms: int
+    created: bool
+    gifts: list[Gift]
+
+
+@dataclass(slots=True)
 class Claimed:
     """What a claim gave and what it cost. lot_values: per lot what its issuer pays; empty where issuers pay nothing."""
 

@@ -37,6 +37,11 @@ class Operator:
                 await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
             return False
 
+    async def add_member(self, tenant: str, member_id: str) -> None:
+        """Creates a member, unless it is there."""
+        async with self._reader.transaction() as connection:
+            await connection.execute(SQL["add_member"], tenant, member_id, 0, [])
+
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str
     ) -> tuple[str | None, bool]:

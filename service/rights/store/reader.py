@@ -170,6 +170,10 @@ class Reader:
         """(business line, external id) of a member's accounts."""
         return [(r[0], r[1]) for r in await self._pool.fetch(SQL["member_identities"], tenant, member_id)]
 
+    async def member_exists(self, tenant: str, member_id: str) -> bool:
+        """Whether there is such a member."""
+        return bool(await self._pool.fetchval(SQL["member_exists"], tenant, member_id))
+
     async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
         """The member an account is linked to."""
         member: str | None = await self._pool.fetchval(

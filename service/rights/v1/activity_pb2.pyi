@@ -99,3 +99,71 @@ class Claimed(_message.Message):
     lot_values_minor: _containers.RepeatedScalarFieldContainer[int]
     currency: str
     def __init__(self, entry_id: _Optional[str] = ..., claim_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gifts: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ..., spent_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., spent_coupon_ids: _Optional[_Iterable[str]] = ..., lot_values_minor: _Optional[_Iterable[int]] = ..., currency: _Optional[str] = ...) -> None: ...
+
+class EnrolRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "program_id", "create", "business_line", "channel")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_LINE_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    program_id: str
+    create: bool
+    business_line: str
+    channel: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., program_id: _Optional[str] = ..., create: _Optional[bool] = ..., business_line: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+
+class EnrolResponse(_message.Message):
+    __slots__ = ("enrolled", "rejection")
+    ENROLLED_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    enrolled: Enrolled
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, enrolled: _Optional[_Union[Enrolled, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class Enrolled(_message.Message):
+    __slots__ = ("entry_id", "enrolment", "created", "gifts")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    GIFTS_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    enrolment: _member_pb2.ProgramEnrolment
+    created: bool
+    gifts: _containers.RepeatedCompositeFieldContainer[_settlement_pb2.GrantedGift]
+    def __init__(self, entry_id: _Optional[str] = ..., enrolment: _Optional[_Union[_member_pb2.ProgramEnrolment, _Mapping]] = ..., created: _Optional[bool] = ..., gifts: _Optional[_Iterable[_Union[_settlement_pb2.GrantedGift, _Mapping]]] = ...) -> None: ...
+
+class RecogniseRequest(_message.Message):
+    __slots__ = ("identity",)
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    identity: _common_pb2.Identity
+    def __init__(self, identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class RecogniseResponse(_message.Message):
+    __slots__ = ("member", "may_enrol")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    MAY_ENROL_FIELD_NUMBER: _ClassVar[int]
+    member: RecognisedMember
+    may_enrol: MayEnrol
+    def __init__(self, member: _Optional[_Union[RecognisedMember, _Mapping]] = ..., may_enrol: _Optional[_Union[MayEnrol, _Mapping]] = ...) -> None: ...
+
+class RecognisedMember(_message.Message):
+    __slots__ = ("member_id", "programs", "tiers", "may_enrol")
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    MAY_ENROL_FIELD_NUMBER: _ClassVar[int]
+    member_id: str
+    programs: _containers.RepeatedCompositeFieldContainer[_member_pb2.ProgramEnrolment]
+    tiers: _containers.RepeatedCompositeFieldContainer[_member_pb2.TierStanding]
+    may_enrol: MayEnrol
+    def __init__(self, member_id: _Optional[str] = ..., programs: _Optional[_Iterable[_Union[_member_pb2.ProgramEnrolment, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[_member_pb2.TierStanding, _Mapping]]] = ..., may_enrol: _Optional[_Union[MayEnrol, _Mapping]] = ...) -> None: ...
+
+class MayEnrol(_message.Message):
+    __slots__ = ("program_ids",)
+    PROGRAM_IDS_FIELD_NUMBER: _ClassVar[int]
+    program_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, program_ids: _Optional[_Iterable[str]] = ...) -> None: ...

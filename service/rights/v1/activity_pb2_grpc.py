@@ -50,6 +50,16 @@ class ActivityServiceStub:
                 request_serializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
                 _registered_method=True)
+        self.Enrol = channel.unary_unary(
+                '/rights.v1.ActivityService/Enrol',
+                request_serializer=rights_dot_v1_dot_activity__pb2.EnrolRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.EnrolResponse.FromString,
+                _registered_method=True)
+        self.Recognise = channel.unary_unary(
+                '/rights.v1.ActivityService/Recognise',
+                request_serializer=rights_dot_v1_dot_activity__pb2.RecogniseRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.RecogniseResponse.FromString,
+                _registered_method=True)
 
 
 class ActivityServiceServicer:
@@ -83,6 +93,24 @@ class ActivityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Enrol(self, request, context):
+        """Makes a member one of a program, and gives what the rulebook's `grants` with this program's enrolment as trigger
+        give. Of a member of the program already it changes nothing, and says since when.
+        INVALID_ARGUMENT: a program that the rulebook in force does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Recognise(self, request, context):
+        """Tells who a payment or a scan is of: the member that an account is linked to, with programs and tiers; of an
+        unknown account, which is no error, which programs one may enrol in. Only reads; safe to retry.
+        Roles: `auditor`, too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ActivityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +123,16 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.Claim,
                     request_deserializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.FromString,
                     response_serializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.SerializeToString,
+            ),
+            'Enrol': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enrol,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.EnrolRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.EnrolResponse.SerializeToString,
+            ),
+            'Recognise': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recognise,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.RecogniseRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.RecogniseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -157,6 +195,60 @@ class ActivityService:
             '/rights.v1.ActivityService/Claim',
             rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
             rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Enrol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Enrol',
+            rights_dot_v1_dot_activity__pb2.EnrolRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.EnrolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recognise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Recognise',
+            rights_dot_v1_dot_activity__pb2.RecogniseRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.RecogniseResponse.FromString,
             options,
             channel_credentials,
             insecure,

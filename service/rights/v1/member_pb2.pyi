@@ -171,7 +171,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +183,7 @@ class GetWalletResponse(_message.Message):
     DEBTS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -194,7 +195,16 @@ class GetWalletResponse(_message.Message):
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
     measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
     tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ...) -> None: ...
+    programs: _containers.RepeatedCompositeFieldContainer[ProgramEnrolment]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ...) -> None: ...
+
+class ProgramEnrolment(_message.Message):
+    __slots__ = ("program_id", "enrol_time")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROL_TIME_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    enrol_time: _timestamp_pb2.Timestamp
+    def __init__(self, program_id: _Optional[str] = ..., enrol_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class MeasureValue(_message.Message):
     __slots__ = ("measure_id", "value")
@@ -323,6 +333,7 @@ class JournalEntry(_message.Message):
         KIND_TIER: _ClassVar[JournalEntry.Kind]
         KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
         KIND_CLAIM: _ClassVar[JournalEntry.Kind]
+        KIND_ENROL: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
@@ -341,6 +352,7 @@ class JournalEntry(_message.Message):
     KIND_TIER: JournalEntry.Kind
     KIND_ACTIVITY: JournalEntry.Kind
     KIND_CLAIM: JournalEntry.Kind
+    KIND_ENROL: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]

@@ -350,7 +350,7 @@ class GrantGroup(_message.Message):
     def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "claim", "cost")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "claim", "cost")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -364,6 +364,7 @@ class GrantRule(_message.Message):
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -379,9 +380,10 @@ class GrantRule(_message.Message):
     keep_on_refund: bool
     tier: TierTrigger
     activity_id: str
+    enrolment_program_id: str
     claim: ClaimTrigger
     cost: GrantCost
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ...) -> None: ...
 
 class ClaimTrigger(_message.Message):
     __slots__ = ("max_times",)

@@ -121,6 +121,9 @@ class GiftChecks(Checks):
                 self._check_tier_trigger(path, grant)
             case "activity_id":
                 self._check_named(f"{path}.activity_id", grant.activity_id, self._activity_ids, "an activity")
+            case "enrolment_program_id":
+                program = grant.enrolment_program_id
+                self._check_named(f"{path}.enrolment_program_id", program, self._program_ids, "a program")
             case "claim":
                 self._check_range(f"{path}.claim.max_times", grant.claim.max_times, 0, MAX_CLAIM_TIMES)
 
