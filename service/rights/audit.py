@@ -258,6 +258,8 @@ def _legs_of_refund(
             _move(expected, lot.asset, lot.origin, lot.amount)
     for clawback in refund.clawbacks:
         _move(expected, clawback.asset, clawback.origin, -clawback.units)
+    for restoration in refund.restorations:
+        _move(expected, restoration.asset, restoration.origin, restoration.units)
     return expected
 
 

@@ -22,6 +22,11 @@ class Seen(NamedTuple):
         """List amount of the cart."""
         return sum(line.unit_price_minor * line.quantity for line in self.order.cart.lines)
 
+    @property
+    def quantity(self) -> int:
+        """Items of the cart."""
+        return sum(line.quantity for line in self.order.cart.lines)
+
 
 Condition = Callable[[Seen], bool]
 

@@ -813,6 +813,10 @@ SPOILT_REFUNDS: dict[str, tuple[set[str], Change]] = {
         {"postings_match_refunds"},
         lambda r: setattr(r.clawbacks[0], "units", 999),
     ),
+    "units are given again": (
+        {"postings_match_refunds"},
+        lambda r: r.restorations.add(asset="points", origin="platform", units=5),
+    ),
     "another coupon": (
         {"coupons_match_refunds"},
         lambda r: r.returned_coupon_ids.append("other"),

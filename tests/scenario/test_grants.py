@@ -144,6 +144,23 @@ async def test_unused_grants_are_taken_back_with_the_goods(shop: Shop) -> None:
     await in_order(shop)
 
 
+async def test_grants_go_with_what_they_were_for(shop: Shop) -> None:
+    """A discount that is no longer there, a condition that holds for nothing that is kept."""
+    off_10 = {"id": "of-coupon", "campaign_id": "coupon-10", "coupon_template_id": "thanks"}
+    for_m1 = {"id": "of-m1", "when": 'line.merchant == "m1"', "asset": {"asset": "points", "units": 50}}
+    await open_shop(shop, off_10, for_m1)
+    await shop.grant("alice", "ten")
+    receipt = await shop.buy("alice", line(10_000, merchant_id="m1"), line(0, 2, merchant_id="m2"))
+    assert given(receipt) == ["of-coupon", "of-m1"]
+    (coupon,) = await held(shop)
+    first = await shop.refund(receipt.settlement_id, {1: 1})
+    assert not (first.revoked_coupon_ids or first.clawbacks)
+    second = await shop.refund(receipt.settlement_id, {0: 1})
+    assert (list(second.revoked_coupon_ids), [c.units for c in second.clawbacks]) == ([coupon], [50])
+    assert not second.complete
+    await in_order(shop)
+
+
 @pytest.mark.parametrize("use", ["settle", "reserve"])
 async def test_used_grants_are_told(shop: Shop, use: str) -> None:
     """A coupon that was used, or is held by a reservation, stays so; points that were spent are owed."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+from time import time_ns
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -280,10 +281,11 @@ def pending_points(**availability: Any) -> dict[str, Any]:
 async def let_time_pass(shop: Shop, member: str) -> None:
     """Moves the time at which pending points become available to now."""
     await shop.sql(
-        "UPDATE rights.member SET due_ms = 1000, pending = jsonb_set(pending, '{0,4}', '1000')"
+        "UPDATE rights.member SET due_ms = $3, pending = jsonb_set(pending, '{0,4}', to_jsonb($3::bigint))"
         " WHERE tenant_id = $1 AND member_id = $2",
         shop.tenant,
         member,
+        time_ns() // 1_000_000,
     )
 
 

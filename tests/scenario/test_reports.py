@@ -351,6 +351,23 @@ async def test_liability_of_an_earlier_time_is_what_it_was_then(shop: Shop) -> N
     assert list((await liability(shop, as_of_time=at(now_ms()))).units) == list(now.units)
 
 
+async def test_a_coupon_that_a_refund_brought_again_is_outstanding(shop: Shop) -> None:
+    """Now, and then; the grant's condition holds for four items and for two, not for three."""
+    grant = {"id": "g", "coupon_template_id": "t", "when": "cart.quantity != 3"}
+    await shop.open(book(templates=("t",), grants=(grant,)))
+    await shop.member("alice")
+    receipt = await shop.buy("alice", line(100, 4))
+    held = []
+    for _ in range(2):
+        await refund(shop, receipt.settlement_id, (0, 1))
+        await asyncio.sleep(0.01)
+        earlier = await liability(shop, as_of_time=at(now_ms() - 1))
+        now = await liability(shop)
+        assert list(earlier.coupons) == list(now.coupons)
+        held.append([c.held_count for c in now.coupons])
+    assert held == [[], [1]]
+
+
 async def test_liability_by_program_and_who_will_pay(shop: Shop) -> None:
     """By the rulebook in force at the time: the next one doubles the value and has no program any more."""
     half = [

@@ -191,6 +191,8 @@ class Checker:
         self._end(sent, before)
         self.compare(method, request, answer, expected)
         self._note(method, answer)
+        if method == "Refund" and (answer.refund.restorations or answer.refund.restored_coupon_ids):
+            self.outcomes["(a refund gave again)"] += 1
 
     async def income(self, wire: Wire, method: str, request: Any, answer: Any) -> None:
         """Checks and books the answer to a CreditAsset, TopUp, GrantCoupon or UpsertMember."""

@@ -461,7 +461,12 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("quotas[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
     ("quotas[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     # grants
-    ("coupon_templates[1].grant_group_id", "g9", "", "'g9' is not a grant group of this rulebook; there are: event"),
+    (
+        "coupon_templates[1].grant_group_id",
+        "g9",
+        "",
+        "'g9' is not a grant group of this rulebook; there are: event",
+    ),
     ("grant_groups[0].id", "Event", "", "'Event' is not an id"),
     ("grant_groups[0].member_limit", None, "", "is required: how many coupons a member gets"),
     ("grants[1].id", "next", "", "'next' is already used by grants[0]"),

@@ -80,7 +80,7 @@ class LifecycleApi:
         stored = await self._stored(
             call, request, "settlement_id", request.settlement_id, request.note, mistakes
         )
-        receipt = await self._last_receipt(call, stored)
+        receipt, delivered_ms = await self._so_far(call, stored)
         for i, line in enumerate(request.lines):
             mistakes.number(f"lines[{i}].line_index", line.line_index, 0, len(receipt.lines) - 1)
         mistakes.check()
@@ -89,7 +89,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "refund", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.refunded,
-                sale=await self._sale(call, stored, receipt),
+                sale=await self._sale(call, stored, receipt, delivered_ms),
                 returned=returned,
             )
         )
@@ -97,12 +97,13 @@ class LifecycleApi:
     async def reverse(self, call: Call, request: pb.ReverseRequest) -> bytes:
         """Undoes a settlement."""
         stored = await self._stored(call, request, "settlement_id", request.settlement_id, request.note)
+        receipt, delivered_ms = await self._so_far(call, stored)
         return await self._run(
             Reverse(
                 envelope=_envelope(call, "reverse", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.reversed_,
-                sale=await self._sale(call, stored, await self._last_receipt(call, stored)),
+                sale=await self._sale(call, stored, receipt, delivered_ms),
                 returned=None,
             )
         )
@@ -141,19 +142,28 @@ class LifecycleApi:
             raise settlement_not_found(settlement_id)
         return stored
 
-    async def _last_receipt(self, call: Call, stored: StoredSettlement) -> pb.Receipt:
-        """The receipt that holds: of a confirmed reservation that of Confirm, with the coupons and lots it gave."""
-        if stored.kind == "reserve":
+    async def _so_far(self, call: Call, stored: StoredSettlement) -> tuple[pb.Receipt, int]:
+        """The receipt that holds, and when the goods were first told to have arrived (0: not).
+
+        The receipt of a confirmed reservation is that of Confirm, with the coupons and lots it gave. The arrival
+        matters for points that were pending.
+        """
+        receipt, delivered_ms = receipt_of(stored), 0
+        if stored.kind == "reserve" or any(earning.pending for earning in receipt.earnings):
             entries = await self._reader.settlement_entries(call.tenant, [stored.settlement_id])
             for entry in entries[stored.settlement_id]:
                 if entry.kind == "confirm":
-                    return pb.ConfirmResponse.FromString(entry.response).receipt
-        return receipt_of(stored)
+                    receipt = pb.ConfirmResponse.FromString(entry.response).receipt
+                elif entry.kind == "deliver":
+                    delivered_ms = delivered_ms or entry.recorded_ms
+        return receipt, delivered_ms
 
-    async def _sale(self, call: Call, stored: StoredSettlement, receipt: pb.Receipt) -> Sale:
+    async def _sale(
+        self, call: Call, stored: StoredSettlement, receipt: pb.Receipt, delivered_ms: int = 0
+    ) -> Sale:
         """The settlement for the domain, its rulebook version at hand."""
         await self._registry.ensure(call.tenant, stored.version)
-        return sale_of(stored, receipt)
+        return sale_of(stored, receipt, delivered_ms)
 
     async def _run(self, command: Command) -> bytes:
         self._lanes.put(command)

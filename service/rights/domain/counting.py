@@ -67,7 +67,7 @@ def count_activity(wallet: Wallet, effects: Effects, measure: Measure, day: int)
 def _amounts(sale: Sale, kept: Kept) -> tuple[Sequence[int], list[int], list[int], Sequence[int]]:
     """Per line: quantity, list amount, amount after discounts, payable."""
     listed = [line.unit_price * n for line, n in zip(sale.order.lines, kept.quantities, strict=True)]
-    return kept.quantities, listed, discounted(kept), kept.payable
+    return kept.quantities, listed, discounted(kept.payable, kept.redemptions), kept.payable
 
 
 def _count(wallet: Wallet, effects: Effects, measure: Measure, day: int, amount: int) -> None:

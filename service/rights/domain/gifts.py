@@ -74,9 +74,7 @@ def why_not(
     return None
 
 
-def _gift(
-    rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], now_ms: int
-) -> Gift | None:
+def _gift(rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], now_ms: int) -> Gift | None:
     if rule.template_id:
         gift, template = Gift(rule.id, rule.template_id, None), book.templates[rule.template_id]
         group = grant_groups.counter(template, book, now_ms)

@@ -3,7 +3,12 @@
 MAX_LINES = 1_000
 MAX_UNIT_PRICE_MINOR = 10**12
 MAX_QUANTITY = 1_000_000
-MAX_AMOUNT = 10**15  # of a cart, a budget, a balance: minor units or units of an asset
+# Of a cart, a budget, a balance: minor units or units of an asset. What is credited, earned or given must fit. What
+# is the member's already is never refused, so a wallet can come to hold more: by what at most 1,000 reservations were
+# promised, each no more than this, and by what refunds return. 2^63 is more than 9,000 times as much: so many orders of
+# one member, each for all that a wallet may hold, refunded together. Nothing wraps even then: Python's sums are exact,
+# and what writes or tells a wallet (JSON, protobuf) refuses larger numbers.
+MAX_AMOUNT = 10**15
 MAX_COUPON_IDS = 20
 MAX_CAMPAIGN_IDS = 50
 MAX_SPENDS = 8

@@ -318,7 +318,7 @@ class Sale:
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
     is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
-    known, measured: as in Priced.
+    known, measured: as in Priced. delivered_ms: when the goods were first told to have arrived, 0 if they were not.
     """
 
     settlement_id: str
@@ -338,6 +338,7 @@ class Sale:
     settled_ms: int = 0
     known: dict[str, int] = field(default_factory=dict)
     measured: dict[str, list[int]] = field(default_factory=dict)
+    delivered_ms: int = 0
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -416,6 +417,22 @@ class Clawback:
 
 
 @dataclass(slots=True)
+class Restoration:
+    """Units taken back before and given again: pending once more, or a lot in the wallet less what repaid a debt."""
+
+    asset: str
+    origin: str
+    pending: int
+    lot: Lot | None
+    repaid: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + (self.lot.amount if self.lot is not None else 0) + self.repaid
+
+
+@dataclass(slots=True)
 class Shift:
     """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
 
@@ -442,9 +459,11 @@ class Refund:
     adjustments: list[Shift]
     redemptions: list[Shift]
     clawbacks: list[Clawback]
+    restorations: list[Restoration]
     returned_coupons: list[str]
     forfeited_coupons: list[str]
     revoked_coupons: list[str]
+    restored_coupons: list[str]
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
@@ -519,7 +538,8 @@ class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
+    'transfer').
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """

@@ -35,9 +35,10 @@ def sweep(
             entry_id = new_entry_id()
             _, effects = release(hold, "expired", wallet, used, entry_id, now_ms)
             yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects)
-    for pending in [p for p in wallet.pending if p.available_ms <= now_ms]:
+    available = sorted((p for p in wallet.pending if p.available_ms <= now_ms), key=lambda p: p.available_ms)
+    for pending in available:
         effects = Effects()
-        release_pending([pending], wallet, effects, book, now_ms)
+        release_pending([pending], wallet, effects, book, pending.available_ms)
         yield Due(new_entry_id(), "release", pending.settlement_id, None, effects)
     expired = [lot for lot in wallet.lots if lot.expires_ms <= now_ms]
     if expired:
@@ -85,20 +86,21 @@ def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> set[str]:
 
 
 def release_pending(
-    pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, now_ms: int
+    pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, available_ms: int
 ) -> tuple[list[Lot], dict[str, int]]:
     """Makes pending units available: (the lots, units per asset that repaid debts).
 
-    Their expiry is counted from now, under the policy with which they were earned.
+    Their expiry is counted from when they are available, however late that is noticed, under the policy with which
+    they were earned.
     """
     lots: list[Lot] = []
     repaid: dict[str, int] = {}
     for each in pending:
-        lot = Lot(each.asset, book.lot_expiry(each.expiry, now_ms), each.origin, each.amount)
-        units = ledger.fulfil(wallet, effects, each, lot, now_ms)
+        lot = Lot(each.asset, book.lot_expiry(each.expiry, available_ms), each.origin, each.amount)
+        units = ledger.fulfil(wallet, effects, each, lot, available_ms)
         lots.append(lot)
         if units:
             repaid[each.asset] = repaid.get(each.asset, 0) + units
         if each.expiry.policy == expiry.Policy.LAST_MOVEMENT:
-            ledger.carry_on(wallet, effects, each.asset, lot.expires_ms, now_ms)
+            ledger.carry_on(wallet, effects, each.asset, lot.expires_ms, available_ms)
     return lots, repaid

@@ -110,7 +110,7 @@ FROM (SELECT k.tenant_id, k.member_id, k.coupon_id, k.state,
              coalesce(sum(CASE WHEN m.move = 'reserve' THEN 1
                                WHEN m.move = 'release' OR m.move = 'redeem' AND m.kind = 'confirm' THEN -1 END), 0) AS reserved,
              coalesce(sum(CASE m.move WHEN 'redeem' THEN 1 WHEN 'return' THEN -1 END), 0) AS redeemed,
-             count(*) FILTER (WHERE m.move = 'revoke') AS revoked,
+             coalesce(sum(CASE m.move WHEN 'revoke' THEN 1 WHEN 'restore' THEN -1 END), 0) AS revoked,
              count(*) FILTER (WHERE m.move = 'transfer') AS transferred
       FROM rights.coupon k LEFT JOIN rights.coupon_move m USING (tenant_id, member_id, coupon_id)
       GROUP BY k.tenant_id, k.member_id, k.coupon_id, k.state) AS moved

@@ -108,7 +108,7 @@ WITH latest AS (
     SELECT k.template_id, k.expires_ms, CASE l.move WHEN 'reserve' THEN 'reserved' ELSE 'held' END AS state
     FROM latest l JOIN rights.coupon k
       ON k.tenant_id = $1 AND k.member_id = l.member_id AND k.coupon_id = l.coupon_id
-    WHERE l.move IN ('grant', 'release', 'return', 'reserve')
+    WHERE l.move IN ('grant', 'release', 'return', 'restore', 'reserve')
 )
 SELECT template_id,
        coalesce(to_char(to_timestamp((expires_ms - 1) / 1000.0) AT TIME ZONE $3, 'YYYY-MM'), '') AS month,

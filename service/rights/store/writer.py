@@ -304,6 +304,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
     "transfer": ("held", "transferred"),
 }
 

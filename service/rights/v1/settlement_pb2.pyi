@@ -512,7 +512,7 @@ class RefundResponse(_message.Message):
     def __init__(self, refund: _Optional[_Union[Refund, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Refund(_message.Message):
-    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots")
+    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids")
     REFUND_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REFUND_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -529,6 +529,8 @@ class Refund(_message.Message):
     SPENT_GRANT_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    RESTORATIONS_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
     refund_id: str
     settlement_id: str
     refund_time: _timestamp_pb2.Timestamp
@@ -545,7 +547,9 @@ class Refund(_message.Message):
     spent_grant_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
     complete: bool
     expired_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
-    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
+    restorations: _containers.RepeatedCompositeFieldContainer[Restoration]
+    restored_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RefundedLine(_message.Message):
     __slots__ = ("quantity", "total_quantity", "list_minor", "refunded_minor")
@@ -602,6 +606,22 @@ class Clawback(_message.Message):
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     debt_units: int
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ..., pending_units: _Optional[int] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., debt_units: _Optional[int] = ...) -> None: ...
+
+class Restoration(_message.Message):
+    __slots__ = ("asset", "origin", "units", "pending_units", "lot", "repaid_units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_UNITS_FIELD_NUMBER: _ClassVar[int]
+    LOT_FIELD_NUMBER: _ClassVar[int]
+    REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    origin: str
+    units: int
+    pending_units: int
+    lot: _common_pb2.Lot
+    repaid_units: int
+    def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ..., pending_units: _Optional[int] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., repaid_units: _Optional[int] = ...) -> None: ...
 
 class ConfirmDeliveryRequest(_message.Message):
     __slots__ = ("idempotency_key", "settlement_id")

@@ -184,9 +184,8 @@ class SettlementServiceServicer:
 
     def Refund(self, request, context):
         """Takes goods back, any number of times, until nothing is left: money, points and stored value (to the
-        lots they came from, with their expiry), points earned, grants, budgets and quotas, each in proportion to
-        all that has been returned so far, so that any sequence of refunds comes to the same sums. Points, grants and
-        budgets once given back are not taken again, should a readjudicated discount come back in part.
+        lots they came from, with their expiry), points earned, grants, budgets and quotas. What is left of each depends
+        on the items kept alone, so any two sequences of refunds that leave the same items come to the same sums.
         Idempotent under its own key; rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED,
         RESERVATION_EXPIRED, ALREADY_REVERSED, ALREADY_REFUNDED, REFUND_EXCEEDS_PURCHASE.
         NOT_FOUND: SETTLEMENT_NOT_FOUND.
