@@ -204,6 +204,7 @@ class GrantRule:
     """What a settlement, or another trigger, gives for later.
 
     campaign: index, -1 for any order; template_id or asset says what.
+    every: (measure, number) for a gift per full number; what was given is counted as by a limit for ever.
     period is -1 without a member limit; quota is a limit index or -1. max_times: how often it can be claimed at
     once, 0 where it cannot.
     """
@@ -222,6 +223,7 @@ class GrantRule:
     keep: bool
     max_times: int = 0
     cost: Cost | None = None
+    every: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,9 @@ class Book:
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
         self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
-        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        at_orders = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.grants = [rule for rule in at_orders if rule.every is None]
+        self.every_grants = [rule for rule in at_orders if rule.every is not None]
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
         self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
@@ -427,7 +431,10 @@ class Book:
         return found
 
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
-        limited = grant.HasField("member_limit")
+        limited, every = grant.HasField("member_limit"), grant.HasField("every")
+        max_uses, period = grant.member_limit.max_uses, int(grant.member_limit.period)
+        if every:
+            max_uses, period = MAX_AMOUNT, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
         return GrantRule(
             id=grant.id,
             predicate=self._predicate(grant.when),
@@ -437,12 +444,13 @@ class Book:
             asset=grant.asset.asset,
             units=grant.asset.units,
             windows=tuple(windows.from_message(w) for w in grant.windows),
-            max_uses=grant.member_limit.max_uses if limited else 0,
-            period=grant.member_limit.period if limited else -1,
+            max_uses=max_uses if limited or every else 0,
+            period=period if limited or every else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
             keep=grant.keep_on_refund,
             max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
             cost=_cost(grant.cost) if grant.HasField("cost") else None,
+            every=(grant.every.measure_id, grant.every.n) if every else None,
         )
 
     def _plan(

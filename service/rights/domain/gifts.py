@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from rights.domain import grant_groups, ledger
+from rights.domain import grant_groups, ledger, measures
 from rights.domain.book import Book, GrantRule
 from rights.domain.limits import MAX_AMOUNT
 from rights.domain.model import Coupon, Effects, Gift, Lot, RejectionReason, Usage
 from rights.domain.plan import Decision, Facts
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
+
+MAX_GIFTS_AT_ONCE = 100  # of one rule
 
 
 def gifts(
@@ -101,19 +103,48 @@ def give(
     now_ms: int,
 ) -> list[Gift]:
     """Gives what rules give whose trigger is something else than an order. `facts`: of the member alone."""
-    promised: list[Gift] = []
-    for rule in rules:
-        left = used.remaining(book)
-        if not _gives(rule, facts, set(), book, wallet, left, MAX_AMOUNT, now_ms):
-            continue
-        gift = _gift(rule, book, wallet, Counter(), now_ms)  # what is booked has counted already
-        if gift is not None:
-            promised.append(gift)
-            for usage in usages(gift, book, now_ms):
-                ledger.book_usage(wallet, used, effects, usage, book.limit_of(usage))
+    promised = promise(rules, facts, set(), MAX_AMOUNT, wallet, effects, book, used, now_ms)
     given = hand_out(promised, wallet, effects, book, entry_id, now_ms)
     ledger.moved(wallet, effects, book, {gift.lot.asset for gift in given if gift.lot is not None}, now_ms)
     return given
+
+
+def promise(
+    rules: Iterable[GrantRule],
+    request: Facts,
+    applied: set[int],
+    payable: int,
+    wallet: Wallet,
+    effects: Effects,
+    book: Book,
+    used: Used,
+    now_ms: int,
+) -> list[Gift]:
+    """What rules give, with what that uses booked; it is still to be handed out. applied: campaigns, by index."""
+    promised: list[Gift] = []
+    for rule in rules:
+        for _ in range(_times(rule, wallet, book, now_ms)):
+            left = used.remaining(book)
+            if not _gives(rule, request, applied, book, wallet, left, payable, now_ms):
+                break
+            gift = _gift(rule, book, wallet, Counter(), now_ms)  # what is booked has counted already
+            if gift is None:
+                break
+            promised.append(gift)
+            for usage in usages(gift, book, now_ms):
+                ledger.book_usage(wallet, used, effects, usage, book.limit_of(usage))
+    return promised
+
+
+def _times(rule: GrantRule, wallet: Wallet, book: Book, now_ms: int) -> int:
+    """How often a rule may give at once: for every full number, less what was given already."""
+    if rule.every is None:
+        return 1
+    measure_id, number = rule.every
+    today = measures.local_day(now_ms, book.zone)
+    counted = measures.value(book.measures[measure_id], wallet.membership, {}, today)
+    given = wallet.counters.get(counter(rule, book, now_ms), 0)
+    return min(counted // number - given, MAX_GIFTS_AT_ONCE)
 
 
 def hand_out(
@@ -135,11 +166,11 @@ def is_too_late(gift: Gift, book: Book, now_ms: int) -> bool:
     """Whether it is a coupon that would be expired when it starts."""
     if not gift.template_id:
         return False
-    starts_ms, expires_ms = _times(gift, book, now_ms)
+    starts_ms, expires_ms = _validity(gift, book, now_ms)
     return expires_ms <= starts_ms
 
 
-def _times(gift: Gift, book: Book, now_ms: int) -> tuple[int, int]:
+def _validity(gift: Gift, book: Book, now_ms: int) -> tuple[int, int]:
     """When a coupon that is given now starts and expires."""
     template = book.templates[gift.template_id]
     starts_ms = template.starts_ms(now_ms, book.zone)
@@ -153,18 +184,24 @@ def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gif
     if gift.lot is not None:
         expires_ms = book.lot_expiry(book.assets[gift.lot.asset].expiry, now_ms)
         return Gift(gift.grant_id, "", gift.lot._replace(expires_ms=expires_ms))
-    coupon = Coupon(f"c{entry_id}-{number}", gift.template_id, *_times(gift, book, now_ms))
+    coupon = Coupon(f"c{entry_id}-{number}", gift.template_id, *_validity(gift, book, now_ms))
     return Gift(gift.grant_id, gift.template_id, None, coupon)
 
 
 def usages(gift: Gift, book: Book, now_ms: int) -> list[Usage]:
     """What giving it uses: its quota, its member limit and that of its coupon's grant group."""
     rule = book.grant_by_id[gift.grant_id]
+    used = limits_of(rule, book, now_ms)
+    if rule.template_id and (group := grant_groups.counter(book.templates[rule.template_id], book, now_ms)):
+        used.append(Usage("counter", group, 1))
+    return used
+
+
+def limits_of(rule: GrantRule, book: Book, now_ms: int) -> list[Usage]:
+    """What giving it once uses of its own limits."""
     used = [Usage("quota", book.limits[rule.quota].id, 1)] if rule.quota >= 0 else []
     if rule.period >= 0:
         used.append(Usage("counter", counter(rule, book, now_ms), 1))
-    if rule.template_id and (group := grant_groups.counter(book.templates[rule.template_id], book, now_ms)):
-        used.append(Usage("counter", group, 1))
     return used
 
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from rights.domain.limits import NEVER_MS
-from rights.domain.plan import Decision
+from rights.domain.plan import Decision, Facts
 
 
 class Line(NamedTuple):
@@ -290,6 +290,7 @@ class Priced:
     """A priced order: all of a receipt but its ids.
 
     known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    request: the order in the terms of the plan.
     """
 
     version: int
@@ -310,6 +311,7 @@ class Priced:
     kernel_seconds: float  # what the decision took; never part of a receipt
     known: dict[str, int]
     measured: dict[str, list[int]]
+    request: Facts
 
 
 @dataclass(slots=True)

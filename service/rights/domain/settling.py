@@ -26,6 +26,7 @@ from rights.domain.model import (
     Usage,
 )
 from rights.domain.pricing import price
+from rights.domain.readjudicating import Basket
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 
@@ -62,13 +63,19 @@ def settle(
     for usage, limit in uses_of(priced, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, limit)
     _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
-    if priced.gifts:
-        priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
     if priced.measured:
         quantities = [line.quantity for line in order.lines]
         counting.count_settled(
             wallet, effects, book, priced, quantities, measures.local_day(now_ms, book.zone)
         )
+    if book.every_grants:
+        applied = {index for index, _ in priced.decision.applied}
+        applied |= {index for index in priced.decision.multipliers if index >= 0}
+        priced.gifts += gifts.promise(
+            book.every_grants, priced.request, applied, priced.payable, wallet, effects, book, used, now_ms
+        )
+    if priced.gifts:
+        priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
     if book.rolling_assets:
         spent = {redemption.asset for redemption in priced.redemptions}
         ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
@@ -142,9 +149,15 @@ def confirm(
     earnings = [_earned_now(earning, book, now_ms) for earning in sale.earnings]
     _give(earnings, wallet, effects, book, sale.settlement_id, now_ms)
     promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
-    handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     sale.settled_ms = now_ms
     counting.count_kept(wallet, effects, book, sale, None, kept.everything(sale, book.allocate))
+    if book.every_grants:
+        basket = Basket(sale, [line.quantity for line in sale.order.lines], book, 0)
+        payable = sum(sale.payable)
+        promised += gifts.promise(
+            book.every_grants, basket.facts, _applied(sale, book), payable, wallet, effects, book, used, now_ms
+        )
+    handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     spent = {lot.asset for lot in hold.lots}
     ledger.moved(wallet, effects, book, spent | _given_assets(earnings, handed_out), now_ms)
     effects.settlement = (sale.settlement_id, State("settled", entry_id))
@@ -312,6 +325,12 @@ def _still_worth_giving(
         for usage in released:
             ledger.book_usage(wallet, used, effects, usage, None)
     return kept
+
+
+def _applied(sale: Sale, book: Book) -> set[int]:
+    """The campaigns of a sale, by index."""
+    named = [a.campaign_id for a in sale.adjustments] + [e.multiplier_campaign for e in sale.earnings]
+    return {book.by_id[campaign_id].index for campaign_id in named if campaign_id}
 
 
 def _given_assets(earnings: list[Earning], handed_out: list[Gift]) -> set[str]:

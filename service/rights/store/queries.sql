@@ -194,7 +194,7 @@ ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
 -- What happened to some settlements, oldest first.
-SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, response FROM rights.journal
+SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, usages::text, response FROM rights.journal
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement

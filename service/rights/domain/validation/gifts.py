@@ -79,8 +79,33 @@ class GiftChecks(Checks):
         if grant.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", grant.member_limit)
         self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
+        if grant.HasField("every"):
+            self._check_every_nth(f"{path}.every", grant)
         if grant.HasField("cost"):
             self._check_cost(f"{path}.cost", grant)
+
+    def _check_every_nth(self, path: str, grant: pb.GrantRule) -> None:
+        """It counts what its trigger adds to, over all days."""
+        trigger = grant.WhichOneof("trigger")
+        if trigger not in (None, "activity_id"):
+            self._note(path, "is only allowed without trigger, or with activity_id")
+        if grant.HasField("member_limit"):
+            self._note(f"{path[: -len('.every')]}.member_limit", "is not allowed together with every")
+        counted = {
+            measure.id
+            for measure in self._rulebook.measures
+            if not measure.HasField("window")
+            and (
+                measure.WhichOneof("counts") in ("spend", "orders")
+                if trigger is None
+                else measure.activity.activity_id == grant.activity_id != ""
+            )
+        }
+        if grant.every.measure_id not in counted:
+            there = ", ".join(sorted(counted)) or "none"
+            message = f"{shown(grant.every.measure_id)} is not a measure over all days of what gives it"
+            self._note(f"{path}.measure_id", f"{message}; there are: {there}")
+        self._check_range(f"{path}.n", grant.every.n, 1, MAX_AMOUNT)
 
     def _check_units(self, path: str, units: pb.AssetGift) -> None:
         self._check_named(f"{path}.asset", units.asset, self._asset_ids, "an asset")
