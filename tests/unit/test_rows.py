@@ -62,6 +62,7 @@ MEMBERSHIPS = st.builds(
     ),
     programs=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    birth_month=st.integers(0, 12),
     version=st.integers(0, 10**6),
     due_ms=TIMES,
 )

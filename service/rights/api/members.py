@@ -118,15 +118,18 @@ class MemberApi:
         mistakes = Mistakes()
         mistakes.id("member.member_id", member.member_id)
         mistakes.number("member.tier", member.tier, 0, limits.MAX_TIER)
+        mistakes.number("member.birth_month", member.birth_month, 0, 12)
         mistakes.count("member.tags", member.tags, 0, limits.MAX_TAGS)
         for i, tag in enumerate(member.tags[: limits.MAX_TAGS]):
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
         mistakes.check()
         tags = sorted(set(member.tags))
         created = await self._operator.upsert_member(
-            call.tenant, member.member_id, member.tier, tags, clock.now_ms()
+            call.tenant, member.member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
-        stored = pb.Member(member_id=member.member_id, tier=member.tier, tags=tags)
+        stored = pb.Member(
+            member_id=member.member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
+        )
         return pb.UpsertMemberResponse(member=stored, created=created)
 
     async def link_identity(self, call: Call, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
@@ -247,7 +250,12 @@ class MemberApi:
             coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
-            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
+            member=pb.Member(
+                member_id=member_id,
+                tier=wallet.tier,
+                tags=wallet.tags_at(now_ms),
+                birth_month=wallet.membership.birth_month,
+            ),
             balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],

@@ -24,6 +24,7 @@ def _values(book: "Book", wallet: Wallet, now_ms: int) -> Iterator[tuple[str, in
     yield MORE_VARS[0], local.month
     yield MORE_VARS[1], local.hour * 60 + local.minute
     membership = wallet.membership
+    yield MORE_VARS[2], membership.birth_month
     if book.measures:
         today = measures.local_day(now_ms, book.zone)
         for measure_id, value in measures.all_values(book.measures, membership, today).items():

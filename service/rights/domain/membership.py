@@ -24,7 +24,7 @@ class Membership:
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
     many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
     a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
-    of those that end.
+    of those that end. birth_month: 0 where it is not known.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """
@@ -35,6 +35,7 @@ class Membership:
     tiers: dict[str, Standing] = field(default_factory=dict)
     programs: dict[str, int] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
+    birth_month: int = 0
     version: int = 0
     due_ms: int = NEVER_MS
     is_stale: bool = False
@@ -71,6 +72,8 @@ class Membership:
             stored["programs"] = self.programs
         if self.tags:
             stored["tags"] = self.tags
+        if self.birth_month:
+            stored["birth_month"] = self.birth_month
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -92,6 +95,7 @@ class Membership:
             },
             programs=stored.get("programs", {}),
             tags=stored.get("tags", {}),
+            birth_month=stored.get("birth_month", 0),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
         )

@@ -123,7 +123,8 @@ INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
 SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
-INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.member (tenant_id, member_id, tier, tags, membership)
+SELECT $1, $2, $3, $4, CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 ON CONFLICT DO NOTHING RETURNING member_id
 
 -- name: lock_member
@@ -132,7 +133,9 @@ SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KE
 
 -- name: update_member
 -- What depends on tags is due to be looked at again.
-UPDATE rights.member SET tier = $3, tags = $4, membership = membership || '{"due_ms": 0}', due_ms = 0
+UPDATE rights.member
+SET tier = $3, tags = $4, due_ms = 0, membership = membership - 'birth_month' || '{"due_ms": 0}'
+    || CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 WHERE tenant_id = $1 AND member_id = $2
 
 -- name: add_events

@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("member_id", "tier", "tags")
+    __slots__ = ("member_id", "tier", "tags", "birth_month")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_MONTH_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     tier: int
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    birth_month: int
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., birth_month: _Optional[int] = ...) -> None: ...
 
 class UpsertMemberRequest(_message.Message):
     __slots__ = ("member",)
