@@ -299,6 +299,10 @@ class RightsClient:
         """Asks for what a rule gives, once per key."""
         return await self._call(self._activity.Claim, request)
 
+    async def take_task(self, request: activity.TakeTaskRequest) -> activity.TakeTaskResponse:
+        """Takes a task, once per key."""
+        return await self._call(self._activity.TakeTask, request)
+
     async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
         """Makes a member one of a program, once."""
         return await self._call(self._activity.Enrol, request)

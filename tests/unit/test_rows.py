@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.wallet import Wallet
 from rights.store import rows
@@ -62,6 +62,11 @@ MEMBERSHIPS = st.builds(
     ),
     programs=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    tasks=st.dictionaries(
+        IDS,
+        st.builds(Taken, st.integers(0, 10**13), st.integers(0, 10**13), st.lists(IDS, max_size=2), IDS),
+        max_size=2,
+    ),
     birth_month=st.integers(0, 12),
     version=st.integers(0, 10**6),
     due_ms=TIMES,

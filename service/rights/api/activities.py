@@ -8,10 +8,10 @@ from rights.api.methods import Call, Method
 from rights.api.orders import check_identity, check_member
 from rights.domain import following
 from rights.domain.book import Book
-from rights.domain.model import Claimed, Enrolled, Occasion, Recorded, Rejection
+from rights.domain.model import Claimed, Enrolled, Occasion, Recorded, Rejection, TaskTaken
 from rights.domain.validation.gifts import MAX_CLAIM_TIMES
 from rights.engine import clock
-from rights.engine.activity_commands import Claim, Enrol, Record, check_program
+from rights.engine.activity_commands import Claim, Enrol, Record, TakeTask, check_program
 from rights.engine.commands import Command
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
@@ -40,6 +40,7 @@ class ActivityApi:
         return [
             Method(SERVICE, "RecordActivity", pb.RecordActivityRequest, self.record_activity, _ROLES),
             Method(SERVICE, "Claim", pb.ClaimRequest, self.claim, _ROLES),
+            Method(SERVICE, "TakeTask", pb.TakeTaskRequest, self.take_task, _ROLES),
             Method(SERVICE, "Enrol", pb.EnrolRequest, self.enrol, _ROLES),
             Method(SERVICE, "Recognise", pb.RecogniseRequest, self.recognise, _ROLES | {"auditor"}),
         ]
@@ -74,6 +75,24 @@ class ActivityApi:
                 grant_id=request.grant_id,
                 times=request.times or 1,
                 occasion=Occasion(request.channel, request.business_line),
+            )
+        )
+
+    async def take_task(self, call: Call, request: pb.TakeTaskRequest) -> bytes:
+        """Takes a task through the member's lane."""
+        mistakes = Mistakes()
+        mistakes.id("idempotency_key", request.idempotency_key)
+        check_member(request.member, mistakes)
+        mistakes.id("board_id", request.board_id)
+        mistakes.id("task_id", request.task_id)
+        mistakes.check()
+        return await self._run(
+            TakeTask(
+                envelope=envelope(call, "take_task", request.idempotency_key, request),
+                member_id=await self._members.resolve(call.tenant, request.member),
+                encode=_taken,
+                board_id=request.board_id,
+                task_id=request.task_id,
             )
         )
 
@@ -192,4 +211,18 @@ def _enrolled(outcome: Enrolled | Rejection, entry_id: str, now_ms: int) -> byte
         enrolled.created = outcome.created
         for gift in outcome.gifts:
             answers.fill_gift(enrolled.gifts.add(), gift)
+    return response.SerializeToString(deterministic=True)
+
+
+def _taken(outcome: TaskTaken | Rejection, entry_id: str, now_ms: int) -> bytes:
+    response = pb.TakeTaskResponse()
+    if isinstance(outcome, Rejection):
+        answers.fill_rejection(response.rejection, outcome, entry_id, now_ms)
+    else:
+        taken = response.taken
+        taken.entry_id = entry_id
+        taken.take_time.FromMilliseconds(now_ms)
+        taken.end_time.FromMilliseconds(outcome.ends_ms)
+        for lot in outcome.lots:
+            answers.fill_lot(taken.spent_lots.add(), lot)
     return response.SerializeToString(deterministic=True)

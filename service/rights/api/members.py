@@ -272,6 +272,7 @@ class MemberApi:
             measures=standings.measured(wallet, book, now_ms) if book is not None else [],
             tiers=standings.tiers(wallet, book) if book is not None else [],
             programs=standings.programs(wallet, book) if book is not None else [],
+            tasks=standings.tasks(wallet, book, now_ms),
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:

@@ -1,5 +1,6 @@
 """What a member is in the programs of a rulebook, as messages."""
 
+from rights.api.answers import timestamp
 from rights.domain import measures
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
@@ -39,4 +40,26 @@ def programs(wallet: Wallet, book: Book) -> list[pb.ProgramEnrolment]:
             message = pb.ProgramEnrolment(program_id=program_id)
             message.enrol_time.FromMilliseconds(since_ms)
             listed.append(message)
+    return listed
+
+
+def tasks(wallet: Wallet, book: Book | None, now_ms: int) -> list[pb.TaskStanding]:
+    """The tasks taken whose period has not ended."""
+    listed = []
+    for key, taken in wallet.membership.tasks.items():
+        if taken.ends_ms <= now_ms:
+            continue
+        board_id, _, task_id = key.partition("/")
+        task = book.tasks.get(key) if book is not None else None
+        listed.append(
+            pb.TaskStanding(
+                board_id=board_id,
+                task_id=task_id,
+                take_time=timestamp(taken.taken_ms),
+                end_time=timestamp(taken.ends_ms),
+                progress=len(taken.counted),
+                goal=task.count if task is not None else 0,
+                done=bool(taken.done_by),
+            )
+        )
     return listed

@@ -1,6 +1,6 @@
 """Activities: what members do besides ordering is counted, and gives what the rulebook says."""
 
-from rights.domain import counting, gifts, knowing, ledger, measures
+from rights.domain import counting, gifts, knowing, ledger, measures, tasks
 from rights.domain.book import Activity, Book
 from rights.domain.model import Effects, Occasion, Recorded, Rejection, RejectionReason, Usage
 from rights.domain.used import Used
@@ -35,7 +35,8 @@ def record(
     for measure in counted:
         counting.count_activity(wallet, effects, measure, today)
     facts = knowing.of_member(book, wallet, knowing.known(book, wallet, now_ms), now_ms, occasion)
-    rules = book.activity_grants.get(activity.id, ())
+    done = tasks.count_activity(activity.id, entry_id, wallet, book, now_ms)
+    rules = [*book.activity_grants.get(activity.id, ()), *done]
     given = gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
     values = {m.id: measures.value(m, wallet.membership, {}, today) for m in counted}
     return Recorded(given, values), effects

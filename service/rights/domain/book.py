@@ -1,6 +1,6 @@
 """A rulebook version made ready to settle with: indices, conditions compiled, kernel program built."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
@@ -23,7 +23,7 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2, tier_pb2
+from rights.v1 import activity_pb2, rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -234,6 +234,26 @@ class Activity:
     max_per_day: int
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count."""
+
+    board_id: str
+    id: str
+    choose: int
+    period: int
+    stake_asset: str
+    stake_units: int
+    activity_id: str
+    count: int
+    rule: GrantRule
+
+    @property
+    def key(self) -> str:
+        """Unique in the rulebook, and no id of a grant rule."""
+        return self.rule.id
+
+
 class Book:
     """One rulebook version of one tenant. Immutable but for caches of what the time of day decides."""
 
@@ -272,6 +292,8 @@ class Book:
         at_orders = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
         self.grants = [rule for rule in at_orders if rule.every is None]
         self.every_grants = [rule for rule in at_orders if rule.every is not None]
+        self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
+        self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
         self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
@@ -429,6 +451,34 @@ class Book:
             if grant.WhichOneof("trigger") == trigger:
                 found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
         return found
+
+    def _tasks(self, board: activity_pb2.TaskBoard) -> Iterator[Task]:
+        for task in board.tasks:
+            rule = GrantRule(
+                id=f"{board.id}/{task.id}",
+                predicate=self._predicate(task.orders.when),
+                campaign=-1,
+                min_payable=task.orders.min_payable_minor,
+                template_id=task.coupon_template_id,
+                asset=task.asset.asset,
+                units=task.asset.units,
+                windows=(),
+                max_uses=0,
+                period=-1,
+                quota=-1,
+                keep=False,
+            )
+            yield Task(
+                board_id=board.id,
+                id=task.id,
+                choose=board.choose or 1,
+                period=board.period or tier_pb2.CALENDAR_PERIOD_DAY,
+                stake_asset=task.stake.asset,
+                stake_units=task.stake.units,
+                activity_id=task.activity.activity_id,
+                count=task.orders.count or task.activity.count or 1,
+                rule=rule,
+            )
 
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
         limited, every = grant.HasField("member_limit"), grant.HasField("every")

@@ -197,6 +197,11 @@ def usages(gift: Gift, book: Book, now_ms: int) -> list[Usage]:
     return used
 
 
+def is_taken_back(gift: Gift, wallet: Wallet) -> bool:
+    """Whether a gift that went with its order is not had: a coupon was not used, units were taken or are owed."""
+    return gift.coupon is None or wallet.coupons[gift.coupon.coupon_id].state == "revoked"
+
+
 def limits_of(rule: GrantRule, book: Book, now_ms: int) -> list[Usage]:
     """What giving it once uses of its own limits."""
     used = [Usage("quota", book.limits[rule.quota].id, 1)] if rule.quota >= 0 else []

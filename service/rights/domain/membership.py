@@ -18,13 +18,23 @@ class Standing:
 
 
 @dataclass(slots=True)
+class Taken:
+    """A task taken. counted: the settlements or activities that count for it; done_by: the one that was the last."""
+
+    taken_ms: int
+    ends_ms: int
+    counted: list[str] = field(default_factory=list)
+    done_by: str = ""
+
+
+@dataclass(slots=True)
 class Membership:
     """Part of a wallet.
 
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
     many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
     a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
-    of those that end. birth_month: 0 where it is not known.
+    of those that end. tasks: "board/task" -> how far it is. birth_month: 0 where it is not known.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """
@@ -35,6 +45,7 @@ class Membership:
     tiers: dict[str, Standing] = field(default_factory=dict)
     programs: dict[str, int] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, Taken] = field(default_factory=dict)
     birth_month: int = 0
     version: int = 0
     due_ms: int = NEVER_MS
@@ -72,6 +83,10 @@ class Membership:
             stored["programs"] = self.programs
         if self.tags:
             stored["tags"] = self.tags
+        if self.tasks:
+            stored["tasks"] = {
+                task: [t.taken_ms, t.ends_ms, t.counted, t.done_by] for task, t in self.tasks.items()
+            }
         if self.birth_month:
             stored["birth_month"] = self.birth_month
         if self.version:
@@ -95,6 +110,7 @@ class Membership:
             },
             programs=stored.get("programs", {}),
             tags=stored.get("tags", {}),
+            tasks={task: Taken(*taken) for task, taken in stored.get("tasks", {}).items()},
             birth_month=stored.get("birth_month", 0),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),

@@ -507,6 +507,14 @@ class Recorded:
 
 
 @dataclass(slots=True)
+class TaskTaken:
+    """A task that was taken: until when it must be done, and the stake."""
+
+    ends_ms: int
+    lots: list[Lot]
+
+
+@dataclass(slots=True)
 class Enrolled:
     """A member of a program: since when, and, where that is new, what it gave."""
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, gifts, grant_groups, kept, ledger
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -10,7 +10,6 @@ from rights.domain.model import (
     Delivered,
     Earning,
     Effects,
-    Gift,
     Lot,
     Payers,
     Pending,
@@ -74,6 +73,8 @@ def refund(
     for usage in _released(sale, before, after, outcome, wallet, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
+    if wallet.membership.tasks:
+        tasks.take_off(sale, after, wallet, book, node_budget)
     assets = {shift.name for shift in outcome.redemptions}
     assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
     ledger.moved(wallet, effects, book, assets, now_ms)
@@ -312,7 +313,7 @@ def _released(
         rule = book.grant_by_id[gift.grant_id]
         if had and not has and rule.every is None:
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
-        elif had and not has and _is_taken_back(gift, wallet):
+        elif had and not has and gifts.is_taken_back(gift, wallet):
             released += [usage._replace(amount=-1) for usage in gifts.limits_of(rule, book, now_ms)]
         if gift.coupon is not None and not has:
             coupon_id = gift.coupon.coupon_id
@@ -320,11 +321,6 @@ def _released(
             if gone or coupon_id in outcome.revoked_coupons:
                 released += grant_groups.released(book.templates[gift.template_id], sale.usages)
     return released
-
-
-def _is_taken_back(gift: Gift, wallet: Wallet) -> bool:
-    """Whether a gift that went with its order is not had: a coupon was not used, units were taken or are owed."""
-    return gift.coupon is None or wallet.coupons[gift.coupon.coupon_id].state == "revoked"
 
 
 def _one_use(sale: Sale, name: str, quota: int, book: Book) -> list[Usage]:

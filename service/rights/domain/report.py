@@ -90,6 +90,7 @@ _TAKEN = {
     "settle": "spent",
     "confirm": "spent",
     "claim": "spent",
+    "take_task": "spent",
     "refund": "clawed_back",
     "reverse": "clawed_back",
     "cancel": "expired",

@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book, Limit
 from rights.domain.earning import available_ms
 from rights.domain.model import (
@@ -25,6 +25,7 @@ from rights.domain.model import (
     State,
     Usage,
 )
+from rights.domain.plan import Facts
 from rights.domain.pricing import price
 from rights.domain.readjudicating import Basket
 from rights.domain.used import Used
@@ -68,11 +69,11 @@ def settle(
         counting.count_settled(
             wallet, effects, book, priced, quantities, measures.local_day(now_ms, book.zone)
         )
-    if book.every_grants:
+    if book.every_grants or wallet.membership.tasks:
         applied = {index for index, _ in priced.decision.applied}
         applied |= {index for index in priced.decision.multipliers if index >= 0}
-        priced.gifts += gifts.promise(
-            book.every_grants, priced.request, applied, priced.payable, wallet, effects, book, used, now_ms
+        priced.gifts += _reached(
+            entry_id, priced.request, applied, priced.payable, wallet, effects, book, used, now_ms
         )
     if priced.gifts:
         priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
@@ -151,11 +152,11 @@ def confirm(
     promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
     sale.settled_ms = now_ms
     counting.count_kept(wallet, effects, book, sale, None, kept.everything(sale, book.allocate))
-    if book.every_grants:
-        basket = Basket(sale, [line.quantity for line in sale.order.lines], book, 0)
-        payable = sum(sale.payable)
-        promised += gifts.promise(
-            book.every_grants, basket.facts, _applied(sale, book), payable, wallet, effects, book, used, now_ms
+    if book.every_grants or wallet.membership.tasks:
+        whole = Basket(sale, [line.quantity for line in sale.order.lines], book, 0)
+        applied, payable = _applied(sale, book), sum(sale.payable)
+        promised += _reached(
+            sale.settlement_id, whole.facts, applied, payable, wallet, effects, book, used, now_ms
         )
     handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     spent = {lot.asset for lot in hold.lots}
@@ -325,6 +326,23 @@ def _still_worth_giving(
         for usage in released:
             ledger.book_usage(wallet, used, effects, usage, None)
     return kept
+
+
+def _reached(
+    settlement_id: str,
+    request: Facts,
+    applied: set[int],
+    payable: int,
+    wallet: Wallet,
+    effects: Effects,
+    book: Book,
+    used: Used,
+    now_ms: int,
+) -> list[Gift]:
+    """What an order gives that only its settlement decides, now that it is counted: every Nth, and tasks done."""
+    done = tasks.count_order(settlement_id, request, payable, wallet, book, now_ms)
+    rules = [*book.every_grants, *done]
+    return gifts.promise(rules, request, applied, payable, wallet, effects, book, used, now_ms)
 
 
 def _applied(sale: Sale, book: Book) -> set[int]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import activities, claiming, enrolling
+from rights.domain import activities, claiming, enrolling, tasks
 from rights.domain.book import Book
 from rights.domain.model import Effects, InvalidField, Occasion
 from rights.engine.commands import Command, Situation
@@ -62,6 +62,27 @@ class Claim(Command):
             situation.entry_id,
             situation.now_ms,
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class TakeTask(Command):
+    """Take a task of a board."""
+
+    kind: ClassVar[str] = "take_task"
+
+    board_id: str
+    task_id: str
+
+    def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        book = situation.book()
+        task = book.tasks.get(f"{self.board_id}/{self.task_id}")
+        if task is None:
+            on_board = [each.id for each in book.tasks.values() if each.board_id == self.board_id]
+            if on_board:
+                raise unknown("task_id", self.task_id, "a task of the board", book.version, on_board)
+            boards = dict.fromkeys(each.board_id for each in book.tasks.values())
+            raise unknown("board_id", self.board_id, "a task board", book.version, boards)
+        return tasks.take(task, situation.wallet, book, situation.now_ms)
 
 
 @dataclass(slots=True, kw_only=True)

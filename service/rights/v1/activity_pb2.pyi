@@ -4,6 +4,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import common_pb2 as _common_pb2
 from rights.v1 import member_pb2 as _member_pb2
 from rights.v1 import settlement_pb2 as _settlement_pb2
+from rights.v1 import tier_pb2 as _tier_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -21,6 +22,64 @@ class Activity(_message.Message):
     title: str
     max_per_day: int
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., max_per_day: _Optional[int] = ...) -> None: ...
+
+class TaskBoard(_message.Message):
+    __slots__ = ("id", "title", "choose", "period", "tasks")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CHOOSE_FIELD_NUMBER: _ClassVar[int]
+    PERIOD_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    choose: int
+    period: _tier_pb2.CalendarPeriod
+    tasks: _containers.RepeatedCompositeFieldContainer[Task]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., choose: _Optional[int] = ..., period: _Optional[_Union[_tier_pb2.CalendarPeriod, str]] = ..., tasks: _Optional[_Iterable[_Union[Task, _Mapping]]] = ...) -> None: ...
+
+class Task(_message.Message):
+    __slots__ = ("id", "title", "stake", "orders", "activity", "coupon_template_id", "asset")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    STAKE_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    stake: AssetUnits
+    orders: TaskOrders
+    activity: TaskActivity
+    coupon_template_id: str
+    asset: AssetUnits
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stake: _Optional[_Union[AssetUnits, _Mapping]] = ..., orders: _Optional[_Union[TaskOrders, _Mapping]] = ..., activity: _Optional[_Union[TaskActivity, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetUnits, _Mapping]] = ...) -> None: ...
+
+class TaskOrders(_message.Message):
+    __slots__ = ("count", "when", "min_payable_minor")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_PAYABLE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    when: str
+    min_payable_minor: int
+    def __init__(self, count: _Optional[int] = ..., when: _Optional[str] = ..., min_payable_minor: _Optional[int] = ...) -> None: ...
+
+class TaskActivity(_message.Message):
+    __slots__ = ("activity_id", "count")
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    activity_id: str
+    count: int
+    def __init__(self, activity_id: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class AssetUnits(_message.Message):
+    __slots__ = ("asset", "units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    units: int
+    def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class RecordActivityRequest(_message.Message):
     __slots__ = ("idempotency_key", "member", "activity_id", "subject", "business_line", "channel")
@@ -167,3 +226,35 @@ class MayEnrol(_message.Message):
     PROGRAM_IDS_FIELD_NUMBER: _ClassVar[int]
     program_ids: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, program_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TakeTaskRequest(_message.Message):
+    __slots__ = ("idempotency_key", "member", "board_id", "task_id")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    BOARD_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    member: _common_pb2.MemberRef
+    board_id: str
+    task_id: str
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., board_id: _Optional[str] = ..., task_id: _Optional[str] = ...) -> None: ...
+
+class TakeTaskResponse(_message.Message):
+    __slots__ = ("taken", "rejection")
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    taken: TakenTask
+    rejection: _settlement_pb2.Rejection
+    def __init__(self, taken: _Optional[_Union[TakenTask, _Mapping]] = ..., rejection: _Optional[_Union[_settlement_pb2.Rejection, _Mapping]] = ...) -> None: ...
+
+class TakenTask(_message.Message):
+    __slots__ = ("entry_id", "take_time", "end_time", "spent_lots")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    TAKE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    SPENT_LOTS_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    take_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    spent_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    def __init__(self, entry_id: _Optional[str] = ..., take_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., spent_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...

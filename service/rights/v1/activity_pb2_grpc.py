@@ -50,6 +50,11 @@ class ActivityServiceStub:
                 request_serializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
                 _registered_method=True)
+        self.TakeTask = channel.unary_unary(
+                '/rights.v1.ActivityService/TakeTask',
+                request_serializer=rights_dot_v1_dot_activity__pb2.TakeTaskRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.TakeTaskResponse.FromString,
+                _registered_method=True)
         self.Enrol = channel.unary_unary(
                 '/rights.v1.ActivityService/Enrol',
                 request_serializer=rights_dot_v1_dot_activity__pb2.EnrolRequest.SerializeToString,
@@ -93,6 +98,17 @@ class ActivityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TakeTask(self, request, context):
+        """A member takes a task of a board; its stake is spent. What counts for it until the period ends, and what it gives
+        when it is done, is shown in the answers of Settle, Confirm and RecordActivity, and in the wallet.
+        INVALID_ARGUMENT: a board or task that the rulebook in force does not have.
+        Rejection: MEMBER_LIMIT_REACHED (`subject` is the task if it is taken already, else the board),
+        INSUFFICIENT_BALANCE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Enrol(self, request, context):
         """Makes a member one of a program, and gives what the rulebook's `grants` with this program's enrolment as trigger
         give. Of a member of the program already it changes nothing, and says since when.
@@ -123,6 +139,11 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.Claim,
                     request_deserializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.FromString,
                     response_serializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.SerializeToString,
+            ),
+            'TakeTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeTask,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.TakeTaskRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.TakeTaskResponse.SerializeToString,
             ),
             'Enrol': grpc.unary_unary_rpc_method_handler(
                     servicer.Enrol,
@@ -195,6 +216,33 @@ class ActivityService:
             '/rights.v1.ActivityService/Claim',
             rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
             rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/TakeTask',
+            rights_dot_v1_dot_activity__pb2.TakeTaskRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.TakeTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,

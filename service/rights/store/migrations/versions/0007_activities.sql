@@ -5,4 +5,4 @@ ALTER TABLE rights.journal
     ADD CONSTRAINT journal_kind_check CHECK (kind IN (
         'settle', 'reserve', 'confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release',
         'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer',
-        'activity', 'claim', 'enrol'));
+        'activity', 'claim', 'enrol', 'take_task'));
