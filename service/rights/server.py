@@ -30,6 +30,7 @@ from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
+from rights.engine.errands import Errands
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
@@ -105,6 +106,7 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         chores = (
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
+            Errands(registry, lanes, reader, settings.errand_interval_milliseconds / 1000).run(),
             Retention(outbox, settings).run(),
         )
         for chore in chores:

@@ -67,6 +67,8 @@ MEMBERSHIPS = st.builds(
         st.builds(Taken, st.integers(0, 10**13), st.integers(0, 10**13), st.lists(IDS, max_size=2), IDS),
         max_size=2,
     ),
+    referrer=st.one_of(st.just(""), IDS),
+    has_ordered=st.booleans(),
     birth_month=st.integers(0, 12),
     version=st.integers(0, 10**6),
     due_ms=TIMES,

@@ -51,12 +51,19 @@ class ActivityApi:
         mistakes.id("activity_id", request.activity_id)
         mistakes.id("subject", request.subject, required=False)
         mistakes.check()
+        member_id, subject = await self._members.resolve(call.tenant, request.member), request.subject
+        is_member, has_ordered = False, False
+        if subject:  # it may be a referral
+            is_member, has_ordered = await self._reader.may_refer(call.tenant, subject, member_id)
         return await self._run(
             Record(
                 envelope=envelope(call, "activity", request.idempotency_key, request),
-                member_id=await self._members.resolve(call.tenant, request.member),
+                member_id=member_id,
                 encode=_recorded,
                 activity_id=request.activity_id,
+                subject=subject,
+                is_member=is_member,
+                has_ordered=has_ordered,
                 occasion=Occasion(request.channel, request.business_line),
             )
         )

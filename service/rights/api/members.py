@@ -273,6 +273,7 @@ class MemberApi:
             tiers=standings.tiers(wallet, book) if book is not None else [],
             programs=standings.programs(wallet, book) if book is not None else [],
             tasks=standings.tasks(wallet, book, now_ms),
+            referrer_member_id=wallet.membership.referrer,
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:

@@ -224,6 +224,7 @@ class GrantRule:
     max_times: int = 0
     cost: Cost | None = None
     every: tuple[str, int] | None = None
+    to_referrer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class Activity:
 
     id: str
     max_per_day: int
+    is_referral: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +299,8 @@ class Book:
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
         self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
-        self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
+        self.activities = {a.id: Activity(a.id, a.max_per_day, a.is_referral) for a in rulebook.activities}
+        self.has_referrals = any(activity.is_referral for activity in self.activities.values())
         self.activity_grants = self._grants_at(rulebook, "activity_id")
         self.programs = [p.id for p in rulebook.programs]
         self.enrolment_grants = self._grants_at(rulebook, "enrolment_program_id")
@@ -497,7 +500,8 @@ class Book:
             max_uses=max_uses if limited or every else 0,
             period=period if limited or every else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
-            keep=grant.keep_on_refund,
+            keep=grant.keep_on_refund or grant.to_referrer,
+            to_referrer=grant.to_referrer,
             max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
             cost=_cost(grant.cost) if grant.HasField("cost") else None,
             every=(grant.every.measure_id, grant.every.n) if every else None,

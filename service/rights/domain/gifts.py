@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from rights.domain import grant_groups, ledger, measures
 from rights.domain.book import Book, GrantRule
-from rights.domain.limits import MAX_AMOUNT
+from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Coupon, Effects, Gift, Lot, RejectionReason, Usage
 from rights.domain.plan import Decision, Facts
 from rights.domain.used import Used
@@ -36,7 +36,7 @@ def gifts(
     grouped: Counter[str] = Counter()  # coupons of grant groups that the order gives
     for rule in book.grants:
         if _gives(rule, request, applied, book, wallet, left, payable, now_ms):
-            gift = _gift(rule, book, wallet, grouped, now_ms)
+            gift = _promised(rule, book, wallet, grouped, now_ms)
             if gift is not None:
                 given.append(gift)
                 if rule.quota >= 0:
@@ -54,6 +54,8 @@ def _gives(
     payable: int,
     now_ms: int,
 ) -> bool:
+    if rule.to_referrer and not wallet.membership.referrer:
+        return False
     if payable < rule.min_payable or (rule.campaign >= 0 and rule.campaign not in applied):
         return False
     return why_not(rule, request, book, wallet, left, 1, now_ms) is None
@@ -92,6 +94,17 @@ def _gift(rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], no
     return Gift(rule.id, "", Lot(asset.id, book.lot_expiry(asset.expiry, now_ms), asset.issuer, rule.units))
 
 
+def _promised(rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], now_ms: int) -> Gift | None:
+    """The gift of a rule that gives; one to the referrer is looked at again when it gets there."""
+    if not rule.to_referrer:
+        return _gift(rule, book, wallet, grouped, now_ms)
+    if rule.template_id:
+        return Gift(rule.id, rule.template_id, None, to_referrer=True)
+    asset = book.assets[rule.asset]
+    lot = Lot(asset.id, NEVER_MS, asset.issuer, rule.units)
+    return Gift(rule.id, "", lot, to_referrer=True)
+
+
 def give(
     rules: Iterable[GrantRule],
     facts: Facts,
@@ -105,7 +118,7 @@ def give(
     """Gives what rules give whose trigger is something else than an order. `facts`: of the member alone."""
     promised = promise(rules, facts, set(), MAX_AMOUNT, wallet, effects, book, used, now_ms)
     given = hand_out(promised, wallet, effects, book, entry_id, now_ms)
-    ledger.moved(wallet, effects, book, {gift.lot.asset for gift in given if gift.lot is not None}, now_ms)
+    ledger.moved(wallet, effects, book, assets_of(given), now_ms)
     return given
 
 
@@ -127,7 +140,7 @@ def promise(
             left = used.remaining(book)
             if not _gives(rule, request, applied, book, wallet, left, payable, now_ms):
                 break
-            gift = _gift(rule, book, wallet, Counter(), now_ms)  # what is booked has counted already
+            gift = _promised(rule, book, wallet, Counter(), now_ms)  # what is booked has counted already
             if gift is None:
                 break
             promised.append(gift)
@@ -153,7 +166,9 @@ def hand_out(
     """Gives coupons and units; the gifts as they were given."""
     handed_out = [made(gift, book, entry_id, i, now_ms) for i, gift in enumerate(promised)]
     for gift in handed_out:
-        if gift.coupon is not None:
+        if gift.to_referrer:
+            effects.errands.append((wallet.membership.referrer, gift.grant_id))
+        elif gift.coupon is not None:
             wallet.coupons[gift.coupon.coupon_id] = gift.coupon
             effects.granted.append(gift.coupon)
             effects.moves.append((gift.coupon.coupon_id, "grant"))
@@ -181,6 +196,8 @@ def _validity(gift: Gift, book: Book, now_ms: int) -> tuple[int, int]:
 
 def made(gift: Gift, book: Book, entry_id: str, number: int, now_ms: int) -> Gift:
     """The gift as it is given by an entry: a coupon with its id and times, or a lot that expires in time."""
+    if gift.to_referrer:
+        return gift
     if gift.lot is not None:
         expires_ms = book.lot_expiry(book.assets[gift.lot.asset].expiry, now_ms)
         return Gift(gift.grant_id, "", gift.lot._replace(expires_ms=expires_ms))
@@ -192,9 +209,35 @@ def usages(gift: Gift, book: Book, now_ms: int) -> list[Usage]:
     """What giving it uses: its quota, its member limit and that of its coupon's grant group."""
     rule = book.grant_by_id[gift.grant_id]
     used = limits_of(rule, book, now_ms)
+    if gift.to_referrer:
+        return used  # a coupon counts in its grant group when it is given
     if rule.template_id and (group := grant_groups.counter(book.templates[rule.template_id], book, now_ms)):
         used.append(Usage("counter", group, 1))
     return used
+
+
+def assets_of(given: Iterable[Gift]) -> set[str]:
+    """Assets that came into the member's wallet."""
+    return {gift.lot.asset for gift in given if gift.lot is not None and not gift.to_referrer}
+
+
+def reward(
+    rule: GrantRule, wallet: Wallet, book: Book, used: Used, entry_id: str, now_ms: int
+) -> tuple[list[Gift], Effects]:
+    """Gives the referrer what an order of a friend has brought, unless nothing can be given.
+
+    The limits of the rule were the friend's; those of a grant group are the referrer's own.
+    """
+    effects = Effects()
+    gift = _gift(rule, book, wallet, Counter(), now_ms)
+    if gift is None:
+        return [], effects
+    own = len(limits_of(rule, book, now_ms))
+    for usage in usages(gift, book, now_ms)[own:]:
+        ledger.book_usage(wallet, used, effects, usage, None)
+    given = hand_out([gift], wallet, effects, book, entry_id, now_ms)
+    ledger.moved(wallet, effects, book, assets_of(given), now_ms)
+    return given, effects
 
 
 def is_taken_back(gift: Gift, wallet: Wallet) -> bool:

@@ -34,7 +34,9 @@ class Membership:
     counts: measure -> local day (days since 1970-01-01) -> amount, never 0. streaks: measure -> (its last day, how
     many days it has lasted). scores: score -> (value, day as of whose beginning it was computed). tiers: by ladder;
     a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
-    of those that end. tasks: "board/task" -> how far it is. birth_month: 0 where it is not known.
+    of those that end. tasks: "board/task" -> how far it is. referrer: who has brought the member, "" for
+    nobody. has_ordered: whether an order was settled under a rulebook with referrals. birth_month: 0 where it is not
+    known.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     """
@@ -46,6 +48,8 @@ class Membership:
     programs: dict[str, int] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, Taken] = field(default_factory=dict)
+    referrer: str = ""
+    has_ordered: bool = False
     birth_month: int = 0
     version: int = 0
     due_ms: int = NEVER_MS
@@ -87,6 +91,10 @@ class Membership:
             stored["tasks"] = {
                 task: [t.taken_ms, t.ends_ms, t.counted, t.done_by] for task, t in self.tasks.items()
             }
+        if self.referrer:
+            stored["referrer"] = self.referrer
+        if self.has_ordered:
+            stored["has_ordered"] = True
         if self.birth_month:
             stored["birth_month"] = self.birth_month
         if self.version:
@@ -111,6 +119,8 @@ class Membership:
             programs=stored.get("programs", {}),
             tags=stored.get("tags", {}),
             tasks={task: Taken(*taken) for task, taken in stored.get("tasks", {}).items()},
+            referrer=stored.get("referrer", ""),
+            has_ordered=stored.get("has_ordered", False),
             birth_month=stored.get("birth_month", 0),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),

@@ -138,6 +138,13 @@ class Occasion(NamedTuple):
     business_line: str = ""
 
 
+class Referral(NamedTuple):
+    """Who has referred a member, and whether an order of the member was found in the journal."""
+
+    referrer: str
+    has_ordered: bool
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
@@ -174,6 +181,7 @@ class RejectionReason(IntEnum):
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
+    REFERRAL_NOT_ALLOWED = 143
     NOT_ELIGIBLE = 145
     COUPON_NOT_APPLICABLE = 150
     NO_COUPON = 155
@@ -266,7 +274,7 @@ class Earning:
 class Gift:
     """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled.
 
-    until_ms: when the coupon expires, 0: as its template says.
+    until_ms: when the coupon expires, 0: as its template says. to_referrer: it goes to who has referred the member.
     """
 
     grant_id: str
@@ -274,6 +282,7 @@ class Gift:
     lot: Lot | None
     coupon: Coupon | None = None
     until_ms: int = 0
+    to_referrer: bool = False
 
 
 class Explanation(NamedTuple):
@@ -550,6 +559,7 @@ class Effects:
     levels: (ladder, level before, level after) that it changed.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
     'transfer').
+    errands: (member, grant rule) to be given to another member afterwards.
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
@@ -559,6 +569,7 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
+    errands: list[tuple[str, str]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
     other: "Effects | None" = None
 

@@ -69,6 +69,7 @@ def settle(
         counting.count_settled(
             wallet, effects, book, priced, quantities, measures.local_day(now_ms, book.zone)
         )
+    _note_order(wallet, book)
     if book.every_grants or wallet.membership.tasks:
         applied = {index for index, _ in priced.decision.applied}
         applied |= {index for index in priced.decision.multipliers if index >= 0}
@@ -152,6 +153,7 @@ def confirm(
     promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
     sale.settled_ms = now_ms
     counting.count_kept(wallet, effects, book, sale, None, kept.everything(sale, book.allocate))
+    _note_order(wallet, book)
     if book.every_grants or wallet.membership.tasks:
         whole = Basket(sale, [line.quantity for line in sale.order.lines], book, 0)
         applied, payable = _applied(sale, book), sum(sale.payable)
@@ -328,6 +330,12 @@ def _still_worth_giving(
     return kept
 
 
+def _note_order(wallet: Wallet, book: Book) -> None:
+    """After the first order a member can not be referred any more."""
+    if book.has_referrals and not wallet.membership.has_ordered:
+        wallet.membership.has_ordered = wallet.changed = True
+
+
 def _reached(
     settlement_id: str,
     request: Facts,
@@ -354,4 +362,4 @@ def _applied(sale: Sale, book: Book) -> set[int]:
 def _given_assets(earnings: list[Earning], handed_out: list[Gift]) -> set[str]:
     """Assets that came into the wallet."""
     earned = {earning.lot.asset for earning in earnings if not earning.pending}
-    return earned | {gift.lot.asset for gift in handed_out if gift.lot is not None}
+    return earned | gifts.assets_of(handed_out)

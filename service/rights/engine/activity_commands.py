@@ -6,17 +6,21 @@ from typing import Any, ClassVar
 
 from rights.domain import activities, claiming, enrolling, tasks
 from rights.domain.book import Book
-from rights.domain.model import Effects, InvalidField, Occasion
+from rights.domain.model import Effects, InvalidField, Occasion, Referral
 from rights.engine.commands import Command, Situation
+from rights.engine.errors import Refused
 
 
 @dataclass(slots=True, kw_only=True)
 class Record(Command):
-    """Record an activity."""
+    """Record an activity. is_member: whether the subject is one; has_ordered: whether the member was found to have."""
 
     kind: ClassVar[str] = "activity"
 
     activity_id: str
+    subject: str
+    is_member: bool
+    has_ordered: bool
     occasion: Occasion
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
@@ -27,12 +31,20 @@ class Record(Command):
         return activities.record(
             activity,
             self.occasion,
+            self._referral() if activity.is_referral else None,
             situation.wallet,
             book,
             situation.used,
             situation.entry_id,
             situation.now_ms,
         )
+
+    def _referral(self) -> Referral:
+        if not self.subject:
+            raise InvalidField("subject", "is required for a referral: the member id of the referrer")
+        if not self.is_member:
+            raise Refused("MEMBER_NOT_FOUND", f"no member {self.subject!r}", {"member_id": self.subject})
+        return Referral(self.subject, self.has_ordered)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -176,6 +176,12 @@ class Reader:
         """Whether there is such a member."""
         return bool(await self._pool.fetchval(SQL["member_exists"], tenant, member_id))
 
+    async def may_refer(self, tenant: str, referrer: str, member_id: str) -> tuple[bool, bool]:
+        """Whether there is such a referrer, and whether the member has ordered before."""
+        row = await self._pool.fetchrow(SQL["may_refer"], tenant, referrer, member_id)
+        assert row is not None, "a query with one row"
+        return row[0], row[1]
+
     async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
         """The member an account is linked to."""
         member: str | None = await self._pool.fetchval(

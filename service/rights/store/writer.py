@@ -210,6 +210,7 @@ class Writer:
         coupons = _changed_coupons(entries)
         connection = self._open()
         await self._pair(entries)
+        await self._send(entries, now_ms)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -290,6 +291,16 @@ class Writer:
                 [second.member_id for _, second in sides],
                 [second.entry_id for _, second in sides],
             )
+
+    async def _send(self, entries: list[Entry], now_ms: int) -> None:
+        """Notes what the entries bring other members."""
+        errands = [
+            (e.tenant, e.member_id, f"{e.entry_id}-{i}", member_id, grant_id, e.version)
+            for e in entries
+            for i, (member_id, grant_id) in enumerate(e.effects.errands)
+        ]
+        if errands:
+            await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
 
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:

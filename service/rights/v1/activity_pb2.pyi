@@ -14,14 +14,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Activity(_message.Message):
-    __slots__ = ("id", "title", "max_per_day")
+    __slots__ = ("id", "title", "max_per_day", "is_referral")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     MAX_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    IS_REFERRAL_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     max_per_day: int
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., max_per_day: _Optional[int] = ...) -> None: ...
+    is_referral: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., max_per_day: _Optional[int] = ..., is_referral: _Optional[bool] = ...) -> None: ...
 
 class TaskBoard(_message.Message):
     __slots__ = ("id", "title", "choose", "period", "tasks")

@@ -173,7 +173,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs", "tasks")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs", "tasks", "referrer_member_id")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +187,7 @@ class GetWalletResponse(_message.Message):
     TIERS_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     TASKS_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -200,7 +201,8 @@ class GetWalletResponse(_message.Message):
     tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
     programs: _containers.RepeatedCompositeFieldContainer[ProgramEnrolment]
     tasks: _containers.RepeatedCompositeFieldContainer[TaskStanding]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskStanding, _Mapping]]] = ...) -> None: ...
+    referrer_member_id: str
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskStanding, _Mapping]]] = ..., referrer_member_id: _Optional[str] = ...) -> None: ...
 
 class TaskStanding(_message.Message):
     __slots__ = ("board_id", "task_id", "take_time", "end_time", "progress", "goal", "done")
@@ -357,6 +359,7 @@ class JournalEntry(_message.Message):
         KIND_CLAIM: _ClassVar[JournalEntry.Kind]
         KIND_ENROL: _ClassVar[JournalEntry.Kind]
         KIND_TAKE_TASK: _ClassVar[JournalEntry.Kind]
+        KIND_ERRAND: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
@@ -377,6 +380,7 @@ class JournalEntry(_message.Message):
     KIND_CLAIM: JournalEntry.Kind
     KIND_ENROL: JournalEntry.Kind
     KIND_TAKE_TASK: JournalEntry.Kind
+    KIND_ERRAND: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]

@@ -79,10 +79,18 @@ class GiftChecks(Checks):
         if grant.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", grant.member_limit)
         self._check_reference(f"{path}.quota_id", grant.quota_id, self._quota_ids, "a quota")
+        if grant.to_referrer:
+            self._check_to_referrer(f"{path}.to_referrer", grant)
         if grant.HasField("every"):
             self._check_every_nth(f"{path}.every", grant)
         if grant.HasField("cost"):
             self._check_cost(f"{path}.cost", grant)
+
+    def _check_to_referrer(self, path: str, grant: pb.GrantRule) -> None:
+        if grant.WhichOneof("trigger") is not None or grant.HasField("every"):
+            self._note(path, "is only allowed for a rule that gives when an order is settled, and not with every")
+        if not any(activity.is_referral for activity in self._rulebook.activities):
+            self._note(path, "needs an activity that is a referral")
 
     def _check_every_nth(self, path: str, grant: pb.GrantRule) -> None:
         """It counts what its trigger adds to, over all days."""
