@@ -7,11 +7,11 @@ comments say ("Required." begins the comment of a field that is). Change ruleboo
 """
 
 import json
+import pathlib
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import (
@@ -23,11 +23,11 @@ from google.protobuf.descriptor_pb2 import (
 )
 from grpc_tools import protoc
 
-PROTO = Path(__file__).parent
-WELL_KNOWN = Path(protoc.__file__).parent / "_proto"
+PROTO = pathlib.Path(__file__).parent
+WELL_KNOWN = pathlib.Path(protoc.__file__).parent / "_proto"
 TARGET = PROTO.parent / "service/rights/programs/rulebook.schema.json"
 SOURCE = "rights/v1/rulebook.proto"
-PACKAGE = "rights.v1"
+PACKAGE = ".rights.v1"
 ROOT = "Rulebook"
 TIMESTAMP = ".google.protobuf.Timestamp"
 
@@ -48,17 +48,19 @@ MESSAGE, MESSAGE_FIELD, MESSAGE_MESSAGE, MESSAGE_ENUM, MESSAGE_ONEOF = 4, 2, 3, 
 ENUM, ENUM_VALUE = 5, 2
 
 
+Path = tuple[int, ...]  # of a comment, as descriptor.proto has it
+
+
 class Proto:
-    """The messages and enums of some files, by full name, and their comments. Paths begin with the file's index."""
+    """The messages and enums of files, by full name, and the comments; a path begins with the index of its file."""
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
-        self._comments: dict[tuple[int, ...], str] = {}
-        self.messages: dict[str, tuple[DescriptorProto, tuple[int, ...]]] = {}
-        self.enums: dict[str, tuple[EnumDescriptorProto, tuple[int, ...]]] = {}
+        self._comments: dict[Path, str] = {}
+        self.messages: dict[str, tuple[DescriptorProto, Path]] = {}
+        self.enums: dict[str, tuple[EnumDescriptorProto, Path]] = {}
         for number, file in enumerate(files):
             for each in file.source_code_info.location:
-                if each.leading_comments:
-                    self._comments[number, *each.path] = " ".join(each.leading_comments.split())
+                self._comments[number, *each.path] = " ".join(each.leading_comments.split())
             for index, message in enumerate(file.message_type):
                 self._add(message, f".{file.package}.{message.name}", (number, MESSAGE, index))
             for index, enum in enumerate(file.enum_type):
@@ -68,7 +70,7 @@ class Proto:
         """The comment above something, "" if there is none."""
         return self._comments.get(path, "")
 
-    def _add(self, message: DescriptorProto, name: str, path: tuple[int, ...]) -> None:
+    def _add(self, message: DescriptorProto, name: str, path: Path) -> None:
         self.messages[name] = (message, path)
         for index, inner in enumerate(message.nested_type):
             self._add(inner, f"{name}.{inner.name}", (*path, MESSAGE_MESSAGE, index))
@@ -79,14 +81,13 @@ class Proto:
 def schema() -> dict[str, Any]:
     """The schema of a rulebook file."""
     proto = Proto(_described())
-    package = f".{PACKAGE}"
     definitions: dict[str, Any] = {}
-    waiting = [f"{package}.{ROOT}"]
+    waiting = [f"{PACKAGE}.{ROOT}"]
     while waiting:
         name = waiting.pop()
-        key = name.removeprefix(f"{package}.")
+        key = name.removeprefix(f"{PACKAGE}.")
         if key not in definitions:
-            definitions[key] = message_schema(proto, name, package)
+            definitions[key] = message_schema(proto, name)
             waiting += [
                 field.type_name
                 for field in proto.messages[name][0].field
@@ -101,13 +102,13 @@ def schema() -> dict[str, Any]:
     }
 
 
-def message_schema(proto: Proto, name: str, package: str) -> dict[str, Any]:
+def message_schema(proto: Proto, name: str) -> dict[str, Any]:
     """What may be written for a message."""
     message, path = proto.messages[name]
     properties, required = {}, []
     for index, field in enumerate(message.field):
         comment = proto.comment(*path, MESSAGE_FIELD, index)
-        properties[field.name] = {"description": comment, **field_schema(proto, field, package)}
+        properties[field.name] = {"description": comment, **field_schema(proto, field)}
         if comment.startswith("Required."):
             required.append(field.name)
     made: dict[str, Any] = {
@@ -124,20 +125,20 @@ def message_schema(proto: Proto, name: str, package: str) -> dict[str, Any]:
     return {**made, "allOf": choices} if choices else made
 
 
-def field_schema(proto: Proto, field: FieldDescriptorProto, package: str) -> dict[str, Any]:
+def field_schema(proto: Proto, field: FieldDescriptorProto) -> dict[str, Any]:
     """What may be written for a field."""
-    one = _value(proto, field, package)
+    one = _value(proto, field)
     if field.label == FieldDescriptorProto.LABEL_REPEATED:
         return {"type": "array", "items": one}
     # Beside a $ref, draft 7 would ignore the description.
     return {"allOf": [one]} if "$ref" in one else one
 
 
-def _value(proto: Proto, field: FieldDescriptorProto, package: str) -> dict[str, Any]:
+def _value(proto: Proto, field: FieldDescriptorProto) -> dict[str, Any]:
     if field.type_name == TIMESTAMP:
         return TIME
     if field.type_name in proto.messages:
-        return {"$ref": f"#/definitions/{field.type_name.removeprefix(package + '.')}"}
+        return {"$ref": f"#/definitions/{field.type_name.removeprefix(PACKAGE + '.')}"}
     if field.type_name in proto.enums:
         return _enum(proto, field.type_name)
     return SCALARS[field.type]
@@ -155,9 +156,7 @@ def _enum(proto: Proto, name: str) -> dict[str, Any]:
     return {"enum": list(told), "enumDescriptions": list(told.values())}
 
 
-def _choice(
-    proto: Proto, message: DescriptorProto, path: tuple[int, ...], index: int
-) -> Iterator[dict[str, Any]]:
+def _choice(proto: Proto, message: DescriptorProto, path: Path, index: int) -> Iterator[dict[str, Any]]:
     """Exactly one of a oneof's fields, or at most one."""
     names = [
         field.name for field in message.field if field.HasField("oneof_index") and field.oneof_index == index
@@ -170,10 +169,10 @@ def _choice(
         yield {"description": comment, "not": {"anyOf": pairs}}
 
 
-def _described() -> list[FileDescriptorProto]:
-    """The proto and those of the package that it imports as protoc sees them, with their comments."""
+def _described() -> Iterable[FileDescriptorProto]:
+    """The proto, and those that it imports, as protoc sees them, with their comments."""
     with tempfile.TemporaryDirectory() as directory:
-        target = Path(directory) / "descriptors"
+        target = pathlib.Path(directory) / "descriptors"
         code = protoc.main(
             [
                 "",
@@ -187,8 +186,7 @@ def _described() -> list[FileDescriptorProto]:
         )
         if code:
             raise SystemExit(code)
-        files = FileDescriptorSet.FromString(target.read_bytes()).file
-        return [file for file in files if file.package == PACKAGE]
+        return FileDescriptorSet.FromString(target.read_bytes()).file
 
 
 def text() -> str:
@@ -197,5 +195,5 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
+    target = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
     target.write_text(text(), encoding="utf-8")

@@ -1577,8 +1577,7 @@ cdef class Program:
         base = most_of_two(base, campaign.threshold)
         if campaign.effect == EVERY:
             base = most_of_two(base, campaign.b)
-        room = least(room, natural_discount(campaign, base, &shortfall))
-        return room > self.remaining[campaign.budget] - self.used[campaign.budget]
+        return least(room, natural_discount(campaign, base, &shortfall)) > self.money_left(campaign)
 
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""

@@ -597,15 +597,14 @@ class _Bound:
         self.rest += sum(self.of_group.values())
 
     def _overdraws(self, j: int) -> bool:
-        """Its budget does not hold what it takes off, however little is left of its lines by then."""
+        """Its budget, or the budget's pool, does not hold what it takes off, however little is left of its lines."""
         plan, scope = self.candidates[j].plan, self.candidates[j].scope
         if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
             return False
-        facts, left = self.branch.facts, self.least[plan.stage]
+        floors, left = self.branch.facts.floors, self.least[plan.stage]
         base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
-        room = sum(max(0, left[i] - facts.floors[i]) for i in scope)
-        least = min(natural_discount(plan, base)[0], room)
-        return least > facts.remaining[plan.budget] - self.branch.used[plan.budget]
+        room = sum(max(0, left[i] - floors[i]) for i in scope)
+        return min(natural_discount(plan, base)[0], room) > self.branch._money_left(plan)
 
     def _go_forth(self) -> list[list[int]]:
         """Per stage, what is left of each line at its end at least, whatever is taken.

@@ -114,7 +114,7 @@ def _receipt_is_right(
     row: Any, receipt: settlement_pb2.Receipt, ordered: settlement_pb2.SettleRequest
 ) -> Iterator[tuple[str, str]]:
     told_as = (receipt.settlement_id, receipt.order_id, receipt.member_id, receipt.rulebook_version)
-    booked = (row["settlement_id"], row["order_id"], row["member_id"], row["rulebook_version"])
+    booked = (row["settlement_id"], row["order_id"], row["made_for"], row["rulebook_version"])
     if told_as != booked:
         yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
     if receipt.settlement_id:

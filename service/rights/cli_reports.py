@@ -184,6 +184,22 @@ def _show_liability(answer: pb.GetLiabilityResponse) -> None:
             ],
             "Coupons of members",
         )
+    if answer.codes:
+        table(
+            ("Program", "Pool", "Becomes", "Issuer", "Codes", "Units", "Value", "Paid by"),
+            [
+                (
+                    row.program_id,
+                    row.pool_id,
+                    row.asset or row.coupon_template_id,
+                    row.issuer,
+                    *_numbers(row.code_count, row.outstanding_units),
+                    *_valued(row),
+                )
+                for row in answer.codes
+            ],
+            "Codes that are not redeemed",
+        )
     _show_movements(answer.movements)
     _show_checks(answer.checks)
 
@@ -234,7 +250,7 @@ def _numbers(*numbers: int) -> tuple[str, ...]:
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _valued(row: pb.OutstandingUnits | pb.OutstandingCoupons) -> tuple[str, str]:
+def _valued(row: pb.OutstandingUnits | pb.OutstandingCoupons | pb.OutstandingCodes) -> tuple[str, str]:
     """The value, and who pays which part of it; of coupons without a value, which share in basis points."""
     from rights.api.report_documents import funded, funding
 

@@ -10,7 +10,7 @@ rejection is an answer, not an error; see Rejection in settlement.proto.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -287,6 +287,50 @@ class RightsClient:
         """Pages through a member's journal."""
         return await self._call(self._member.ListPostings, request)
 
+    # rights.v1.CouponService
+
+    async def redeem_code(self, request: coupon.RedeemCodeRequest) -> coupon.RedeemCodeResponse:
+        """Redeems a code, once per key."""
+        return await self._call(self._coupon.RedeemCode, request)
+
+    async def generate_codes(
+        self, request: coupon.GenerateCodesRequest
+    ) -> AsyncGenerator[coupon.GenerateCodesResponse, None]:
+        """Every chunk of codes once; when the stream breaks, opens another one and goes on where it was.
+
+        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk.
+        """
+        done = failures = 0
+        while done < request.count:
+            try:
+                async for response in self._coupon.GenerateCodes(request, metadata=self._metadata):
+                    del response.codes[: done - response.first_index]  # told before
+                    if response.codes:
+                        response.first_index, failures = done, 0
+                        yield response
+                        done = response.done_count
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                failures += 1
+                if not failure.is_temporary or failures == self._attempts:
+                    raise failure from error
+                await self._pause(failures, failure)
+
+    async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
+        """Lets the service forget how to tell codes again."""
+        return await self._call(self._coupon.SealCodes, request)
+
+    async def get_code_pool(self, request: coupon.GetCodePoolRequest) -> coupon.GetCodePoolResponse:
+        """Reads a pool of codes."""
+        return await self._call(self._coupon.GetCodePool, request)
+
+    async def revoke_code_pool(self, request: coupon.RevokeCodePoolRequest) -> coupon.RevokeCodePoolResponse:
+        """Takes the unused codes of a pool back."""
+        return await self._call(self._coupon.RevokeCodePool, request)
+
+    async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
+        """Hands a coupon over to another member, once per key."""
+        return await self._call(self._coupon.TransferCoupon, request)
     # rights.v1.ActivityService
 
     async def record_activity(
@@ -310,12 +354,6 @@ class RightsClient:
     async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
         """Tells whose an account is."""
         return await self._call(self._activity.Recognise, request)
-
-    # rights.v1.CouponService
-
-    async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
-        """Hands a coupon over to another member, once per key."""
-        return await self._call(self._coupon.TransferCoupon, request)
 
     # rights.v1.EventService
 
@@ -357,6 +395,24 @@ class RightsClient:
     async def delete_consumer(self, request: event.DeleteConsumerRequest) -> event.DeleteConsumerResponse:
         """Forgets a consumer of events."""
         return await self._call(self._event.DeleteConsumer, request)
+
+    async def settle_stream(
+        self, requests: AsyncIterable[settlement.SettleRequest]
+    ) -> AsyncGenerator[settlement.SettleStreamResponse, None]:
+        """Settles requests as they come; answers come as they are ready, and name the key.
+
+        Nothing is retried here: after a RightsError send again what was not answered, with the same keys.
+        """
+
+        async def each() -> AsyncGenerator[settlement.SettleStreamRequest, None]:
+            async for request in requests:
+                yield settlement.SettleStreamRequest(request=request)
+
+        try:
+            async for response in self._settlement.SettleStream(each(), metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise RightsError(error) from error
 
     # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
 

@@ -269,6 +269,8 @@ LATE = (
         ([campaign(40, 2, a=50, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
         ([campaign(40, 2, a=10, effect=Effect.EVERY, b=300, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
         ([campaign(40, 2, a=400, effect=Effect.PERCENT, c=1, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
+        # The budget's pool holds 49.
+        ([campaign(40, 2, a=50, budget=1, pool=0)], 0, {Reason.BUDGET_EXHAUSTED}),
     ],
 )
 def test_what_cannot_be_is_refused_without_a_search(
@@ -283,10 +285,10 @@ def test_what_cannot_be_is_refused_without_a_search(
         stages=LATE,
         predicates=(ALWAYS, on_lines(0), on_lines(1)),
         groups=2,
-        limits=1,
+        limits=2,
     )
     indices = [i for i, each in enumerate(plans) if each in required]
-    facts = facts_of(plan, [1_000, 1_000], remaining=[49], required=indices)
+    facts = facts_of(plan, [1_000, 1_000], remaining=[49, 10**9], required=indices)
     decision = kernel.Program(plan).decide(facts, 0, False)
     assert (decision.met, decision.proven, decision.gap) == (False, True, 0)
     assert {Reason(reason) for _, reason, _ in decision.not_applied} <= why

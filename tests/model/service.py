@@ -569,8 +569,7 @@ class Model:
 
         for adjustment, had, has in zip(receipt.adjustments, before.used, after.used, strict=True):
             campaign = rules.campaigns[adjustment.campaign_id]
-            if campaign.budget_id:
-                self._count(self.used, [(("budget", campaign.budget_id), had - has)], -1)
+            self._count(self.used, [(fund, had - has) for fund in rules.funds_of(campaign)], -1)
             if had and not has:
                 give_back(campaign.id, campaign)
         for earning, had, has in zip(receipt.earnings, before.counted, after.counted, strict=True):

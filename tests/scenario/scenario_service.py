@@ -32,6 +32,7 @@ from rights.v1 import (
     member_pb2,
     report_pb2,
     rulebook_pb2,
+    segment_pb2,
     settlement_pb2,
     simulation_pb2,
 )
@@ -53,6 +54,7 @@ _METHODS = {
         activity_pb2,
         coupon_pb2,
         member_pb2,
+        segment_pb2,
         rulebook_pb2,
         event_pb2,
         report_pb2,
@@ -253,6 +255,15 @@ class Caller:
         channel = next(self._turn) if worker is None else self._channels[worker][0]
         return channel.unary_stream(path, response_deserializer=GetMessageClass(response).FromString)(
             encoded(GetMessageClass(request)(**fields)), metadata=self.metadata, timeout=timeout
+        )
+
+    def exchange(self, method: str, requests: Any, *, timeout: float = 60) -> Any:
+        """A call whose request and answer are streams; requests: an iterable of fields."""
+        path, request, response = _METHODS[method]
+        return next(self._turn).stream_stream(path, response_deserializer=GetMessageClass(response).FromString)(
+            [encoded(GetMessageClass(request)(**fields)) for fields in requests],
+            metadata=self.metadata,
+            timeout=timeout,
         )
 
     async def call(

@@ -55,6 +55,7 @@ class Entries:
     waiting: str = ""  # has points pending
     delivered: str = ""
     handover: str = ""  # of a coupon, from erin to frank
+    card: str = ""  # redeemed by erin
 
 
 class Books:
@@ -134,6 +135,7 @@ async def entries(service: Service) -> Entries:
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
         await plant_transfer(shop, found)
+        await plant_codes(shop, found)
         for source, target in (("c", "d"), ("d", ""), ("", "c")):
             move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
             await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
@@ -239,6 +241,20 @@ async def plant_transfer(shop: Shop, found: Entries) -> None:
         coupon_id=await shop.grant("erin", "gift"),
     )
     found.handover = answer.transfer.transfer_id
+
+
+async def plant_codes(shop: Shop, found: Entries) -> None:
+    """A pool of coupons and one of gift cards, a code of each redeemed, and one left."""
+    for pool, gift in (
+        ("coupons", {"coupon_template_id": "gift"}),
+        ("cards", {"gift_card": {"asset": "balance", "units": 70}}),
+    ):
+        order = {"idempotency_key": pool, "pool_id": pool, "count": 2} | gift
+        chunk = await anext(aiter(shop.stream("GenerateCodes", **order)))
+        redeemed = await shop.call(
+            "RedeemCode", idempotency_key=f"r{pool}", member={"member_id": "erin"}, code=chunk.codes[0]
+        )
+        found.card = redeemed.redemption.redemption_id
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -367,9 +383,35 @@ SPOILT_ROWS = {
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
         "",
     ),
-    "a measure counts what nobody bought": (
-        {"measures_equal_usages"},
-        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
+    "a redeemed code is unused again": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = NULL, member_id = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
+        "card",
+    ),
+    "an entry redeemed two codes": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = $2, member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "card",
+    ),
+    "a code was redeemed by nothing": (
+        {"codes_are_redeemed_once", "codes_give_what_their_pool_says"},
+        "UPDATE rights.code SET redeemed_by = 'x', member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'"
+        " AND redeemed_by IS NULL",
+        "",
+    ),
+    "a gift card gave other units": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET units = 71 WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "",
+    ),
+    "a code gave another coupon": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET template_id = 'ten' WHERE tenant_id = $1 AND pool_id = 'coupons'",
+        "",
+    ),
+    "a code is lost": (
+        {"pools_have_their_codes"},
+        "DELETE FROM rights.code WHERE tenant_id = $1 AND pool_id = 'cards' AND redeemed_by IS NULL",
         "",
     ),
     "a coupon handed over is held again": (
@@ -396,6 +438,11 @@ SPOILT_ROWS = {
         {"errands_are_done_once"},
         "INSERT INTO rights.errand (tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version,"
         " recorded_ms, done) VALUES ($1, 'alice', 'x', 'bob', 'next', 1, 0, true)",
+        "",
+    ),
+    "a measure counts what nobody bought": (
+        {"measures_equal_usages"},
+        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
         "",
     ),
     "a counter is wrong": (

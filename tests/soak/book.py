@@ -95,7 +95,8 @@ def rulebook(operations: int, members: int, time_zone: str) -> rulebook_pb2.Rule
     grants.add(id="even", coupon_template_id="gift", when=EVEN, member_limit={"max_uses": 7})  # come and go
     grants.add(id="odd", asset={"asset": "miles", "units": 5}, when=ODD, quota_id="gifts")
     for name, cap in (("cross", operations * 120), ("day", members * 500), ("packet", operations * 10)):
-        book.budgets.add(id=name, cap_minor=cap)
+        book.budgets.add(id=name, cap_minor=cap, pool_id="" if name == "packet" else "both")
+    book.budget_pools.add(id="both", cap_minor=operations * 120 + members * 500)
     for name, cap in (("first", members), ("double", operations // 100), ("gifts", operations // 50)):
         book.quotas.add(id=name, cap=max(1, cap))
     return book

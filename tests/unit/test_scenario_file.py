@@ -106,6 +106,7 @@ MISTAKES = [
     ("    settle: {order: o1,", "    «sell: {order: o1,", "steps[0].sell", "is not a key here"),
     ("wait: 3 days", "wait: «3 weeks", "steps[1].wait", "write one like `3 days`"),
     ("at: 2026-11-20T", "wait: 1 day\n    «at: 2026-11-20T", "steps[2].wait", "cannot be given beside `at`"),
+    ("at: 2026-11-20T", "at: 2026-11-10T", "steps[2].at", "the clock does not go back"),
     (
         "price: 100.00",
         "price: «100.5",

@@ -136,6 +136,10 @@ def _budget_low(event: pb.Event, stored: StoredEvent) -> None:
     event.budget_alert.CopyFrom(alert)
 
 
+def _members_merged(event: pb.Event, stored: StoredEvent) -> None:
+    event.member_merge.merged_member_id = stored.facts["merged"]
+
+
 _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "settled": _settled,
     "reserved": _reserved,
@@ -143,5 +147,6 @@ _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "refunded": _refunded,
     "coupon_granted": _coupon_granted,
     "tier_changed": _tier_changed,
+    "members_merged": _members_merged,
     "budget_low": _budget_low,
 }

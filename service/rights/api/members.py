@@ -9,12 +9,11 @@ from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.notes import note_of
-from rights.api.orders import check_identity, check_member
+from rights.api.orders import check_member
 from rights.domain import limits
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.sweeping import foresee, is_due
-from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -52,7 +51,9 @@ class MemberResolver:
         self._reader = reader
 
     async def resolve(self, tenant: str, ref: common_pb2.MemberRef) -> str:
-        """The member's id. Only an external account costs a query. Raises Refused (IDENTITY_NOT_FOUND)."""
+        """The id of the member that is named, who may have been merged into another one. Only an external account
+        costs a query. Raises Refused (IDENTITY_NOT_FOUND).
+        """
         if ref.WhichOneof("ref") == "member_id":
             return ref.member_id
         identity = ref.identity
@@ -65,6 +66,10 @@ class MemberResolver:
             )
         return member_id
 
+    async def survivor(self, tenant: str, ref: common_pb2.MemberRef) -> str:
+        """As `resolve`, but the member that the one named was merged into; costs a query."""
+        return await self._reader.surviving_member(tenant, await self.resolve(tenant, ref))
+
     async def page(self, tenant: str, request: PageRequest) -> tuple[str, str, int]:
         """The member, where the page begins, and its size."""
         mistakes = Mistakes()
@@ -73,7 +78,7 @@ class MemberResolver:
         if request.page_token and not _PAGE_TOKEN.match(request.page_token):
             mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
-        return await self.resolve(tenant, request.member), request.page_token, size
+        return await self.survivor(tenant, request.member), request.page_token, size
 
 
 def page_size(asked: int, mistakes: Mistakes) -> int:
@@ -103,7 +108,6 @@ class MemberApi:
         """The service's part of the method table."""
         return [
             Method(SERVICE, "UpsertMember", pb.UpsertMemberRequest, self.upsert_member, _OPERATOR),
-            Method(SERVICE, "LinkIdentity", pb.LinkIdentityRequest, self.link_identity, _OPERATOR),
             Method(SERVICE, "GrantCoupon", pb.GrantCouponRequest, self.grant_coupon, _OPERATOR),
             Method(SERVICE, "CreditAsset", pb.CreditAssetRequest, self.credit_asset, _OPERATOR),
             Method(SERVICE, "TopUp", pb.TopUpRequest, self.top_up, _PAYING),
@@ -124,31 +128,14 @@ class MemberApi:
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
         mistakes.check()
         tags = sorted(set(member.tags))
+        member_id = await self._reader.surviving_member(call.tenant, member.member_id)
         created = await self._operator.upsert_member(
-            call.tenant, member.member_id, member.tier, tags, member.birth_month, clock.now_ms()
+            call.tenant, member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
         stored = pb.Member(
-            member_id=member.member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
+            member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
         )
         return pb.UpsertMemberResponse(member=stored, created=created)
-
-    async def link_identity(self, call: Call, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
-        """Links an external account; never moves one."""
-        mistakes = Mistakes()
-        mistakes.id("member_id", request.member_id)
-        check_identity("identity", request.identity, mistakes)
-        mistakes.check()
-        identity = (request.identity.business_line, request.identity.external_id)
-        linked_to, created = await self._operator.link_identity(call.tenant, *identity, request.member_id)
-        if linked_to is None:
-            raise _member_not_found(request.member_id)
-        if linked_to != request.member_id:
-            raise ApiError(
-                "IDENTITY_LINKED",
-                "the account is linked to another member",
-                metadata={"member_id": linked_to},
-            )
-        return pb.LinkIdentityResponse(created=created)
 
     async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:
         """Grants a coupon through the member's lane."""
@@ -233,13 +220,14 @@ class MemberApi:
         now_ms = clock.now_ms()
         state = await self._reader.wallet(call.tenant, member_id, [], now_ms)
         if state is None:
-            raise _member_not_found(member_id)
+            raise member_not_found(member_id)
         revision, wallet = state
+        member_id = wallet.member_id  # whom the one named was merged into
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
-        lapsed: set[str] = set()
-        if book is not None:
-            used = await self._reader.used(call.tenant) if is_due(wallet, book, now_ms) else Used({})
-            lapsed = foresee(wallet, book, used, now_ms)
+        due = []
+        if book is not None and is_due(wallet, book, now_ms):
+            due = foresee(wallet, book, await self._reader.used(call.tenant), now_ms)
+        lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
         used_too = request.include_used_coupons
         listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
         coupons = [
@@ -286,11 +274,11 @@ class MemberApi:
         if request.page_token and not token:
             mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
-        member_id = await self._members.resolve(call.tenant, request.member)
+        member_id = await self._members.survivor(call.tenant, request.member)
         before = token[1] if token else AFTER_ALL
         found = await self._reader.statement(call.tenant, member_id, request.asset, before, size + 1)
         if found is None:
-            raise _member_not_found(member_id)
+            raise member_not_found(member_id)
         balance, entries = found
         if token:
             balance = int(token[2])
@@ -344,7 +332,8 @@ class MemberApi:
         return await command.envelope.answer
 
 
-def _member_not_found(member_id: str) -> ApiError:
+def member_not_found(member_id: str) -> ApiError:
+    """There is no such member in the tenant."""
     return ApiError("MEMBER_NOT_FOUND", f"no member {member_id!r}", metadata={"member_id": member_id})
 
 
@@ -429,4 +418,6 @@ def _counter(name: str, used: int) -> pb.Counter:
         return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     if subject.startswith("grant/"):
         return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
+    if subject.startswith("activity/"):
+        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
     return pb.Counter(campaign_id=subject, period=period, used=used)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Expiry, Usage
+from rights.domain.model import Expiry
 from rights.domain.plan import (
     Basis,
     CampaignPlan,
@@ -340,11 +340,6 @@ class Book:
     def counter(self, name: str, period: int, now_ms: int) -> str:
         """The counter on which a use now counts, of a campaign, "grant/ID" or "asset/ID", per MemberLimit.Period."""
         return f"{name}|{self.periods(now_ms)[period]}"
-
-    def limit_of(self, usage: Usage) -> Limit | None:
-        """The budget or quota that a use falls under."""
-        index = self.limit_index.get((usage.kind, usage.id))
-        return self.limits[index] if index is not None else None
 
     def day(self, now_ms: int) -> str:
         """The day in the rulebook's zone, "2026-11-22"."""

@@ -72,7 +72,7 @@ def claim(
         wallet.move_coupon(coupon.coupon_id, "redeemed", entry_id)
         effects.moves.append((coupon.coupon_id, "redeem"))
     for usage in gifts.usages(promised[0], book, now_ms):
-        limit = book.limit_of(usage)
+        limit = book.limit(usage.kind, usage.id)
         ledger.book_usage(wallet, used, effects, usage._replace(amount=times * usage.amount), limit)
     given = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     values = _pay_issuers(rule, times, spent.lots, book, effects)

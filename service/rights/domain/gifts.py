@@ -145,7 +145,7 @@ def promise(
                 break
             promised.append(gift)
             for usage in usages(gift, book, now_ms):
-                ledger.book_usage(wallet, used, effects, usage, book.limit_of(usage))
+                ledger.book_usage(wallet, used, effects, usage, book.limit(usage.kind, usage.id))
     return promised
 
 

@@ -39,6 +39,7 @@ class Membership:
     known.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
+    merged_into: the member that this one is now, "" for itself.
     """
 
     counts: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Membership:
     birth_month: int = 0
     version: int = 0
     due_ms: int = NEVER_MS
+    merged_into: str = ""
     is_stale: bool = False
 
     def count(self, measure_id: str, day: int, amount: int) -> None:
@@ -97,6 +99,8 @@ class Membership:
             stored["has_ordered"] = True
         if self.birth_month:
             stored["birth_month"] = self.birth_month
+        if self.merged_into:
+            stored["merged_into"] = self.merged_into
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -124,4 +128,5 @@ class Membership:
             birth_month=stored.get("birth_month", 0),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
+            merged_into=stored.get("merged_into", ""),
         )

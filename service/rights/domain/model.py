@@ -168,6 +168,9 @@ class RejectionReason(IntEnum):
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
+    CODE_ALREADY_USED = 42
+    CODE_REVOKED = 44
+    CODE_EXPIRED = 46
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
@@ -359,7 +362,10 @@ class Sale:
 
 @dataclass(slots=True)
 class Hold:
-    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+    """What a reservation keeps of a wallet until it ends. Part of the wallet.
+
+    made_for: the member it was made for, where that one was merged into the wallet's; else "".
+    """
 
     reservation_id: str
     order_id: str
@@ -367,6 +373,7 @@ class Hold:
     lots: list[Lot]
     coupons: list[str]
     usages: list[Usage]
+    made_for: str = ""
 
 
 @dataclass(slots=True)
@@ -553,6 +560,16 @@ class Transferred:
 
 
 @dataclass(slots=True)
+class Merged:
+    """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
+
+    member_id: str
+    coupon_ids: list[str]
+    lots: int
+    holds: int
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
@@ -561,6 +578,8 @@ class Effects:
     'transfer').
     errands: (member, grant rule) to be given to another member afterwards.
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
+    code: the hash of the code that it redeems, None: none.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
@@ -571,7 +590,9 @@ class Effects:
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     errands: list[tuple[str, str]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
+    code: bytes | None = None
     other: "Effects | None" = None
+    absorbed: str = ""
 
 
 class InvalidField(Exception):
@@ -588,9 +609,7 @@ class SearchEnded(InvalidField):
     """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
 
     def __init__(self, required: int) -> None:
-        message = (
-            f"the search ended before it was found out whether the {required} campaigns required can apply"
-        )
+        message = f"the search ended before it was found out whether what must apply can: {required} campaigns"
         super().__init__("selection", message, reason="SEARCH_ENDED")
 
 

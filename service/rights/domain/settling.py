@@ -248,7 +248,7 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
         for usage in gifts.usages(gift, book, now_ms):
-            uses.append((usage, book.limit_of(usage)))
+            uses.append((usage, book.limit(usage.kind, usage.id)))
     return uses
 
 

@@ -24,6 +24,7 @@ class Due:
     settlement_id: str | None
     order_id: str | None
     effects: Effects
+    made_for: str = ""  # the member of the settlement, where that one was merged into this one
 
 
 def sweep(
@@ -34,7 +35,7 @@ def sweep(
         if hold.expires_ms <= now_ms:
             entry_id = new_entry_id()
             _, effects = release(hold, "expired", wallet, used, entry_id, now_ms)
-            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects)
+            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects, hold.made_for)
     available = sorted((p for p in wallet.pending if p.available_ms <= now_ms), key=lambda p: p.available_ms)
     for pending in available:
         effects = Effects()
@@ -74,15 +75,9 @@ def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
     return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
 
 
-def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> set[str]:
-    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked.
-
-    Answers the reservations that lapse.
-    """
-    if not is_due(wallet, book, now_ms):
-        return set()
-    due = list(sweep(wallet, book, used, lambda: "", now_ms))
-    return {each.settlement_id for each in due if each.kind == "lapse" and each.settlement_id is not None}
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked."""
+    return list(sweep(wallet, book, used, lambda: "", now_ms)) if is_due(wallet, book, now_ms) else []
 
 
 def release_pending(

@@ -57,6 +57,12 @@ class Operator:
             linked = await connection.fetchval(SQL["identity_member"], tenant, business_line, external_id)
             return linked, False
 
+    async def unlink_identity(self, tenant: str, business_line: str, external_id: str) -> bool:
+        """Unlinks an account; False where it is not linked, or its member was merged with another one."""
+        async with self._reader.transaction() as connection:
+            query = SQL["unlink_identity"]
+            return await connection.fetchval(query, tenant, business_line, external_id) is not None
+
     async def publish(self, tenant: str, rulebook: rulebook_pb2.Rulebook, caller: str) -> tuple[int, bool]:
         """Stores a valid rulebook as the next version, or finds the version of the same content."""
         content = rulebook.SerializeToString(deterministic=True)

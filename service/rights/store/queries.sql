@@ -5,7 +5,13 @@
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: load_codes
+-- Locks the codes that the commands of a batch try, and reads what is known of each try.
+SELECT position, pool_id, template_id, asset, units, origin, expire_days, lot_expires_ms, redeem_until_ms, is_revoked,
+       member_id, redeemed_by, failures
+FROM rights.load_codes($1, $2, $3, $4)
 
 -- name: lock_due
 -- Locks some members for whom something is due, soonest first, but for those left out. One whom others have locked is
@@ -26,6 +32,66 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
 -- Notes which entries of a batch are the two sides of one operation on two members.
 INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+
+-- name: move_member_rows
+-- Moves the coupons, identities, tier and tags of members who were merged into others.
+SELECT rights.move_member_rows($1, $2, $3)
+
+-- name: unlink_identity
+-- Unlinks an account, unless its member has been merged with another one.
+DELETE FROM rights.identity i WHERE i.tenant_id = $1 AND i.business_line = $2 AND i.external_id = $3
+  AND cardinality(rights.merged_members($1, i.member_id)) = 1
+RETURNING i.member_id
+
+-- name: tag_members
+-- Puts a tag on members until a time, or (0) takes it away, and makes what depends on it due. Locked in the order in
+-- which batches lock. A member has at most 200 such tags.
+WITH named AS (
+    SELECT i.member_id AS name, 1 AS times FROM unnest($4::text[]) AS i (member_id) WHERE i.member_id <> ''
+    UNION ALL
+    SELECT i.member_id, 1 FROM unnest($5::text[], $6::text[]) AS a (business_line, external_id)
+    JOIN rights.identity i ON i.tenant_id = $1 AND i.business_line = a.business_line AND i.external_id = a.external_id
+), meant AS (
+    SELECT coalesce(p.person_id, n.name) AS member_id, count(*) AS times
+    FROM named n LEFT JOIN rights.person p ON p.tenant_id = $1 AND p.member_id = n.name GROUP BY 1
+), locked AS (
+    SELECT m.member_id, m.membership, meant.times,
+           $3::bigint = 0 OR m.membership -> 'tags' ? $2::text
+               OR (SELECT count(*) FROM jsonb_object_keys(m.membership -> 'tags')) < 200 AS fits
+    FROM rights.member m JOIN meant USING (member_id) WHERE m.tenant_id = $1
+    ORDER BY m.member_id FOR NO KEY UPDATE OF m
+), changed AS (
+    UPDATE rights.member m
+    SET membership = l.membership || '{"due_ms": 0}' || jsonb_build_object('tags', CASE WHEN $3::bigint = 0
+            THEN coalesce(l.membership -> 'tags', '{}') - $2::text
+            ELSE coalesce(l.membership -> 'tags', '{}') || jsonb_build_object($2::text, $3::bigint) END),
+        due_ms = 0
+    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits
+    RETURNING l.times
+)
+SELECT coalesce((SELECT sum(times) FROM changed), 0)::bigint AS tagged,
+       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused
+
+-- name: surviving_member
+-- Whom a member was merged into, in the end.
+WITH RECURSIVE one (member_id, merged_into, step) AS (
+    SELECT m.member_id, m.membership ->> 'merged_into', 0 FROM rights.member m
+    WHERE m.tenant_id = $1 AND m.member_id = $2
+    UNION ALL
+    SELECT m.member_id, m.membership ->> 'merged_into', one.step + 1 FROM one JOIN rights.member m
+        ON m.tenant_id = $1 AND m.member_id = one.merged_into)
+SELECT member_id FROM one ORDER BY step DESC LIMIT 1
+-- name: redeem_codes
+-- Marks the codes that a batch redeems; it has locked them and seen that they are unused.
+UPDATE rights.code c SET member_id = r.member_id, redeemed_by = r.entry_id
+FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[]) AS r (tenant_id, code_hash, member_id, entry_id)
+WHERE c.tenant_id = r.tenant_id AND c.code_hash = r.code_hash AND c.redeemed_by IS NULL
+
+-- name: note_code_failures
+-- How many unknown codes members have tried by now in an hour; their rows are locked.
+INSERT INTO rights.code_failure (tenant_id, member_id, hour, failures)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::int[])
+ON CONFLICT (tenant_id, member_id) DO UPDATE SET hour = excluded.hour, failures = excluded.failures
 
 -- name: member_state
 -- One member as a quote needs it: without a lock.
@@ -61,8 +127,8 @@ WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
 
 -- name: add_transfer
 INSERT INTO rights.budget_transfer (
-    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response, moved_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, timestamptz 'epoch' + $10::bigint * interval '1 millisecond'
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
@@ -210,14 +276,17 @@ LEFT JOIN rights.settlement_state s
 WHERE c.tenant_id = $1 AND c.scope = 'order' AND c.claim_key = $2
 
 -- name: list_settlements
--- A member's settlements and reservations, newest first.
+-- The settlements and reservations of a member and of those merged into it, newest first.
 SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
        j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
-FROM rights.journal j
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
+      AND j.rejection IS NULL
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
 LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
-WHERE j.tenant_id = $1 AND j.member_id = $2 AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
-  AND j.rejection IS NULL
 ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
@@ -226,21 +295,28 @@ SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, usa
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first, with the requests that can have a note. A lax path would
--- look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text,
-       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
-FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
-  AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
-ORDER BY entry_id DESC LIMIT $5
+-- The entries of a member, and of those merged into it, that moved an asset, newest first, with the requests that can
+-- have a note. A lax path would look into the legs, not at them.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.settlement_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+      AND jsonb_path_exists(j.postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
+    ORDER BY j.entry_id DESC LIMIT $5) AS j
+ORDER BY j.entry_id DESC LIMIT $5
 
 -- name: list_entries
--- A member's journal, newest first, with the requests that can have a note.
-SELECT entry_id, kind, recorded_ms, order_id, postings::text,
-       CASE WHEN kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN request END AS request
-FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
+-- The journal of a member and of those merged into it, newest first, with the requests that can have a note.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
+ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: quote_key
 SELECT key FROM rights.quote_key

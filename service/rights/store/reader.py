@@ -155,11 +155,22 @@ class Reader:
     async def wallet(
         self, tenant: str, member_id: str, coupon_ids: list[str], now_ms: int
     ) -> tuple[int, Wallet] | None:
-        """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired."""
+        """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired.
+
+        Of a member who was merged into another one, the other one's.
+        """
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
             return None
-        return row[0], rows.decode_wallet(tenant, member_id, row[1:10], row[10])
+        wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
+        if wallet.membership.merged_into:
+            return await self.wallet(tenant, wallet.membership.merged_into, coupon_ids, now_ms)
+        return row[0], wallet
+
+    async def surviving_member(self, tenant: str, member_id: str) -> str:
+        """Whom a member was merged into, in the end; else the same id, whether or not there is such a member."""
+        survivor: str | None = await self._pool.fetchval(SQL["surviving_member"], tenant, member_id)
+        return survivor or member_id
 
     async def coupons(
         self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from rights.domain.liability import CouponCount, Holding
+from rights.domain.liability import CodeCount, CouponCount, Holding
 from rights.domain.report import LegSum
 from rights.settings import Settings
 from rights.store.connect import Connection, options
@@ -129,6 +129,11 @@ class ReportReader:
         """The coupons that members can use now."""
         rows = await self._connection.fetch(REPORT_SQL["coupons_now"], self._tenant, at_ms, zone)
         return [CouponCount(*row) for row in rows]
+
+    async def codes(self, at_ms: int, end_id: str) -> list[CodeCount]:
+        """The codes that could be redeemed after the entries before an id."""
+        rows = await self._connection.fetch(REPORT_SQL["codes_unused"], self._tenant, at_ms, end_id)
+        return [CodeCount(*row) for row in rows]
 
     async def coupons_then(self, at_ms: int, zone: str, end_id: str) -> list[CouponCount]:
         """The coupons that members could use after the entries before an id."""

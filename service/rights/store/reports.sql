@@ -89,6 +89,19 @@ FROM rights.posting
 WHERE tenant_id = $1 AND entry_id >= $2 AND entry_id < $3 AND account IN ('member', 'held', 'pending', 'debt')
 GROUP BY 1, 2, 3, 4, 5
 
+-- name: codes_unused
+-- Codes that can be redeemed at the time $2 or later, after the entries before the id $3.
+SELECT p.pool_id, coalesce(p.template_id, '') AS template_id, coalesce(p.asset, '') AS asset,
+       coalesce(p.origin, '') AS issuer, coalesce(p.units, 0) AS units, g.codes - r.codes AS codes
+FROM rights.code_pool p,
+     LATERAL (SELECT coalesce(sum(stored), 0)::bigint AS codes FROM rights.code_generation g
+              WHERE g.tenant_id = p.tenant_id AND g.pool_id = p.pool_id AND g.started_ms <= $2) g,
+     LATERAL (SELECT count(*) AS codes FROM rights.code c
+              WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.pool_id AND c.redeemed_by < $3) r
+WHERE p.tenant_id = $1 AND g.codes > r.codes AND coalesce(p.redeem_until_ms > $2, true)
+  AND coalesce(p.lot_expires_ms > $2, true) AND coalesce(p.revoked_ms > $2, true)
+ORDER BY p.pool_id
+
 -- name: coupons_now
 -- Coupons that can be used at the time $2 or later, or that a reservation holds.
 SELECT template_id,
@@ -102,7 +115,7 @@ GROUP BY 1, 2, 3
 -- The same after the entries before the id $4: a coupon is what the last of them made of it.
 WITH latest AS (
     SELECT DISTINCT ON (member_id, coupon_id) member_id, coupon_id, move
-    FROM rights.coupon_move WHERE tenant_id = $1 AND entry_id < $4
+    FROM rights.person_coupon_move WHERE tenant_id = $1 AND entry_id < $4
     ORDER BY member_id, coupon_id, entry_id DESC
 ), open AS (
     SELECT k.template_id, k.expires_ms, CASE l.move WHEN 'reserve' THEN 'reserved' ELSE 'held' END AS state

@@ -67,11 +67,12 @@ class TransferWriter:
             to_id,
             transfer.amount,
             response,
+            now_ms,
         )
         rest = f"the rest of pool {pool}"
         subject = f"{transfer.amount} from {from_id or rest} to {to_id or rest}"
         await self._connection.execute(
-            SQL["add_admin_action"], self._tenant, caller, "transfer_budget", subject
+            SQL["add_admin_action"], self._tenant, caller, "transfer_budget", subject, now_ms
         )
         if source is not None and outcome.low:
             events = [

@@ -1,11 +1,13 @@
 """The write side: one long-lived connection, one batch at a time."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import asyncpg
 import orjson
 
 from rights.domain.book import Limit
+from rights.domain.codes import Codes
 from rights.domain.model import Effects, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
@@ -16,7 +18,8 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
+    and the member it was made for.
 
     Without a key: a member who is loaded beside the commands.
     """
@@ -27,6 +30,15 @@ class Key:
     key: str | None
     order: str | None
     settlement: str | None
+    settlement_member: str = ""
+
+
+class CodeTry(NamedTuple):
+    """A member who tries a code."""
+
+    tenant: str
+    member_id: str
+    code_hash: bytes
 
 
 @dataclass(slots=True)
@@ -166,6 +178,7 @@ class Writer:
             [k.key for k in keys],
             [k.order for k in keys],
             [k.settlement for k in keys],
+            [k.settlement_member or k.member_id for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
@@ -191,6 +204,18 @@ class Writer:
                     batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
         return batch
 
+    async def load_codes(self, tries: list[CodeTry], hour: int) -> dict[str, Codes]:
+        """Locks the codes that commands try and reads what is known of them, by tenant. After `load`."""
+        loaded = {each.tenant: Codes(hour) for each in tries}
+        if tries:
+            found = await self._open().fetch(SQL["load_codes"], *map(list, zip(*tries, strict=True)), hour)
+            for each, row in zip(tries, found, strict=True):
+                codes = loaded[each.tenant]
+                if row["pool_id"] is not None:
+                    codes.add(each.code_hash, rows.decode_code(row))
+                codes.add_failures(each.member_id, row["failures"])
+        return loaded
+
     async def commit(
         self,
         entries: list[Entry],
@@ -199,6 +224,7 @@ class Writer:
         states: list[StateChange],
         events: dict[str, list[dict[str, object]]],
         budgets: list[BudgetChange],
+        codes: dict[str, Codes],
         now_ms: int,
     ) -> tuple[int, int]:
         """Books a batch and commits it; answers how many claims and budgets refused.
@@ -211,6 +237,7 @@ class Writer:
         connection = self._open()
         await self._pair(entries)
         await self._send(entries, now_ms)
+        await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -276,6 +303,8 @@ class Writer:
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
+        if refused == (0, 0):
+            await self._move_rows(entries)
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
@@ -301,6 +330,35 @@ class Writer:
         ]
         if errands:
             await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
+
+    async def _move_rows(self, entries: list[Entry]) -> None:
+        """Moves what members have in rows of their own to those they were merged into.
+
+        After everything else, so that what the batch itself gave them comes along.
+        """
+        merged = [e for e in entries if e.effects.absorbed]
+        if merged:
+            gone = [e.effects.absorbed for e in merged]
+            stays = [e.member_id for e in merged]
+            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
+
+    async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
+        """Marks codes as redeemed, and notes tries that found none."""
+        redeemed = [
+            (e.tenant, e.effects.code, e.member_id, e.entry_id) for e in entries if e.effects.code is not None
+        ]
+        if redeemed:
+            status = await self._open().execute(SQL["redeem_codes"], *map(list, zip(*redeemed, strict=True)))
+            if status != f"UPDATE {len(redeemed)}":
+                # The codes' locks make this impossible; a broken invariant must not be booked.
+                raise RuntimeError(f"{status}, but {len(redeemed)} codes are redeemed")
+        failed = [
+            (tenant, member_id, each.hour, each.failures(member_id))
+            for tenant, each in codes.items()
+            for member_id in sorted(each.failed)
+        ]
+        if failed:
+            await self._open().execute(SQL["note_code_failures"], *map(list, zip(*failed, strict=True)))
 
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:

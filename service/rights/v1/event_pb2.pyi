@@ -21,6 +21,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_COUPON_GRANTED: _ClassVar[EventKind]
     EVENT_KIND_TIER_CHANGED: _ClassVar[EventKind]
     EVENT_KIND_BUDGET_LOW: _ClassVar[EventKind]
+    EVENT_KIND_MEMBERS_MERGED: _ClassVar[EventKind]
 
 class StartPoint(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -36,13 +37,14 @@ EVENT_KIND_REFUNDED: EventKind
 EVENT_KIND_COUPON_GRANTED: EventKind
 EVENT_KIND_TIER_CHANGED: EventKind
 EVENT_KIND_BUDGET_LOW: EventKind
+EVENT_KIND_MEMBERS_MERGED: EventKind
 START_POINT_UNSPECIFIED: StartPoint
 START_POINT_ACKED: StartPoint
 START_POINT_EARLIEST: StartPoint
 START_POINT_NOW: StartPoint
 
 class Event(_message.Message):
-    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert")
+    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert", "member_merge")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +59,7 @@ class Event(_message.Message):
     COUPON_GRANT_FIELD_NUMBER: _ClassVar[int]
     TIER_CHANGE_FIELD_NUMBER: _ClassVar[int]
     BUDGET_ALERT_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_MERGE_FIELD_NUMBER: _ClassVar[int]
     position: str
     kind: EventKind
     event_time: _timestamp_pb2.Timestamp
@@ -71,7 +74,14 @@ class Event(_message.Message):
     coupon_grant: CouponGrant
     tier_change: TierChange
     budget_alert: BudgetAlert
-    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ...) -> None: ...
+    member_merge: MemberMerge
+    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ..., member_merge: _Optional[_Union[MemberMerge, _Mapping]] = ...) -> None: ...
+
+class MemberMerge(_message.Message):
+    __slots__ = ("merged_member_id",)
+    MERGED_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    merged_member_id: str
+    def __init__(self, merged_member_id: _Optional[str] = ...) -> None: ...
 
 class ReservationEnd(_message.Message):
     __slots__ = ("cause", "cancellation")

@@ -52,6 +52,42 @@ class LinkIdentityResponse(_message.Message):
     created: bool
     def __init__(self, created: _Optional[bool] = ...) -> None: ...
 
+class UnlinkIdentityRequest(_message.Message):
+    __slots__ = ("identity",)
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    identity: _common_pb2.Identity
+    def __init__(self, identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class UnlinkIdentityResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MergeMembersRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_member", "into_member")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    INTO_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_member: _common_pb2.MemberRef
+    into_member: _common_pb2.MemberRef
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., into_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ...) -> None: ...
+
+class MergeMembersResponse(_message.Message):
+    __slots__ = ("entry_id", "member_id", "merged_member_id", "coupon_ids", "lot_count", "reservation_count")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERGED_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    LOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    member_id: str
+    merged_member_id: str
+    coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    lot_count: int
+    reservation_count: int
+    def __init__(self, entry_id: _Optional[str] = ..., member_id: _Optional[str] = ..., merged_member_id: _Optional[str] = ..., coupon_ids: _Optional[_Iterable[str]] = ..., lot_count: _Optional[int] = ..., reservation_count: _Optional[int] = ...) -> None: ...
+
 class Coupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time", "state", "settlement_id")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -361,6 +397,8 @@ class JournalEntry(_message.Message):
         KIND_TAKE_TASK: _ClassVar[JournalEntry.Kind]
         KIND_ERRAND: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_MERGE: _ClassVar[JournalEntry.Kind]
+        KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -382,6 +420,8 @@ class JournalEntry(_message.Message):
     KIND_TAKE_TASK: JournalEntry.Kind
     KIND_ERRAND: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
+    KIND_MERGE: JournalEntry.Kind
+    KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

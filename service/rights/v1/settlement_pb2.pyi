@@ -41,6 +41,9 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_QUOTE_INVALID: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTE_MISMATCH: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTE_EXPIRED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_ALREADY_USED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_REVOKED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_EXPIRED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_ALREADY_USED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_EXPIRED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_NOT_YET_VALID: _ClassVar[RejectionReason]
@@ -93,6 +96,9 @@ REJECTION_REASON_RESERVATION_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_QUOTE_INVALID: RejectionReason
 REJECTION_REASON_QUOTE_MISMATCH: RejectionReason
 REJECTION_REASON_QUOTE_EXPIRED: RejectionReason
+REJECTION_REASON_CODE_ALREADY_USED: RejectionReason
+REJECTION_REASON_CODE_REVOKED: RejectionReason
+REJECTION_REASON_CODE_EXPIRED: RejectionReason
 REJECTION_REASON_COUPON_ALREADY_USED: RejectionReason
 REJECTION_REASON_COUPON_EXPIRED: RejectionReason
 REJECTION_REASON_COUPON_NOT_YET_VALID: RejectionReason
@@ -256,6 +262,22 @@ class SettleBatchResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[SettleBatchItem]
     def __init__(self, items: _Optional[_Iterable[_Union[SettleBatchItem, _Mapping]]] = ...) -> None: ...
+
+class SettleStreamRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: SettleRequest
+    def __init__(self, request: _Optional[_Union[SettleRequest, _Mapping]] = ...) -> None: ...
+
+class SettleStreamResponse(_message.Message):
+    __slots__ = ("idempotency_key", "response", "error")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    response: SettleResponse
+    error: BatchItemError
+    def __init__(self, idempotency_key: _Optional[str] = ..., response: _Optional[_Union[SettleResponse, _Mapping]] = ..., error: _Optional[_Union[BatchItemError, _Mapping]] = ...) -> None: ...
 
 class SettleBatchItem(_message.Message):
     __slots__ = ("idempotency_key", "response", "error")

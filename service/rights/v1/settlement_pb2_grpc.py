@@ -57,6 +57,11 @@ class SettlementServiceStub:
                 request_serializer=rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.FromString,
                 _registered_method=True)
+        self.SettleStream = channel.stream_stream(
+                '/rights.v1.SettlementService/SettleStream',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.FromString,
+                _registered_method=True)
         self.GetSettlement = channel.unary_unary(
                 '/rights.v1.SettlementService/GetSettlement',
                 request_serializer=rights_dot_v1_dot_settlement__pb2.GetSettlementRequest.SerializeToString,
@@ -134,6 +139,19 @@ class SettlementServiceServicer:
     def SettleBatch(self, request, context):
         """Settles up to 1,000 requests at once. The items are independent: each settles, is rejected or
         fails on its own, in any order, and echoes its key. Retry like Settle, the failed items or all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleStream(self, request_iterator, context):
+        """Settles requests as they come and answers each as soon as it is durable, whatever their order: an answer names its
+        request's key. The requests are independent, as in SettleBatch: one that fails does not end the stream.
+        At most 256 requests of a stream are under way; the next is not read before an answer has been taken.
+        Ends with OK when the caller has sent all and every one is answered. Fails with UNAVAILABLE when the service stops or
+        the longest time of a stream is over, DEADLINE_EXCEEDED at its deadline (none is needed), INVALID_ARGUMENT for bytes
+        that are no request. A request without an answer is then settled or not: send it again, with its key, on another
+        stream or by Settle.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -231,6 +249,11 @@ def add_SettlementServiceServicer_to_server(servicer, server):
                     servicer.SettleBatch,
                     request_deserializer=rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.FromString,
                     response_serializer=rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.SerializeToString,
+            ),
+            'SettleStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SettleStream,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.SerializeToString,
             ),
             'GetSettlement': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSettlement,
@@ -362,6 +385,33 @@ class SettlementService:
             '/rights.v1.SettlementService/SettleBatch',
             rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.SerializeToString,
             rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/rights.v1.SettlementService/SettleStream',
+            rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

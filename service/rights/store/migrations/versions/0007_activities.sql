@@ -4,7 +4,7 @@ ALTER TABLE rights.journal
     DROP CONSTRAINT journal_kind_check,
     ADD CONSTRAINT journal_kind_check CHECK (kind IN (
         'settle', 'reserve', 'confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release',
-        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer',
+        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code',
         'activity', 'claim', 'enrol', 'take_task', 'errand'));
 
 -- Gifts that an order of one member brings another one: written with the order, given by an entry of the other member
