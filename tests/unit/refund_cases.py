@@ -397,6 +397,9 @@ class Till:
             gifts=outcome.gifts,
             usages=effects.usages,
             is_provisional=False,
+            settled_ms=self.now_ms,
+            known=outcome.known,
+            measured=outcome.measured,
         )
         return self.sale
 

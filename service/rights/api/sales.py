@@ -123,10 +123,10 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
 
 def _gift(message: settlement_pb2.GrantedGift) -> Gift:
     if message.WhichOneof("gift") == "lot":
-        return Gift(message.grant_id, "", _lot(message.lot))
+        return Gift(message.grant_id, "", _lot(message.lot), to_referrer=message.to_referrer)
     given = message.coupon
     if not given.coupon_id:
-        return Gift(message.grant_id, given.template_id, None)
+        return Gift(message.grant_id, given.template_id, None, to_referrer=message.to_referrer)
     expires_ms = given.expire_time.ToMilliseconds() if given.HasField("expire_time") else NEVER_MS
     starts_ms = given.start_time.ToMilliseconds()
     coupon = Coupon(given.coupon_id, given.template_id, starts_ms, expires_ms)

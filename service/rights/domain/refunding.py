@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, grant_groups, kept, ledger
+from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
@@ -70,9 +70,11 @@ def refund(
     _change_gifts(sale, before, after, wallet, book, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, outcome, wallet, book):
+    for usage in _released(sale, before, after, outcome, wallet, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
+    if wallet.membership.tasks:
+        tasks.take_off(sale, after, wallet, book, node_budget)
     assets = {shift.name for shift in outcome.redemptions}
     assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
     ledger.moved(wallet, effects, book, assets, now_ms)
@@ -283,7 +285,7 @@ def _give_back_coupons(
 
 
 def _released(
-    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book
+    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book, now_ms: int
 ) -> list[Usage]:
     """Uses given back: of budgets, pools and counters what they no longer bear, of quotas and member limits a use of
     which nothing can come any more.
@@ -308,9 +310,11 @@ def _released(
             if not campaign.keep_used:
                 released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
     for gift, had, has in zip(sale.gifts, before.claimed, after.claimed, strict=True):
-        if had and not has:
-            rule = book.grant_by_id[gift.grant_id]
+        rule = book.grant_by_id[gift.grant_id]
+        if had and not has and rule.every is None:
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+        elif had and not has and gifts.is_taken_back(gift, wallet):
+            released += [usage._replace(amount=-1) for usage in gifts.limits_of(rule, book, now_ms)]
         if gift.coupon is not None and not has:
             coupon_id = gift.coupon.coupon_id
             gone = had and wallet.coupons[coupon_id].state == "revoked"
