@@ -6,7 +6,7 @@ BIN := .venv/bin
 KERNEL := $(wildcard native/rights_native/*.pyx)
 PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
 
-.PHONY: setup demo serve test lint types protos bench promtool clean
+.PHONY: setup demo serve test lint types protos bench promtool grpcjs clean
 
 ## Set up once: environment, dependencies, compiled kernel. Again after pyproject.toml or the kernel changes.
 setup: .venv/.ready
@@ -27,7 +27,7 @@ serve: setup
 	@$(BIN)/rights demo --stay
 
 ## Every test: kernel, units, scenarios on real servers, lint, types, protos, deployment files.
-test: setup promtool
+test: setup promtool grpcjs
 	@$(BIN)/python -m pytest
 
 lint: setup
@@ -36,10 +36,11 @@ lint: setup
 types: setup
 	@$(BIN)/mypy
 
-## Generate the Python of the protos; committed, and a test keeps it fresh.
+## Generate the Python of the protos and the schema of rulebook files; committed, and a test keeps them fresh.
 protos: setup
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=service --pyi_out=service $(PROTOS)
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=service $(wildcard proto/rights/v1/*.proto)
+	@$(BIN)/python proto/make_rulebook_schema.py
 
 ## Durable settlements per second and latency, against one transaction per request.
 bench: setup
@@ -48,6 +49,11 @@ bench: setup
 ## Prometheus' checker, for the tests of deploy/: from PATH, or unpacked from Debian's package.
 promtool: setup
 	@deploy/get-promtool.sh $(BIN) || echo "promtool is not to be had here; its tests say what to do"
+
+## Node's gRPC client, for the tests that call the service with it.
+grpcjs: setup
+	@test -d .venv/node/node_modules/@grpc/grpc-js || npm install --silent --no-audit --no-fund --prefix .venv/node \
+	  @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1 || echo "grpc-js is not to be had here; its tests say what to do"
 
 clean:
 	rm -rf .venv build .state native/rights_native/*.c native/rights_native/*.so

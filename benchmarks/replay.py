@@ -145,7 +145,7 @@ async def publish(url: str, rulebook: rulebook_pb2.Rulebook) -> int:
     """Puts a rulebook in force without a service."""
     reader = await Reader.open(Settings(database_url=url))
     try:
-        operator = Operator(reader)
+        operator = Operator(reader, clock.now_ms)
         await operator.add_tenant(TENANT)
         version, _ = await operator.publish(TENANT, rulebook, "benchmark")
         await operator.activate(TENANT, version, clock.now_ms(), "benchmark")

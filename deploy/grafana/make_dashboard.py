@@ -319,6 +319,15 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
                 ),
                 panel(
+                    "Codes",
+                    "Codes generated; and codes tried in vain: typos, unknown ones, too many of these by a member.",
+                    "ops",
+                    [
+                        (total("rights_codes_generated_total"), "generated"),
+                        (total("rights_code_failures_total", "cause"), "in vain: {{cause}}"),
+                    ],
+                ),
+                panel(
                     "Reports",
                     "Clearing and liability reports by outcome; an unbalanced one means the books are wrong.",
                     "ops",
@@ -389,6 +398,37 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(total("rights_lane_queue_age_seconds_bucket", "le"), "{{le}}")],
                     kind="heatmap",
                     width=16,
+                ),
+            ],
+        ),
+        (
+            "Transport",
+            [
+                panel(
+                    "Workers by transport",
+                    "grpcio where native was meant: libnghttp2 is missing there; the log says so.",
+                    "short",
+                    [(f"sum by (transport) (rights_transport_workers{{{ANY}}})", "{{transport}}")],
+                ),
+                panel(
+                    "Connections",
+                    "Open on the native transport, per machine.",
+                    "short",
+                    [(f"sum by (instance) (rights_transport_connections{{{ANY}}})", "{{instance}}")],
+                ),
+                panel(
+                    "Connections ended",
+                    "By the native transport, for what they did or did not do.",
+                    "ops",
+                    [(total("rights_transport_closed_total", "reason"), "{{reason}}")],
+                    stack=True,
+                ),
+                panel(
+                    "Calls refused",
+                    "By the native transport, before they began or as they arrived.",
+                    "reqps",
+                    [(total("rights_transport_refused_total", "reason"), "{{reason}}")],
+                    stack=True,
                 ),
             ],
         ),
@@ -495,8 +535,8 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
             "What operators steer",
             [
                 panel(
-                    "Budgets and quotas remaining",
-                    "Minor units of a budget, uses of a quota, as last seen by a worker.",
+                    "Budgets, pools and quotas remaining",
+                    "Minor units of a budget or pool, uses of a quota, as last seen by a worker.",
                     "short",
                     [
                         (

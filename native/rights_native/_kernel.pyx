@@ -240,6 +240,7 @@ cdef struct Candidate:
 
 cdef struct Step:
     int64_t rest_before
+    int64_t floor_before
     int64_t amount
     bint applied
     bint other_way
@@ -588,6 +589,7 @@ cdef class Program:
     cdef int64_t* of_group  # by level, then local group: the largest net at or after the current turn
     cdef int64_t* price  # by level, then line
     cdef int64_t rest  # of the bound, at the current turn; scaled
+    cdef int64_t floor  # what bounds made on the way here say; a later one can be looser
     cdef int64_t one  # of scaled numbers
     cdef int32_t shift
     cdef Charge* charges  # per local group
@@ -1265,6 +1267,7 @@ cdef class Program:
         memset(self.ids, 0, self.words * sizeof(uint64_t))
         self.expiry_count = 0
         self.rest = 0
+        self.floor = 0
         self.payable = 0
         self.room = 0
         for i in range(self.line_count):
@@ -1587,8 +1590,7 @@ cdef class Program:
         base = most_of_two(base, campaign.threshold)
         if campaign.effect == EVERY:
             base = most_of_two(base, campaign.b)
-        room = least(room, natural_discount(campaign, base, &shortfall))
-        return room > self.remaining[campaign.budget] - self.used[campaign.budget]
+        return least(room, natural_discount(campaign, base, &shortfall)) > self.money_left(campaign)
 
     cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
@@ -2085,7 +2087,7 @@ cdef class Program:
             )
 
     cdef inline int64_t lower_bound(self) noexcept nogil:
-        return self.payable - least(self.room, self.rest >> self.shift)
+        return most_of_two(self.floor, self.payable - least(self.room, self.rest >> self.shift))
 
     cdef bint hopeless(self, int32_t i) noexcept nogil:
         cdef int64_t bound
@@ -2273,7 +2275,7 @@ cdef class Program:
     cdef void solve_part(self) noexcept nogil:
         """See twin._Search._solve_part."""
         cdef int32_t at, j, home, part
-        cdef int64_t bound
+        cdef int64_t bound, floor
         cdef Split split
         cdef Candidate* chosen
         cdef Candidate* candidate
@@ -2293,6 +2295,8 @@ cdef class Program:
             split = self.split
             part = self.parts
             chosen = &self.candidates[split.candidate]
+            floor = self.floor
+            self.floor = self.lower_bound()
             for second in range(2):
                 # First only what was chosen, of its home in its stage; then all but it.
                 for j in range(self.first, self.discount_count):
@@ -2318,6 +2322,7 @@ cdef class Program:
                 for j in range(self.first, self.discount_count):
                     if self.barred[j] == part:
                         self.barred[j] = 0
+            self.floor = floor
             return
         at = self.first
         while at >= 0:
@@ -2397,12 +2402,15 @@ cdef class Program:
 
     cdef inline void step(self, int32_t i, bint applied, int64_t amount, bint other_way) noexcept nogil:
         self.steps[i].rest_before = self.rest
+        self.steps[i].floor_before = self.floor
         self.steps[i].amount = amount
         self.steps[i].applied = applied
         self.steps[i].other_way = other_way
         self.pass_bound(i, applied)
         if applied:
             self.apply(&self.candidates[i], amount)
+        if self.candidates[i].level >= 0:
+            self.floor = self.lower_bound()
 
     cdef int32_t backtrack(self, int32_t i) noexcept nogil:
         """Undoes turns before i up to the last with another way to go, and goes it; where to go on, or -1."""
@@ -2415,6 +2423,7 @@ cdef class Program:
             if self.steps[i].applied:
                 self.undo(candidate, self.steps[i].amount)
             self.rest = self.steps[i].rest_before
+            self.floor = self.steps[i].floor_before
             if candidate.level >= 0 and candidate.home >= 0:
                 most = self.most + <size_t>candidate.level * self.candidate_count + i
                 self.of_group[<size_t>candidate.level * self.local_group_count + candidate.home] = (

@@ -616,15 +616,14 @@ class _Bound:
         self.rest += sum(self.of_group.values())
 
     def _overdraws(self, j: int) -> bool:
-        """Its budget does not hold what it takes off, however little is left of its lines by then."""
+        """Its budget, or the budget's pool, does not hold what it takes off, however little is left of its lines."""
         plan, scope = self.candidates[j].plan, self.candidates[j].scope
         if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
             return False
-        facts, left = self.branch.facts, self.least[plan.stage]
+        floors, left = self.branch.facts.floors, self.least[plan.stage]
         base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
-        room = sum(max(0, left[i] - facts.floors[i]) for i in scope)
-        least = min(natural_discount(plan, base)[0], room)
-        return least > facts.remaining[plan.budget] - self.branch.used[plan.budget]
+        room = sum(max(0, left[i] - floors[i]) for i in scope)
+        return min(natural_discount(plan, base)[0], room) > self.branch._money_left(plan)
 
     def _go_forth(self) -> list[list[int]]:
         """Per stage, what is left of each line at its end at least, whatever is taken.
@@ -890,6 +889,7 @@ class _Step:
 
     bound: _Bound | None
     rest_before: int
+    floor_before: int
     shares: list[int] = field(default_factory=list)
     applied: bool = False
     other_way: bool = False  # leaving it, if it was taken, or taking it, if left, is still to be tried
@@ -925,6 +925,7 @@ class _Search:
         self.steps: list[_Step] = []
         self.bound: _Bound | None = None
         self.rest = 0  # of self.bound, at the current turn
+        self.floor = 0  # what bounds made on the way here say; a later one can be looser
         self.barred = [False] * len(candidates)  # may not be taken in this part of the search
         self.forced = [c.required for c in candidates]  # must be
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
@@ -991,10 +992,12 @@ class _Search:
         self.nodes += BOUND_NODES
         split = self.bound.split
         if split is not None and self.parts < MOST_PARTS:
+            floor, self.floor = self.floor, self._lower_bound()
             for barred, force in ((split.others, split.force), (split.chosen, -1)):
                 self._set_part(barred, force, True)
                 self._solve_part()
                 self._set_part(barred, force, False)
+            self.floor = floor
             return
         while True:
             if self._descend(len(self.candidates)):
@@ -1081,13 +1084,15 @@ class _Search:
     def _step(self, i: int, shares: list[int], applied: bool) -> None:
         """Records the turn and moves the bound past it."""
         candidate = self.candidates[i]
-        self.steps.append(_Step(self.bound, self.rest, shares, applied))
+        self.steps.append(_Step(self.bound, self.rest, self.floor, shares, applied))
         if self.bound is not None:
             self.rest = self._rest_after(self.bound, i, shares if applied else None)
             if self.homes[i] >= 0:
                 self.bound.of_group[self.homes[i]] = self.bound.later_in_group[i]
         if applied:
             self.branch.apply(candidate, shares)
+        if self.bound is not None:
+            self.floor = self._lower_bound()
 
     def _taking_looks_better(self, i: int, turn: _Turn) -> bool:
         assert self.bound is not None
@@ -1126,13 +1131,13 @@ class _Search:
         i = len(self.steps)
         if step.applied:
             self.branch.undo(self.candidates[i], step.shares)
-        self.bound, self.rest = step.bound, step.rest_before
+        self.bound, self.rest, self.floor = step.bound, step.rest_before, step.floor_before
         return step, i
 
     def _undo_all(self) -> None:
         while self.steps:
             self._undo()
-        self.bound, self.rest = None, 0
+        self.bound, self.rest, self.floor = None, 0, 0
 
     def _arrive(self) -> bool:
         """Keeps the combination if it is the best so far; whether it is."""
@@ -1155,7 +1160,7 @@ class _Search:
 
     def _lower_bound(self) -> int:
         """No way to go on from here makes less payable than this."""
-        return self.branch.payable() - min(self._room(), self.rest >> self.shift)
+        return max(self.floor, self.branch.payable() - min(self._room(), self.rest >> self.shift))
 
     def _room(self) -> int:
         return sum(self.branch.room(list(range(len(self.facts.amounts)))))

@@ -114,7 +114,7 @@ def _receipt_is_right(
     row: Any, receipt: settlement_pb2.Receipt, ordered: settlement_pb2.SettleRequest
 ) -> Iterator[tuple[str, str]]:
     told_as = (receipt.settlement_id, receipt.order_id, receipt.member_id, receipt.rulebook_version)
-    booked = (row["settlement_id"], row["order_id"], row["member_id"], row["rulebook_version"])
+    booked = (row["settlement_id"], row["order_id"], row["made_for"], row["rulebook_version"])
     if told_as != booked:
         yield "responses_match_entries", f"booked as {booked}, told as {told_as}"
     if receipt.settlement_id:
@@ -237,7 +237,7 @@ def _legs_of_receipt(
         for lot in adjustment.consumed:
             _move(expected, lot.asset, lot.origin, -lot.amount)
     given = [earning.lot for earning in receipt.earnings]
-    given += [grant.lot for grant in receipt.grants if grant.HasField("lot")]
+    given += [grant.lot for grant in receipt.grants if grant.HasField("lot") and not grant.to_referrer]
     for lot in given:
         _move(expected, lot.asset, lot.origin, lot.amount)
     return expected
@@ -263,6 +263,8 @@ def _legs_of_refund(
         _move(expected, lot.asset, lot.origin, lot.amount)
     for clawback in refund.clawbacks:
         _move(expected, clawback.asset, clawback.origin, -clawback.units)
+    for restoration in refund.restorations:
+        _move(expected, restoration.asset, restoration.origin, restoration.units)
     return expected
 
 

@@ -12,15 +12,18 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_calls, cli_events, cli_programs, cli_reports
+from rights import cli_budgets, cli_calls, cli_coupons, cli_events, cli_programs, cli_reports, cli_segments
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
+
+if TYPE_CHECKING:
+    from rights.scenario.document import Scenario
 
 WORKER_EXIT_MARGIN_SECONDS = 1.0
 _ID = re.compile(r"[!-~]{1,128}")
@@ -66,8 +69,11 @@ app = typer.Typer(
 tenant_app = typer.Typer(help="The companies this service settles for.", no_args_is_help=True)
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(cli_calls.rulebook_app, name="rulebook")
+app.add_typer(cli_budgets.budget_app, name="budget")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
+app.add_typer(cli_segments.segment_app, name="segment")
+app.add_typer(cli_coupons.coupon_app, name="coupon")
 app.add_typer(cli_events.events_app, name="events")
 app.add_typer(cli_reports.report_app, name="report")
 app.add_typer(cli_programs.program_app, name="program")
@@ -91,13 +97,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="RIGHTS_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="RIGHTS_PORT; 0 takes a free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="RIGHTS_WORKERS.")] = None,
+    transport: Annotated[str | None, typer.Option(help="RIGHTS_TRANSPORT: native or grpcio.")] = None,
     env_file: EnvFile = None,
 ) -> None:
     """Run the service until SIGTERM or Ctrl-C: one worker process per core on one port."""
     from rights import logs
     from rights.supervisor import Supervisor
 
-    settings = load_settings(env_file, host=host, port=port, workers=workers)
+    settings = load_settings(env_file, host=host, port=port, workers=workers, transport=transport)
     if data is not None and not embedded:
         raise CommandError("--data is the directory of the embedded database: give --embedded too", 2)
     if embedded and settings.database_url:
@@ -245,8 +252,12 @@ def replay(
     Reads RIGHTS_DATABASE_URL, and writes nothing to it. Needs no running service.
 
     Each settlement is priced for its own time, for its member as it was then, with the coupons held and the
-    points spent then. Budgets and quotas start with the caps of that rulebook and are used up in order. What
-    was settled under that very rulebook keeps its outcome.
+    points spent then. Budgets and quotas start with the caps of that rulebook, and with what was moved between
+    budgets by now, and are used up in order. What was settled under that very rulebook keeps its outcome.
+
+    Three things are not as they would be: refunds and reversals give nothing back to budgets, quotas and member
+    limits, so that these run out sooner; "as many points as possible" spends at most what was spent then, however
+    much the wallet held; orders that were refused then stay out, even if the other rulebook would settle them.
     """
     from rights import cli_replay
     from rights.replay.run import ReplayError, run
@@ -322,8 +333,8 @@ def _play(program: str) -> None:
     from rights.scenario.playing import ScenarioError
 
     file = Path(program)
-    scenarios = [file] if file.suffix == ".yaml" else programs.scenarios(program)
-    if not scenarios:
+    files = [file] if file.suffix == ".yaml" else programs.scenarios(program)
+    if not files:
         known = ", ".join(name for name in programs.names() if programs.scenarios(name))
         raise CommandError(f"{program} is no program with a scenario, nor a .yaml file; there are {known}", 2)
     settings = load_settings(log_level="error", database_url="", workers=1)
@@ -334,12 +345,21 @@ def _play(program: str) -> None:
             2,
         )
     logs.configure(settings)
-    for scenario in scenarios:
+    for scenario in [_scenario(file) for file in files]:
         with _embedded_database(settings, None) as staged:
             try:
                 asyncio.run(demo.play(scenario, staged))
             except ScenarioError as error:
                 raise CommandError(str(error)) from error
+
+
+def _scenario(file: Path) -> "Scenario":
+    from rights.scenario.preparing import load
+
+    scenario, mistakes = load(file)
+    if scenario is None:
+        raise CommandError("\n".join(map(str, mistakes)))
+    return scenario
 
 
 @app.command("settings")

@@ -20,9 +20,11 @@ from rich.table import Table
 
 from rights.v1 import (
     common_pb2,
+    coupon_pb2,
     event_pb2,
     member_pb2,
     rulebook_pb2,
+    segment_pb2,
     settlement_pb2,
     subscription_pb2,
 )
@@ -48,6 +50,7 @@ _NEXT = {
     "REPORT_TOO_LARGE": "ask for a shorter period, or raise the limit of the service it names",
     "OVERLOADED": "the service is busy; try again in a while",
     "RULEBOOK_NOT_FOUND": "`rights rulebook list` shows the versions",
+    "BUDGET_NOT_FOUND": "`rights budget list` shows the budgets",
 }
 
 
@@ -126,7 +129,23 @@ class Service:
         """The messages of one StreamEvents, until the service ends it. `StreamBroken`: it may be opened again."""
         from rights.v1.event_pb2_grpc import EventServiceStub
 
-        return self._stream(EventServiceStub, "StreamEvents", request)
+        stub: Any = EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.StreamEvents, request)
+
+    def coupons(self, method: str, request: Message) -> Any:
+        """Calls CouponService."""
+        from rights.v1.coupon_pb2_grpc import CouponServiceStub
+
+        return self._call(CouponServiceStub, method, request)
+
+    def code_stream(
+        self, request: coupon_pb2.GenerateCodesRequest
+    ) -> Iterator[coupon_pb2.GenerateCodesResponse]:
+        """The chunks of one GenerateCodes. `StreamBroken`: it may be opened again."""
+        from rights.v1.coupon_pb2_grpc import CouponServiceStub
+
+        stub: Any = CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.GenerateCodes, request)
 
     def program_end(
         self, request: subscription_pb2.CloseProgramRequest
@@ -134,16 +153,31 @@ class Service:
         """The messages of one CloseProgram. `StreamBroken`: it may be called again, and goes on."""
         from rights.v1.subscription_pb2_grpc import SubscriptionServiceStub
 
-        return self._stream(SubscriptionServiceStub, "CloseProgram", request)
+        stub: Any = SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.CloseProgram, request)
 
-    def _stream(self, stub: Any, method: str, request: Message) -> Iterator[Any]:
+    def _stream(self, rpc: Any, request: Message) -> Iterator[Any]:
         import grpc
 
         try:
-            yield from getattr(stub(self._channel), method)(request, metadata=self._metadata)
+            yield from rpc(request, metadata=self._metadata)
         except grpc.RpcError as error:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
+
+    def upload_segment(
+        self, requests: Iterator[segment_pb2.UploadSegmentRequest]
+    ) -> Iterator[segment_pb2.UploadSegmentResponse]:
+        """Uploads a segment; what is told of each request."""
+        import grpc
+
+        from rights.v1.segment_pb2_grpc import SegmentServiceStub
+
+        stub: Any = SegmentServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        try:
+            yield from stub.UploadSegment(requests, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise CommandError(_explained(error, self._address)) from None
 
     def reports(self, method: str, request: Message) -> Any:
         """Calls ReportService."""
@@ -246,7 +280,6 @@ _RIGHT = frozenset(
     {
         "Amount",
         "Available",
-        "Expired",
         "Used",
         "Held",
         "Cap",
@@ -258,10 +291,15 @@ _RIGHT = frozenset(
         "Balance",
         "Behind",
         "Lag",
+        "Codes",
+        "Unused",
+        "Redeemed",
+        "Revoked",
     }
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
-    | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Settled", "Refunded", "Topped up", "Exchanged", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Moved", "Unallotted"}
     | {
         "Issued",
         "Spent",
@@ -335,16 +373,36 @@ def read_rulebook(file: Path) -> rulebook_pb2.Rulebook:
 
     rulebook, mistakes = rulebook_yaml.load(file)
     if rulebook is None or mistakes:
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        raise CommandError("\n".join([f"{file} has {count}:", *(str(mistake) for mistake in mistakes)]))
+        raise CommandError("\n".join([f"{file} has {_count(mistakes)}:", *map(str, mistakes)]))
     return rulebook
+
+
+def _count(mistakes: Sequence[object]) -> str:
+    return "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
 
 
 @rulebook_app.command("validate")
 def rulebook_validate(file: FileArgument) -> None:
-    """Check a rulebook file without a service: every mistake with its line and column."""
-    rulebook = read_rulebook(file)
-    _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.")
+    """Check a rulebook file without a service: every mistake in a line, `FILE:LINE:COLUMN: FIELD: ...`."""
+    from rights import rulebook_yaml
+
+    rulebook, mistakes = rulebook_yaml.load(file)
+    for mistake in mistakes:
+        sys.stdout.write(f"{mistake}\n")  # not wrapped: editors read it
+    if rulebook is None:
+        raise CommandError(f"{file} has {_count(mistakes)}")
+    _out.print(f"{file}: valid, {len(rulebook.campaigns)} campaigns.", soft_wrap=True)
+
+
+@rulebook_app.command("schema")
+def rulebook_schema() -> None:
+    """Print the JSON Schema of rulebook files, for editors: completion, descriptions, mistakes as you write.
+
+    Begin a file with `# yaml-language-server: $schema=PATH`.
+    """
+    from rights import programs
+
+    sys.stdout.write(programs.SCHEMA.read_text(encoding="utf-8"))
 
 
 @rulebook_app.command("publish")
@@ -428,29 +486,6 @@ def rulebook_resume(service: Service, campaign: CampaignArgument) -> None:
     _out.print(f"Campaign {campaign} {'runs again' if answer.changed else 'was running'}.")
 
 
-@rulebook_app.command("budgets")
-@calls
-def rulebook_budgets(service: Service, as_json: JsonOption = False) -> None:
-    """Show budgets (minor units) and quotas (uses) with what is left of them."""
-    answer = service.rulebooks("GetBudgets", rulebook_pb2.GetBudgetsRequest())
-    if as_json:
-        print_json(answer)
-        return
-    rows = [
-        (kind, usage.id, *(f"{number:,}" for number in (usage.cap, usage.used, usage.held, _left(usage))))
-        for kind, usages in (("budget", answer.budgets), ("quota", answer.quotas))
-        for usage in usages
-    ]
-    if rows:
-        table(("Kind", "Id", "Cap", "Used", "Held", "Left"), rows)
-    else:
-        _out.print("The rulebook in force has no budgets and no quotas.")
-
-
-def _left(usage: rulebook_pb2.BudgetUsage) -> int:
-    return usage.cap - usage.used - usage.held
-
-
 # Wallets.
 
 wallet_app = typer.Typer(help="What members hold.", no_args_is_help=True)
@@ -483,7 +518,7 @@ def wallet_show(
     tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
     _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
     if wallet.balances:
-        columns = ("available", "held", "pending", "debt", "expired")
+        columns = ("available", "held", "pending", "debt")
         rows = [(b.asset, *(f"{getattr(b, column):,}" for column in columns)) for b in wallet.balances]
         table(("Asset", *(column.capitalize() for column in columns)), rows, "Balances")
     if wallet.lots:
@@ -513,7 +548,7 @@ def wallet_show(
             "Coupons",
         )
     if wallet.counters:
-        rows = [(c.campaign_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
+        rows = [(c.campaign_id or c.grant_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
         table(("Campaign, grant or asset", "Period", "Used"), rows, "Uses")
     if wallet.holds:
         table(
@@ -541,7 +576,7 @@ def wallet_statement(
         return
     kinds = member_pb2.JournalEntry.Kind
     table(
-        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt"),
+        ("Time", "Kind", "Order", "Amount", "Balance", "Held", "Pending", "Debt", "Note"),
         [
             (
                 when(line.entry_time),
@@ -557,6 +592,7 @@ def wallet_statement(
                         line.debt_amount,
                     )
                 ),
+                line.note,
             )
             for line in statement.lines
         ],

@@ -10,7 +10,7 @@ rejection is an answer, not an error; see Rejection in settlement.proto.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,8 +22,9 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import error_details_pb2, status_pb2
 
-from rights.v1 import coupon_pb2 as coupon
+from rights.v1 import activity_pb2 as activity
 from rights.v1 import (
+    activity_pb2_grpc,
     coupon_pb2_grpc,
     event_pb2_grpc,
     member_pb2_grpc,
@@ -33,6 +34,7 @@ from rights.v1 import (
     simulation_pb2_grpc,
     subscription_pb2_grpc,
 )
+from rights.v1 import coupon_pb2 as coupon
 from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
 from rights.v1 import report_pb2 as report
@@ -135,6 +137,7 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._subscription: Any = subscription_pb2_grpc.SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -289,9 +292,71 @@ class RightsClient:
 
     # rights.v1.CouponService
 
+    async def redeem_code(self, request: coupon.RedeemCodeRequest) -> coupon.RedeemCodeResponse:
+        """Redeems a code, once per key."""
+        return await self._call(self._coupon.RedeemCode, request)
+
+    async def generate_codes(
+        self, request: coupon.GenerateCodesRequest
+    ) -> AsyncGenerator[coupon.GenerateCodesResponse, None]:
+        """Every chunk of codes once; when the stream breaks, opens another one and goes on where it was.
+
+        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk.
+        """
+        done = failures = 0
+        while done < request.count:
+            try:
+                async for response in self._coupon.GenerateCodes(request, metadata=self._metadata):
+                    del response.codes[: done - response.first_index]  # told before
+                    if response.codes:
+                        response.first_index, failures = done, 0
+                        yield response
+                        done = response.done_count
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                failures += 1
+                if not failure.is_temporary or failures == self._attempts:
+                    raise failure from error
+                await self._pause(failures, failure)
+
+    async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
+        """Lets the service forget how to tell codes again."""
+        return await self._call(self._coupon.SealCodes, request)
+
+    async def get_code_pool(self, request: coupon.GetCodePoolRequest) -> coupon.GetCodePoolResponse:
+        """Reads a pool of codes."""
+        return await self._call(self._coupon.GetCodePool, request)
+
+    async def revoke_code_pool(self, request: coupon.RevokeCodePoolRequest) -> coupon.RevokeCodePoolResponse:
+        """Takes the unused codes of a pool back."""
+        return await self._call(self._coupon.RevokeCodePool, request)
+
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
+    # rights.v1.ActivityService
+
+    async def record_activity(
+        self, request: activity.RecordActivityRequest
+    ) -> activity.RecordActivityResponse:
+        """Records what a member did, once per key."""
+        return await self._call(self._activity.RecordActivity, request)
+
+    async def claim(self, request: activity.ClaimRequest) -> activity.ClaimResponse:
+        """Asks for what a rule gives, once per key."""
+        return await self._call(self._activity.Claim, request)
+
+    async def take_task(self, request: activity.TakeTaskRequest) -> activity.TakeTaskResponse:
+        """Takes a task, once per key."""
+        return await self._call(self._activity.TakeTask, request)
+
+    async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
+        """Makes a member one of a program, once."""
+        return await self._call(self._activity.Enrol, request)
+
+    async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
+        """Tells whose an account is."""
+        return await self._call(self._activity.Recognise, request)
 
     # rights.v1.SubscriptionService
 
@@ -384,6 +449,24 @@ class RightsClient:
         """Forgets a consumer of events."""
         return await self._call(self._event.DeleteConsumer, request)
 
+    async def settle_stream(
+        self, requests: AsyncIterable[settlement.SettleRequest]
+    ) -> AsyncGenerator[settlement.SettleStreamResponse, None]:
+        """Settles requests as they come; answers come as they are ready, and name the key.
+
+        Nothing is retried here: after a RightsError send again what was not answered, with the same keys.
+        """
+
+        async def each() -> AsyncGenerator[settlement.SettleStreamRequest, None]:
+            async for request in requests:
+                yield settlement.SettleStreamRequest(request=request)
+
+        try:
+            async for response in self._settlement.SettleStream(each(), metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise RightsError(error) from error
+
     # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
 
     async def get_clearing(
@@ -431,8 +514,14 @@ class RightsClient:
         return await self._call(self._rulebook.ResumeCampaign, request)
 
     async def get_budgets(self, request: rulebook.GetBudgetsRequest) -> rulebook.GetBudgetsResponse:
-        """Reads budgets and quotas."""
+        """Reads budgets, quotas and pools."""
         return await self._call(self._rulebook.GetBudgets, request)
+
+    async def transfer_budget(
+        self, request: rulebook.TransferBudgetRequest
+    ) -> rulebook.TransferBudgetResponse:
+        """Moves a part of a budget's cap; safe to retry with the same key."""
+        return await self._call(self._rulebook.TransferBudget, request)
 
     # rights.v1.SimulationService
 

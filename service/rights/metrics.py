@@ -72,7 +72,7 @@ GRPC_HANDLING_SECONDS: Final = Histogram(
 SETTLEMENTS: Final = Counter(
     "rights_settlements_total",
     "Durable outcomes. operation: settle, reserve, confirm, cancel, refund, reverse, deliver, credit, top_up, grant, "
-    "transfer; outcome: receipt, rejection; reason: of a rejection.",
+    "transfer, redeem_code; outcome: receipt, rejection; reason: of a rejection.",
     ["operation", "outcome", "reason"],
 )
 REPLAYS: Final = Counter(
@@ -94,6 +94,15 @@ DRAFT_COMPILE_SECONDS: Final = Histogram(
 )
 BOUNDED_SEARCHES: Final = Counter(
     "rights_bounded_searches_total", "Searches for the best combination that ended at their node budget."
+)
+
+# Codes.
+CODES_GENERATED: Final = Counter("rights_codes_generated_total", "Codes generated and stored.")
+CODE_FAILURES: Final = Counter(
+    "rights_code_failures_total",
+    "Codes tried in vain, nothing recorded. cause: malformed (a typo), unknown, attempts (too many unknown ones by the "
+    "member), gift_unknown (the rulebook lacks what it gives). Codes that are used, expired or revoked are rejections.",
+    ["cause"],
 )
 
 # The way of a batch.
@@ -127,6 +136,11 @@ SWEPT: Final = Counter(
     "kind: lapse (reservations), release (pending points), expire (lots).",
     ["kind"],
 )
+ERRAND_LAG_SECONDS: Final = Gauge(
+    "rights_errand_lag_seconds",
+    "Age of the oldest gift that an order has brought another member and that is not given yet; 0: there is none.",
+    multiprocess_mode="mostrecent",
+)
 SWEEP_LAG_SECONDS: Final = Gauge(
     "rights_sweep_lag_seconds",
     "Seconds for which the member that was due first had been due when the sweeper last looked; 0: nothing was.",
@@ -152,6 +166,30 @@ DATABASE_RECONNECTS: Final = Counter(
     "rights_database_reconnects_total", "Database connections made anew after a loss."
 )
 
+# The transport.
+TRANSPORT: Final = Gauge(
+    "rights_transport_workers",
+    "Workers by what serves their gRPC. transport: native, grpcio.",
+    ["transport"],
+    multiprocess_mode="livesum",
+)
+TRANSPORT_CONNECTIONS: Final = Gauge(
+    "rights_transport_connections",
+    "Open connections of the native transport.",
+    multiprocess_mode="livesum",
+)
+TRANSPORT_CLOSED: Final = Counter(
+    "rights_transport_closed_total",
+    "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, "
+    "control, flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, fault.",
+    ["reason"],
+)
+TRANSPORT_REFUSED: Final = Counter(
+    "rights_transport_refused_total",
+    "Calls that the native transport refused. reason: metadata, message, buffer, framing, slow, unread.",
+    ["reason"],
+)
+
 # Reports.
 REPORTS: Final = Counter(
     "rights_reports_total",
@@ -166,7 +204,7 @@ REPORT_SECONDS: Final = Histogram(
 # What operators steer. Tenants and budgets are created by operators, so their number is bounded.
 BUDGET_REMAINING: Final = Gauge(
     "rights_budget_remaining",
-    "What is left of a budget (minor units) or quota (uses) in force, as last seen by a worker.",
+    "What is left of a budget or pool (minor units) or quota (uses) in force, as last seen by a worker.",
     ["tenant", "budget"],
     multiprocess_mode="mostrecent",
 )

@@ -76,6 +76,8 @@ def print_refund(console: Console, refund: settlement.Refund, zone: tzinfo = UTC
             console.print(f"  {lot.amount:,} {lot.asset} back in their lot (expires {expires})")
     for clawback in refund.clawbacks:
         console.print(f"  {clawback.units:,} {clawback.asset} earned are taken back")
+    for restoration in refund.restorations:
+        console.print(f"  {restoration.units:,} {restoration.asset} are given again")
     if refund.returned_coupon_ids:
         console.print(f"  {len(refund.returned_coupon_ids)} coupons held again")
     if refund.revoked_coupon_ids:

@@ -61,10 +61,13 @@ class _RulebookReader(MessageReader):
 
     def _hides_ids(self, noted: str) -> bool:
         """Whether a mistake may be why something has no id that it is referred to by."""
-        entry = noted if noted.endswith("]") else parent(noted)
-        return not parent(parent(entry)) and (
-            noted == entry or f"{entry}.id" not in self.nodes or noted == f"{entry}.id"
-        )
+        around, node = parent(noted), self.nodes.get(noted)
+        if not around:  # of the rulebook itself: a list, or what may have been meant as one
+            field = Rulebook.DESCRIPTOR.fields_by_name.get(noted)
+            return not isinstance(node, ScalarNode) or (field is not None and field.is_repeated)
+        if noted.endswith("]"):
+            return not parent(around)
+        return not parent(parent(around)) and (noted == f"{around}.id" or f"{around}.id" not in self.nodes)
 
     def _place(self, mistake: Mistake) -> tuple[int, int]:
         """Line and column of the nearest node to the mistake's path; inside a CEL expression if it is in one."""

@@ -7,21 +7,27 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 import uvloop
 
-from rights import link
+from rights import link, metrics
+from rights.api.activities import ActivityApi
 from rights.api.auth import DEVELOPMENT_CALLER, Authenticator
+from rights.api.budgets import BudgetApi
+from rights.api.codes import CodeApi
 from rights.api.coupons import CouponApi
 from rights.api.edge import Edge
 from rights.api.events import EventApi
+from rights.api.identities import IdentityApi
 from rights.api.intake import Intake
 from rights.api.lifecycle import LifecycleApi
 from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
+from rights.api.segments import SegmentApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
@@ -30,18 +36,23 @@ from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
 from rights.engine.ending import Ending
+from rights.engine.errands import Errands
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
+from rights.engine.minting import Minting
 from rights.engine.registry import Registry
 from rights.engine.reports import Reports
 from rights.engine.retention import Retention
 from rights.engine.sweeper import Sweeper
+from rights.engine.transfers import Transfers
 from rights.settings import Settings, SettingsError
+from rights.store.codes import CodeStore
 from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
 from rights.store.reader import Reader
+from rights.store.segments import SegmentStore
 from rights.transport.grpcio import GrpcioServer
 
 log = structlog.get_logger(__name__)
@@ -59,8 +70,45 @@ def compiled_kernel() -> Kernel:
     return _kernel
 
 
+class Server(Protocol):
+    """What a transport offers."""
+
+    port: int
+
+    async def start(self) -> None:
+        """Accepts calls and says SERVING."""
+
+    async def refuse(self) -> None:
+        """Says NOT_SERVING; calls are still served."""
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accepts no more calls and waits for those under way."""
+
+
+def transport(edge: Edge, settings: Settings) -> Server:
+    """The transport that is set; grpcio where the native one cannot be had, which is said and can be seen."""
+    if settings.transport == "native":
+        try:
+            from rights_native import _http2
+
+            _http2.load(settings.nghttp2_library)
+        except ImportError as error:
+            log.error(
+                "native_transport_missing", reason=f"{error}; build it with `make setup`", serving="grpcio"
+            )
+        except _http2.LibraryMissing as error:
+            log.error("native_transport_missing", reason=str(error), serving="grpcio")
+        else:
+            from rights.transport.native import NativeServer
+
+            metrics.TRANSPORT.labels("native").set(1)
+            return NativeServer(edge, settings)
+    metrics.TRANSPORT.labels("grpcio").set(1)
+    return GrpcioServer(edge, settings)
+
+
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
+async def worker(settings: Settings) -> AsyncIterator[Server]:
     """A serving worker; leaving the context drains it: nothing accepted is lost or failed."""
     kernel = compiled_kernel()
     if settings.clock_file is not None:
@@ -82,17 +130,24 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         lanes = Lanes(registry, settings)
         members = MemberResolver(reader)
         intake = Intake(settings, registry, members, signer)
+        codes = CodeStore(reader)
+        minting = Minting(codes, settings)
         horizon = Horizon(outbox, settings.event_poll_milliseconds / 1000)
         methods = [
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
-            *MemberApi(lanes, registry, reader, operator, members).methods(),
-            *CouponApi(lanes, members).methods(),
+            *SegmentApi(SegmentStore(reader)).methods(),
+            *IdentityApi(lanes, reader, operator, members).methods(),
+            *ActivityApi(registry, lanes, reader, operator, members).methods(),
+            *MemberApi(registry, lanes, reader, operator, members).methods(),
+            *CouponApi(settings, lanes, members).methods(),
+            *CodeApi(registry, reader, codes, minting).methods(),
             *SubscriptionApi(
                 registry, lanes, reader, members, Ending(registry, reader, settings)
             ).methods(),
             *RulebookApi(registry, reader, operator).methods(),
+            *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
             *SimulationApi(settings, registry, reader, members, Drafts(kernel, settings)).methods(),
             *ReportApi(registry, reader, Reports(settings)).methods(),
@@ -105,12 +160,14 @@ async def worker(settings: Settings) -> AsyncIterator[GrpcioServer]:
         chores = (
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
+            Errands(registry, lanes, reader, settings.errand_interval_milliseconds / 1000).run(),
             Retention(outbox, settings).run(),
+            minting.seal_forgotten(),
         )
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
         edge = Edge(methods, Authenticator(settings), registry, settings.event_stream_max_seconds)
-        server = GrpcioServer(edge, settings)
+        server = transport(edge, settings)
         await server.start()
         try:
             yield server

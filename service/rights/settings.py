@@ -114,6 +114,77 @@ class Settings(BaseSettings):
         description="Largest request message; answers have no limit, since what is booked must be told.",
     )
 
+    # How it speaks gRPC. All but the first are the native transport's.
+    transport: Literal["native", "grpcio"] = Field(
+        "native",
+        description="What serves gRPC: libnghttp2 driven from Cython, or grpcio. Without libnghttp2 it is grpcio.",
+    )
+    nghttp2_library: str = Field("libnghttp2.so.14", min_length=1, description="Name or path of libnghttp2.")
+    max_connections_per_worker: int = Field(
+        10_000, ge=1, le=1_000_000, description="Connections of a worker; more are closed at once."
+    )
+    max_calls_per_connection: int = Field(
+        1000, ge=1, le=100_000, description="Calls under way on a connection; its client lets more wait."
+    )
+    max_metadata_bytes: int = Field(
+        16 * 1024,
+        ge=1024,
+        le=1024 * 1024,
+        description="Headers of a call, 32 bytes added for each; a call with more fails, sixteen times that ends the "
+        "connection.",
+    )
+    max_buffered_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=64 * 1024**3,
+        description="Requests that a worker holds while they arrive or wait; a call that does not fit fails.",
+    )
+    max_unread_bytes: int = Field(
+        16 * 1024 * 1024,
+        ge=64 * 1024,
+        le=1024**3,
+        description="Answers that a client leaves unread on a connection before its new calls are refused.",
+    )
+    max_pings_per_second: int = Field(
+        10_000, ge=1, le=1_000_000, description="PING frames on a connection; more end it."
+    )
+    max_settings_per_second: int = Field(
+        100, ge=1, le=1_000_000, description="SETTINGS frames on a connection; more end it."
+    )
+    max_resets_per_second: int = Field(
+        2000,
+        ge=1,
+        le=1_000_000,
+        description="Calls reset on a connection, by its client or for its client's mistakes; more end it.",
+    )
+    max_empty_frames_per_second: int = Field(
+        100, ge=1, le=1_000_000, description="DATA frames without data on a connection; more end it."
+    )
+    handshake_timeout_seconds: float = Field(
+        10.0, gt=0, le=600, description="Time for a new connection to finish TLS, and to say what it speaks."
+    )
+    request_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time for a request that has begun to arrive."
+    )
+    unread_timeout_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Time for a client to go on reading an answer that is complete."
+    )
+    keepalive_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Silence on a connection after which its client is asked for a sign of life.",
+    )
+    keepalive_timeout_seconds: float = Field(
+        20.0, gt=0, le=3600, description="Time for that sign, before the connection is closed."
+    )
+    connection_idle_seconds: float = Field(
+        3600.0,
+        gt=0,
+        le=86_400,
+        description="Time without a call after which a connection is closed in order.",
+    )
+
     # How it stops.
     drain_grace_seconds: float = Field(
         20.0,
@@ -197,6 +268,12 @@ class Settings(BaseSettings):
         le=600_000,
         description="How often a worker looks for reservations, lots and pending points whose time has come.",
     )
+    errand_interval_milliseconds: int = Field(
+        200,
+        ge=10,
+        le=600_000,
+        description="How often a worker looks for gifts that an order has brought another member.",
+    )
     sweep_batch_size: int = Field(500, ge=1, le=4096, description="Members swept in one transaction.")
     quote_key_file: Path | None = Field(
         None,
@@ -266,6 +343,20 @@ class Settings(BaseSettings):
     )
     simulation_draft_cache_size: int = Field(
         8, ge=1, le=1000, description="Compiled drafts that a worker keeps for the next simulation."
+    )
+
+    # Codes.
+    code_failures_per_member: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="Unknown codes that a member may try in an hour; then every code is refused until the next one.",
+    )
+    code_retell_hours: float = Field(
+        24.0,
+        gt=0,
+        le=8_760,
+        description="How long generated codes can be told again under their key, unless they are sealed before.",
     )
 
     # Who may call.

@@ -138,6 +138,7 @@ class MessageReader:
             name = key.value if isinstance(key, ScalarNode) else ""
             field = fields.get(name)
             if field is None:
+                self.nodes.setdefault(joined(path, name), value)
                 self.note(key, joined(path, name), unknown_key(key, list(fields)))
             elif not self._is_repeated(key, field, seen, path):
                 seen[field.name] = key

@@ -206,6 +206,28 @@ def test_many_small_discounts_before_a_share_of_the_rest() -> None:
     assert decision == twin.Program(plan).decide(facts, 5_000, False)
 
 
+def test_a_gap_is_never_larger_than_the_bound_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is open further down can have looser bounds than what it is a part of."""
+    wholes: list[int] = []
+    solve_part = twin._Search._solve_part
+
+    def watched(search: twin._Search) -> None:
+        if search.parts == 0:
+            bound = twin._Bound(search, search.first)
+            wholes.append(search.branch.payable() - min(search._room(), bound.rest >> search.shift))
+        solve_part(search)
+
+    monkeypatch.setattr(twin._Search, "_solve_part", watched)
+    loose = [(random_chain, 2338), (random_chain, 2145), (random_sale, 1874), (random_sale, 1738)]
+    for generator, seed in [*loose, *((random_chain, seed) for seed in range(100))]:
+        plan, facts = generator(seed, 10)
+        facts.required = []
+        wholes.clear()
+        decision = twin.Program(plan).decide(facts, 0, False)
+        assert not wholes or decision.gap <= sum(decision.amounts) - wholes[0], seed
+        assert decision == _kernel.Program(plan).decide(facts, 0, False)
+
+
 def test_one_descent_is_always_paid_for() -> None:
     plan = plan_of(*(campaign(i) for i in range(20)))
     facts = facts_of(plan, [1_000])
@@ -247,6 +269,8 @@ LATE = (
         ([campaign(40, 2, a=50, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
         ([campaign(40, 2, a=10, effect=Effect.EVERY, b=300, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
         ([campaign(40, 2, a=400, effect=Effect.PERCENT, c=1, budget=0)], 0, {Reason.BUDGET_EXHAUSTED}),
+        # The budget's pool holds 49.
+        ([campaign(40, 2, a=50, budget=1, pool=0)], 0, {Reason.BUDGET_EXHAUSTED}),
     ],
 )
 def test_what_cannot_be_is_refused_without_a_search(
@@ -261,10 +285,10 @@ def test_what_cannot_be_is_refused_without_a_search(
         stages=LATE,
         predicates=(ALWAYS, on_lines(0), on_lines(1)),
         groups=2,
-        limits=1,
+        limits=2,
     )
     indices = [i for i, each in enumerate(plans) if each in required]
-    facts = facts_of(plan, [1_000, 1_000], remaining=[49], required=indices)
+    facts = facts_of(plan, [1_000, 1_000], remaining=[49, 10**9], required=indices)
     decision = kernel.Program(plan).decide(facts, 0, False)
     assert (decision.met, decision.proven, decision.gap) == (False, True, 0)
     assert {Reason(reason) for _, reason, _ in decision.not_applied} <= why

@@ -172,7 +172,7 @@ def uses(rules: Rules, receipt: settlement_pb2.Receipt, at: int) -> Uses:
 
     def use(name: str, rule: Any, amount: int = 0) -> None:
         for limit in rules.limits_of(rule):
-            found.limits.append((limit, amount if limit[0] == "budget" else 1))
+            found.limits.append((limit, 1 if limit[0] == "quota" else amount))
         if rule.HasField("member_limit"):
             found.counters.append((rules.counter(name, rule.member_limit.period, at), 1))
 

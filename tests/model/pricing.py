@@ -174,9 +174,10 @@ def _turn(
         tested = {i: max(0, base[i] - (began[i] - way.amounts[i])) for i in scope}
     shares, shortfall = _shares(campaign, tested, way.amounts, basket.order.cart.lines)
     amount = sum(shares.values())
-    budget = ("budget", campaign.budget_id)
-    if campaign.budget_id and amount and not _left(basket, way.used, budget, amount):
-        return {}, Why.BUDGET_EXHAUSTED, amount - (basket.remaining[budget] - way.used.get(budget, 0))
+    funds = rules.funds_of(campaign) if amount else []
+    if [fund for fund in funds if not _left(basket, way.used, fund, amount)]:
+        left = min(basket.remaining[fund] - way.used.get(fund, 0) for fund in funds)
+        return {}, Why.BUDGET_EXHAUSTED, amount - left
     if any(group in way.groups for group in campaign.exclusion_groups):
         return shares, Why.EXCLUDED, 0
     if shortfall:
@@ -215,7 +216,7 @@ def _apply(rules: Rules, campaign: Any, shares: dict[int, int], way: Combination
         way.amounts[i] -= share
     way.applied.append((campaign.id, {i: share for i, share in shares.items() if share}))
     for limit in rules.limits_of(campaign):
-        way.used[limit] = way.used.get(limit, 0) + (sum(shares.values()) if limit[0] == "budget" else 1)
+        way.used[limit] = way.used.get(limit, 0) + (1 if limit[0] == "quota" else sum(shares.values()))
     for group in campaign.exclusion_groups:
         way.groups[group] = fixed
 

@@ -1,5 +1,6 @@
 """What is left of a settlement when goods have come back; a refund is the difference between two such states."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,7 @@ class Sale:
     state: str = "settled"
     entries: list[tuple[str, str]] = field(default_factory=list)  # (entry id, kind)
     kept: "Kept | None" = None
+    delivered: int | None = None  # when that was first told
 
     def now_kept(self) -> "Kept":
         """What is left of it."""
@@ -39,16 +41,19 @@ class Sale:
 @dataclass
 class Kept:
     """What is left: items and payable per line; per adjustment and redemption, line -> who pays how much; units per
-    earning; whether each gift is still the member's; what of each adjustment its budget bears.
+    earning; whether each gift is the member's. And what counts on limits: per adjustment what its budget bears, per
+    earning the units of its periods, per gift whether it does.
     """
 
     quantities: list[int]
-    payable: list[int]
-    adjustments: list[dict[int, Payers]]
-    redemptions: list[dict[int, Payers]]
-    earned: list[int]
-    gifts: list[bool]
-    used: list[int]
+    payable: list[int] = field(default_factory=list)
+    adjustments: list[dict[int, Payers]] = field(default_factory=list)
+    redemptions: list[dict[int, Payers]] = field(default_factory=list)
+    earned: list[int] = field(default_factory=list)
+    gifts: list[bool] = field(default_factory=list)
+    used: list[int] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    claimed: list[bool] = field(default_factory=list)
 
     @property
     def is_nothing(self) -> bool:
@@ -67,6 +72,8 @@ def everything(sale: Sale) -> Kept:
         [earning.lot.amount for earning in receipt.earnings],
         [True for _ in receipt.grants],
         [adjustment.amount_minor for adjustment in receipt.adjustments],
+        [earning.lot.amount for earning in receipt.earnings],
+        [True for _ in receipt.grants],
     )
 
 
@@ -88,30 +95,54 @@ def amount(lines: dict[int, Payers]) -> int:
 
 
 def keeping(rules: Rules, sale: Sale, quantities: list[int]) -> Kept:
-    """What is left with these items kept."""
-    before, whole = sale.now_kept(), everything(sale)
-    after = Kept(quantities, [0] * len(quantities), [], [], [], [], [])
+    """What is left with these items kept, however they came to be."""
+    receipt, whole = sale.receipt, everything(sale)
+    after = Kept(quantities, [0] * len(quantities))
     after.adjustments = [{} for _ in whole.adjustments]
     after.redemptions = [{} for _ in whole.redemptions]
     for i, line in enumerate(sale.order.cart.lines):
         if quantities[i]:
             _keep_line(whole, after, i, line)
-    campaigns = [rules.campaigns[a.campaign_id] for a in sale.receipt.adjustments]
-    if not after.is_nothing:
-        _readjudicate(rules, sale, after)
-    after.earned = [
-        min(had, _earned(rules, sale, after, earning))
-        for had, earning in zip(before.earned, sale.receipt.earnings, strict=True)
-    ]
-    for had, gift in zip(before.gifts, sale.receipt.grants, strict=True):
+    lines = [i for i, quantity in enumerate(quantities) if quantity]
+    order = _order_again(sale, quantities, lines)
+    campaigns = [rules.campaigns[adjustment.campaign_id] for adjustment in receipt.adjustments]
+    again = [i for i, campaign in enumerate(campaigns) if campaign.refund_policy == 2]  # READJUDICATE
+    # The dearest that each line can be, and the most that each discount can be, when yet more comes back.
+    dearest = list(after.payable)
+    for index in again:
+        for i, paid in after.adjustments[index].items():
+            dearest[i] += sum(paid.values())
+    ceilings = [amount(shares) for shares in after.adjustments]
+    if lines and again:
+        for index in again:
+            most = _most(rules, sale, order, campaigns[index])
+            ceilings[index] = min(most, receipt.adjustments[index].amount_minor, sum(dearest))
+        _price_again(rules, sale, order, lines, again, after)
+    for campaign, ceiling, adjustment in zip(campaigns, ceilings, receipt.adjustments, strict=True):
+        after.used.append(adjustment.amount_minor if campaign.keep_used_on_refund else ceiling)
+    for earning in receipt.earnings:
+        after.earned.append(_earned(rules, sale, after, after.payable, earning))
+        after.counted.append(_earned(rules, sale, after, dearest, earning))
+    taken_off = {c.id: amount(shares) for c, shares in zip(campaigns, after.adjustments, strict=True)}
+    most_off = {c.id: ceiling for c, ceiling in zip(campaigns, ceilings, strict=True)}
+    for gift in receipt.grants:
         rule = rules.grants[gift.grant_id]
-        reaches = not after.is_nothing and sum(after.payable) >= rule.min_payable_minor
-        after.gifts.append(had and (rule.keep_on_refund or reaches))
-    after.used = [
-        had if campaign.keep_used_on_refund else min(had, amount(lines))
-        for had, campaign, lines in zip(before.used, campaigns, after.adjustments, strict=True)
-    ]
+        in_scope = bool(rules.scope(rule.when, sale.tier, sale.tags, order))
+        is_met = in_scope and _reaches(rule, after.payable, taken_off)
+        may_be = (in_scope or _counts(rule.when)) and _reaches(rule, dearest, most_off)
+        after.gifts.append(rule.keep_on_refund or bool(lines and is_met))
+        after.claimed.append(rule.keep_on_refund or bool(lines and may_be))
     return after
+
+
+def _reaches(rule: Any, payable: list[int], taken_off: dict[str, int]) -> bool:
+    """A grant rule is satisfied by what is paid, and by its campaign; a campaign without a discount is."""
+    return sum(payable) >= rule.min_payable_minor and taken_off.get(rule.campaign_id, 1) > 0
+
+
+def _counts(condition: str) -> bool:
+    """A condition asks how much is bought, so it may be true of less."""
+    return bool(re.search(r"\b(cart\.\w+|line\.(quantity|amount))", condition))
 
 
 def _keep_line(whole: Kept, after: Kept, i: int, line: Any) -> None:
@@ -128,22 +159,14 @@ def _keep_line(whole: Kept, after: Kept, i: int, line: Any) -> None:
             has.setdefault(i, {})[party] = part
 
 
-def _readjudicate(rules: Rules, sale: Sale, after: Kept) -> None:
+def _price_again(
+    rules: Rules, sale: Sale, order: Any, lines: list[int], again: list[int], after: Kept
+) -> None:
     """What is kept is priced again with the campaigns that applied; a discount is not more than it was, nor more
     than its lines have left.
     """
     adjustments = sale.receipt.adjustments
-    again = [
-        i
-        for i, adjustment in enumerate(adjustments)
-        if rules.campaigns[adjustment.campaign_id].refund_policy == 2  # READJUDICATE
-    ]
-    if not again:
-        return
-    lines = [i for i, quantity in enumerate(after.quantities) if quantity]
-    basket = _basket_again(rules, sale, after, lines)
-    way, _ = best(rules, basket)
-    applied = dict(way.applied)
+    applied = _discounts(rules, sale, order, {adjustment.campaign_id for adjustment in adjustments})
     for index in again:
         for i, paid in after.adjustments[index].items():
             after.payable[i] += sum(paid.values())
@@ -160,37 +183,56 @@ def _readjudicate(rules: Rules, sale: Sale, after: Kept) -> None:
                 after.adjustments[index][i] = spending.payers(campaign.funding, line, share)
 
 
-def _basket_again(rules: Rules, sale: Sale, after: Kept, lines: list[int]) -> Basket:
+def _most(rules: Rules, sale: Sale, order: Any, campaign: Any) -> int:
+    """The most that a discount can be for these items or fewer: what it is alone; anything, where fewer may do."""
+    cart = order.cart
+    touches_some = bool(getattr(getattr(campaign, campaign.WhichOneof("effect")), "max_quantity", 0))
+    if _counts(campaign.when) or (touches_some and any(line.floor_minor for line in cart.lines)):
+        return sum(line.unit_price_minor * line.quantity for line in cart.lines)
+    return sum(sum(shares.values()) for shares in _discounts(rules, sale, order, {campaign.id}).values())
+
+
+def _discounts(rules: Rules, sale: Sale, order: Any, campaigns: set[str]) -> dict[str, dict[int, int]]:
+    """Campaign -> line of the order -> discount, where only these campaigns are there."""
+    basket = Basket(
+        order=order,
+        tier=sale.tier,
+        tags=sale.tags,
+        closed={campaign: Why.FORBIDDEN for campaign in rules.campaigns if campaign not in campaigns},
+        coupons={a.campaign_id: 0 for a in sale.receipt.adjustments if a.coupon_id},
+        remaining=dict.fromkeys(rules.caps, _WITHOUT_LIMIT),
+    )
+    return dict(best(rules, basket)[0].applied)
+
+
+def _order_again(sale: Sale, quantities: list[int], lines: list[int]) -> Any:
+    """The request for what is kept."""
     order = settlement_pb2.QuoteRequest(channel=sale.order.channel, business_line=sale.order.business_line)
     for i in lines:
         line = order.cart.lines.add()
         line.CopyFrom(sale.order.cart.lines[i])
-        line.floor_minor = line.floor_minor * after.quantities[i] // line.quantity
-        line.quantity = after.quantities[i]
-    applied = {adjustment.campaign_id for adjustment in sale.receipt.adjustments}
-    return Basket(
-        order=order,
-        tier=sale.tier,
-        tags=sale.tags,
-        closed={campaign: Why.FORBIDDEN for campaign in rules.campaigns if campaign not in applied},
-        coupons={a.campaign_id: 0 for a in sale.receipt.adjustments if a.coupon_id},
-        remaining=dict.fromkeys(rules.caps, _WITHOUT_LIMIT),
-    )
+        line.floor_minor = line.floor_minor * quantities[i] // line.quantity
+        line.quantity = quantities[i]
+    return order
 
 
-def _earned(rules: Rules, sale: Sale, after: Kept, earning: settlement_pb2.Earning) -> int:
-    """What the kept items would have earned under the same rule and multipliers."""
+def _earned(
+    rules: Rules, sale: Sale, after: Kept, payable: list[int], earning: settlement_pb2.Earning
+) -> int:
+    """What the kept items would have earned at this price under the same rule and multipliers; not more than it
+    was.
+    """
     rule = rules.assets[earning.lot.asset].earn
     lines = sale.order.cart.lines
     listed = [line.unit_price_minor * kept for line, kept in zip(lines, after.quantities, strict=True)]
     redeemed = [
         sum(sum(shares.get(i, {}).values()) for shares in after.redemptions) for i in range(len(lines))
     ]
-    discounted = [a + b for a, b in zip(after.payable, redeemed, strict=True)]
-    amounts = giving.counted(rule, listed, discounted, after.payable)
+    discounted = [a + b for a, b in zip(payable, redeemed, strict=True)]
+    amounts = giving.counted(rule, listed, discounted, payable)
     base = sum(amounts[i] for i in earning.line_indexes)
     tier_bps = earning.tier_multiplier_bps or giving.BPS
-    return giving.units_of(rule, base, tier_bps, earning.multiplier_bps)[1]
+    return min(earning.lot.amount, giving.units_of(rule, base, tier_bps, earning.multiplier_bps)[1])
 
 
 def spent_lots(redemption: settlement_pb2.Redemption, kept: dict[int, Payers]) -> list[Lot]:

@@ -22,6 +22,11 @@ class Seen(NamedTuple):
         """List amount of the cart."""
         return sum(line.unit_price_minor * line.quantity for line in self.order.cart.lines)
 
+    @property
+    def quantity(self) -> int:
+        """Items of the cart."""
+        return sum(line.quantity for line in self.order.cart.lines)
+
 
 Condition = Callable[[Seen], bool]
 
@@ -40,6 +45,8 @@ class Rules:
         self.grants = {g.id: g for g in book.grants}
         self.caps = {("budget", b.id): b.cap_minor for b in book.budgets}
         self.caps |= {("quota", q.id): q.cap for q in book.quotas}
+        self.caps |= {("pool", p.id): p.cap_minor for p in book.budget_pools}
+        self.pool_of = {b.id: b.pool_id for b in book.budgets}
         stages = [s.id for s in book.stages]
         discounts = [c for c in book.campaigns if c.WhichOneof("effect") != "points_multiplier"]
         self.discounts = sorted(discounts, key=lambda c: self._turn(c, stages))
@@ -70,6 +77,11 @@ class Rules:
         return name, dates.period_of(period, at, self.zone)
 
     def limits_of(self, rule: Any) -> list[tuple[str, str]]:
-        """The budget and the quota of a campaign or grant rule."""
-        found = [("budget", rule.budget_id)] if getattr(rule, "budget_id", "") else []
-        return found + ([("quota", rule.quota_id)] if rule.quota_id else [])
+        """The budget, its pool and the quota of a campaign or grant rule."""
+        return self.funds_of(rule) + ([("quota", rule.quota_id)] if rule.quota_id else [])
+
+    def funds_of(self, rule: Any) -> list[tuple[str, str]]:
+        """The budget of a campaign, and the pool it is allotted from."""
+        budget = getattr(rule, "budget_id", "")
+        funds = [("budget", budget), ("pool", self.pool_of.get(budget, ""))]
+        return [(kind, name) for kind, name in funds if name]

@@ -49,6 +49,14 @@ class Model:
         """Lots whose time is over expire."""
         self.members[member_id].drop_expired(at)
 
+    def member_at(self, member_id: str, at: int) -> Member:
+        """The member as it is found then, with all that is due; nothing changes."""
+        member = copy.deepcopy(self.members[member_id])
+        for hold in self.due_holds(member_id, at):
+            member.release(member.holds[hold.reservation_id], at)
+        member.drop_expired(at)
+        return member
+
     # Orders
 
     def order_refusal(self, order: Any) -> Refused | None:
@@ -63,10 +71,7 @@ class Model:
         self, request: Any, at: int, seen_at: int, shared: Shared
     ) -> settlement_pb2.Receipt | settlement_pb2.Rejection:
         """What Quote answers; nothing changes. seen_at: when it saw the wallet, perhaps a little later."""
-        member = copy.deepcopy(self.members[request.member.member_id])
-        for hold in self.due_holds(member.member_id, seen_at):
-            member.release(member.holds[hold.reservation_id], seen_at)
-        member.drop_expired(seen_at)
+        member = self.member_at(request.member.member_id, seen_at)
         try:
             return price(self.rules, member, request, at, shared)
         except Refused as refused:
@@ -253,6 +258,7 @@ class Model:
             self._moved(member, {pending.asset}, at)
         for asset, units in repaid.items():
             delivery.repaid.add(asset=asset, amount=units)
+        sale.delivered = sale.delivered or at
         sale.entries.append((entry_id, "DELIVER"))
         return response
 
@@ -426,12 +432,14 @@ class Model:
         member = self.members[sale.member_id]
         refund = _told(sale, before, after, entry_id, at)
         self._return_units(member, sale, before, after, refund, at)
-        self._claw_back(member, sale, before, after, refund, at)
-        self._take_gifts(member, sale, before, after, refund, at)
+        self._change_earnings(member, sale, before, after, refund, at)
+        self._change_gifts(member, sale, before, after, refund, at)
         if after.is_nothing:
             self._return_coupons(member, sale, refund, at)
         self._give_uses_back(member, sale, before, after)
-        self._moved(member, {redemption.asset for redemption in refund.redemptions}, at)
+        moved = {redemption.asset for redemption in refund.redemptions}
+        moved |= {restored.asset for restored in refund.restorations if not restored.pending_units}
+        self._moved(member, moved, at)
         member.drop_expired(at)
         sale.kept = after
         sale.state = "reversed" if kind == "REVERSE" else "refunded" if after.is_nothing else "settled"
@@ -471,7 +479,7 @@ class Model:
                     if lot.expires <= at:
                         refund.expired_lots.append(lot.message())
 
-    def _claw_back(
+    def _change_earnings(
         self,
         member: Member,
         sale: Sale,
@@ -481,11 +489,37 @@ class Model:
         at: int,
     ) -> None:
         for earning, had, has in zip(sale.receipt.earnings, before.earned, after.earned, strict=True):
+            lot = Lot.read(earning.lot)._replace(amount=abs(had - has))
+            available = 0
+            if earning.pending:
+                available = NEVER
+                if earning.HasField("available_time"):
+                    available = earning.available_time.ToMilliseconds()
+                if sale.delivered and self.rules.assets[lot.asset].earn.availability.on_delivery:
+                    available = min(available, sale.delivered)
+                lot = lot._replace(expires=self.rules.lot_expiry(lot.asset, min(available, at)))
             if had > has:
-                lot = Lot.read(earning.lot)._replace(amount=had - has)
                 _put_clawback(refund, lot, *member.claw_back(lot, sale.settlement_id, at))
+            elif had < has and available > at:
+                member.await_(Pending(lot.asset, lot.origin, sale.settlement_id, lot.amount, available))
+                refund.restorations.add(
+                    asset=lot.asset, origin=lot.origin, units=lot.amount, pending_units=lot.amount
+                )
+            elif had < has:
+                self._restore(member, lot, refund, at)
 
-    def _take_gifts(
+    def _restore(self, member: Member, lot: Lot, refund: settlement_pb2.Refund, at: int) -> None:
+        """Units come again; what is past its time as if it were new."""
+        if lot.expires <= at:
+            lot = lot._replace(expires=self.rules.lot_expiry(lot.asset, at))
+        repaid = member.receive(lot, at)
+        told = refund.restorations.add(
+            asset=lot.asset, origin=lot.origin, units=lot.amount, repaid_units=repaid
+        )
+        if lot.amount > repaid:
+            told.lot.CopyFrom(lot._replace(amount=lot.amount - repaid).message())
+
+    def _change_gifts(
         self,
         member: Member,
         sale: Sale,
@@ -495,17 +529,21 @@ class Model:
         at: int,
     ) -> None:
         for gift, had, has in zip(sale.receipt.grants, before.gifts, after.gifts, strict=True):
-            if not had or has:
-                continue
             if gift.HasField("lot"):
                 lot = Lot.read(gift.lot)
-                _put_clawback(refund, lot, *member.claw_back(lot, "", at))
+                if had and not has:
+                    _put_clawback(refund, lot, *member.claw_back(lot, "", at))
+                elif has and not had:
+                    self._restore(member, lot, refund, at)
                 continue
             coupon = member.coupons[gift.coupon.coupon_id]
-            if coupon.state == "held":
+            if not has and coupon.state == "held":
                 coupon.state, coupon.used_by = "revoked", ""
                 refund.revoked_coupon_ids.append(coupon.coupon_id)
-            else:
+            elif has and coupon.state == "revoked":
+                coupon.state = "held"
+                refund.restored_coupon_ids.append(coupon.coupon_id)
+            elif had and not has:
                 refund.spent_grant_coupon_ids.append(coupon.coupon_id)
 
     def _return_coupons(self, member: Member, sale: Sale, refund: settlement_pb2.Refund, at: int) -> None:
@@ -521,7 +559,7 @@ class Model:
                 refund.returned_coupon_ids.append(coupon.coupon_id)
 
     def _give_uses_back(self, member: Member, sale: Sale, before: Kept, after: Kept) -> None:
-        """Budgets get back what discounts lose; a use counts no longer once nothing of it is left."""
+        """Limits get back what can no longer be used; a use counts no longer once nothing of it can."""
         rules, receipt = self.rules, sale.receipt
 
         def give_back(name: str, rule: Any) -> None:
@@ -531,18 +569,17 @@ class Model:
 
         for adjustment, had, has in zip(receipt.adjustments, before.used, after.used, strict=True):
             campaign = rules.campaigns[adjustment.campaign_id]
-            if campaign.budget_id:
-                self._count(self.used, [(("budget", campaign.budget_id), had - has)], -1)
+            self._count(self.used, [(fund, had - has) for fund in rules.funds_of(campaign)], -1)
             if had and not has:
                 give_back(campaign.id, campaign)
-        for earning, had, has in zip(receipt.earnings, before.earned, after.earned, strict=True):
+        for earning, had, has in zip(receipt.earnings, before.counted, after.counted, strict=True):
             name = f"asset/{earning.lot.asset}"
-            member.count([(c, had - has) for c, _ in sale.uses.counters if c[0] == name and had > has], -1)
+            member.count([(c, had - has) for c, _ in sale.uses.counters if c[0] == name], -1)
             if earning.multiplier_campaign_id and after.is_nothing:
                 campaign = rules.campaigns[earning.multiplier_campaign_id]
                 if not campaign.keep_used_on_refund:
                     give_back(campaign.id, campaign)
-        for gift, had, has in zip(receipt.grants, before.gifts, after.gifts, strict=True):
+        for gift, had, has in zip(receipt.grants, before.claimed, after.claimed, strict=True):
             if had and not has:
                 give_back(f"grant/{gift.grant_id}", rules.grants[gift.grant_id])
 

@@ -11,7 +11,7 @@ from .wallet import Member
 
 
 def wallet(member: Member, at: int) -> member_pb2.GetWalletResponse:
-    """A wallet in which nothing is due."""
+    """A wallet in which nothing is due (any more)."""
     shown = member_pb2.GetWalletResponse()
     shown.member.member_id, shown.member.tier = member.member_id, member.tier
     shown.member.tags.extend(member.tags)
@@ -34,8 +34,10 @@ def wallet(member: Member, at: int) -> member_pb2.GetWalletResponse:
         counter = shown.counters.add(period=period, used=used)
         if name.startswith("asset/"):
             counter.asset = name.removeprefix("asset/")
+        elif name.startswith("grant/"):
+            counter.grant_id = name.removeprefix("grant/")
         else:
-            counter.campaign_id = name.removeprefix("grant/")
+            counter.campaign_id = name
     for pending in member.pending:
         told = shown.pending_lots.add(settlement_id=pending.settlement_id)
         told.lot.asset, told.lot.origin, told.lot.amount = pending.asset, pending.origin, pending.amount
@@ -59,13 +61,6 @@ def in_one_order(shown: member_pb2.GetWalletResponse) -> member_pb2.GetWalletRes
             sorted(listed, key=lambda each: each.SerializeToString(deterministic=True))
         )
     return ordered
-
-
-def is_due(member: Member, at: int) -> bool:
-    """Whether a hold or lot of the member may be over by then: how it is shown depends on who has looked."""
-    return any(hold.expires <= at for hold in member.holds.values()) or any(
-        lot.expires <= at for lot in member.sorted_lots()
-    )
 
 
 def settlement(sale: Sale, member: Member) -> settlement_pb2.Settlement:

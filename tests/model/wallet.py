@@ -109,6 +109,14 @@ class Member:
         change(self.lots, lot[:3], lot.amount - repaid)
         return repaid
 
+    def await_(self, units: Pending) -> None:
+        """Units are to come, with those of the same settlement."""
+        for pending in self.pending:
+            if (pending.asset, pending.settlement_id) == (units.asset, units.settlement_id):
+                pending.amount += units.amount
+                return
+        self.pending.append(units)
+
     def take(self, lot: Lot) -> None:
         """Takes a lot out of the wallet."""
         change(self.lots, lot[:3], -lot.amount)

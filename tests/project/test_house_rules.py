@@ -43,6 +43,12 @@ def test_generated_code_is_that_of_the_protos(tmp_path: Path) -> None:
     assert not stale, f"run `make protos`: {stale} differ from their protos"
 
 
+def test_the_schema_of_rulebook_files_is_that_of_the_proto(tmp_path: Path) -> None:
+    check("python", "proto/make_rulebook_schema.py", str(tmp_path / "made.json"))
+    stale = (ROOT / "service/rights/programs/rulebook.schema.json").read_text()
+    assert (tmp_path / "made.json").read_text() == stale, "run `make protos`"
+
+
 def test_every_rpc_and_field_of_the_contract_has_a_comment() -> None:
     bare = []
     for path in sorted((ROOT / "proto/rights/v1").glob("*.proto")):

@@ -55,6 +55,7 @@ class Entries:
     waiting: str = ""  # has points pending
     delivered: str = ""
     handover: str = ""  # of a coupon, from erin to frank
+    card: str = ""  # redeemed by erin
     subscribed: str = ""  # by gina
 
 
@@ -107,9 +108,13 @@ def planted() -> rulebook_pb2.Rulebook:
             points(id="balance", top_up={"bonus_asset": "gold", "bonuses": [TEN_ON_TOP]}, earn=None),
             {"id": "gold", "issuer": "platform"},
         ),
-        budgets={"b": 100_000},
+        budgets={"b": 100_000, "c": 1_000, "d": 1_000},
         quotas={"q": 100},
+        measures=[{"id": "spent", "spend": {}}],
     )
+    rulebook.budget_pools.add(id="p", cap_minor=200_000)
+    for budget in rulebook.budgets:
+        budget.pool_id = "p"
     rulebook.plans.add(id="year", issuer="platform", prices=[{"price_minor": 36_500}], period={"years": 1})
     rulebook.grants.add(id="next", coupon_template_id="next", quota_id="q", member_limit={"max_uses": 99})
     rulebook.grants.add(id="gold", asset={"asset": "gold", "units": 5}, keep_on_refund=True)
@@ -132,6 +137,10 @@ async def entries(service: Service) -> Entries:
         await plant_reservations(shop, found)
         await plant_refunds(shop, found)
         await plant_transfer(shop, found)
+        await plant_codes(shop, found)
+        for source, target in (("c", "d"), ("d", ""), ("", "c")):
+            move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
+            await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
         await plant_plans(shop, found)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
@@ -248,6 +257,20 @@ async def plant_plans(shop: Shop, found: Entries) -> None:
             await shop.call("CancelSubscription", idempotency_key="unsubscribe", **plan)
 
 
+async def plant_codes(shop: Shop, found: Entries) -> None:
+    """A pool of coupons and one of gift cards, a code of each redeemed, and one left."""
+    for pool, gift in (
+        ("coupons", {"coupon_template_id": "gift"}),
+        ("cards", {"gift_card": {"asset": "balance", "units": 70}}),
+    ):
+        order = {"idempotency_key": pool, "pool_id": pool, "count": 2} | gift
+        chunk = await anext(aiter(shop.stream("GenerateCodes", **order)))
+        redeemed = await shop.call(
+            "RedeemCode", idempotency_key=f"r{pool}", member={"member_id": "erin"}, code=chunk.codes[0]
+        )
+        found.card = redeemed.redemption.redemption_id
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def books(service: Service, entries: Entries) -> AsyncIterator[Books]:
     connection = await asyncpg.connect(service.database_url)
@@ -349,9 +372,60 @@ SPOILT_ROWS = {
         "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND budget_id = 'b'",
         "",
     ),
+    "a pool has forgotten a use": (
+        {"budgets_equal_usages"},
+        "UPDATE rights.budget SET used = used - 500 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "a pool is exceeded": (
+        {"budgets_within_caps"},
+        "UPDATE rights.budget SET cap = used - 1 WHERE tenant_id = $1 AND kind = 'pool'",
+        "",
+    ),
+    "more is moved than was transferred": (
+        {"budgets_moved_by_transfers"},
+        "UPDATE rights.budget SET moved = moved + 1 WHERE tenant_id = $1 AND budget_id = 'd'",
+        "",
+    ),
+    "a transfer is lost": (
+        {"budgets_moved_by_transfers"},
+        "DELETE FROM rights.budget_transfer WHERE tenant_id = $1 AND from_budget = 'c'",
+        "",
+    ),
     "a budget is lost": (
         {"budgets_equal_usages"},
         "DELETE FROM rights.budget WHERE tenant_id = $1 AND budget_id = 'b'",
+        "",
+    ),
+    "a redeemed code is unused again": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = NULL, member_id = NULL WHERE tenant_id = $1 AND redeemed_by = $2",
+        "card",
+    ),
+    "an entry redeemed two codes": (
+        {"codes_are_redeemed_once"},
+        "UPDATE rights.code SET redeemed_by = $2, member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "card",
+    ),
+    "a code was redeemed by nothing": (
+        {"codes_are_redeemed_once", "codes_give_what_their_pool_says"},
+        "UPDATE rights.code SET redeemed_by = 'x', member_id = 'erin' WHERE tenant_id = $1 AND pool_id = 'cards'"
+        " AND redeemed_by IS NULL",
+        "",
+    ),
+    "a gift card gave other units": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET units = 71 WHERE tenant_id = $1 AND pool_id = 'cards'",
+        "",
+    ),
+    "a code gave another coupon": (
+        {"codes_give_what_their_pool_says"},
+        "UPDATE rights.code_pool SET template_id = 'ten' WHERE tenant_id = $1 AND pool_id = 'coupons'",
+        "",
+    ),
+    "a code is lost": (
+        {"pools_have_their_codes"},
+        "DELETE FROM rights.code WHERE tenant_id = $1 AND pool_id = 'cards' AND redeemed_by IS NULL",
         "",
     ),
     "a coupon handed over is held again": (
@@ -373,6 +447,17 @@ SPOILT_ROWS = {
         {"transferred_coupons_arrive", "entries_have_their_key"},
         f"DELETE FROM rights.entry_pair {ENTRY}",
         "handover",
+    ),
+    "a gift to another member is done, and nobody has it": (
+        {"errands_are_done_once"},
+        "INSERT INTO rights.errand (tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version,"
+        " recorded_ms, done) VALUES ($1, 'alice', 'x', 'bob', 'next', 1, 0, true)",
+        "",
+    ),
+    "a measure counts what nobody bought": (
+        {"measures_equal_usages"},
+        f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",
+        "",
     ),
     "a counter is wrong": (
         {"counters_equal_usages"},
@@ -649,12 +734,12 @@ SPOILT_ROWS = {
         "reversal",
     ),
     "a reversal keeps a use": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = '[]' {ENTRY}",
         "reversal",
     ),
     "a use is given back twice": (
-        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages"},
+        {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = usages || usages {ENTRY}",
         "reversal",
     ),
@@ -811,6 +896,10 @@ SPOILT_REFUNDS: dict[str, tuple[set[str], Change]] = {
     "other units are taken back": (
         {"postings_match_refunds"},
         lambda r: setattr(r.clawbacks[0], "units", 999),
+    ),
+    "units are given again": (
+        {"postings_match_refunds"},
+        lambda r: r.restorations.add(asset="points", origin="platform", units=5),
     ),
     "another coupon": (
         {"coupons_match_refunds"},

@@ -185,7 +185,7 @@ async def test_a_partner_uses_a_benefit_once_and_gives_it_back(shop: Shop) -> No
     assert await give_back("back-1") == first
     assert await left(shop, "video") == 2
     kinds = [line.kind for line in await shop.statement("alice", "video")]
-    assert kinds == [41, 40, 3]
+    assert kinds == [51, 50, 3]
     assert await sound(shop)
 
 

@@ -12,6 +12,8 @@ from scenario_books import book, off, points
 from scenario_events import Consumer, kinds
 from scenario_service import Shop, failure, line, token
 
+from rights.v1 import event_pb2
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -123,6 +125,27 @@ async def test_every_kind_tells_what_the_service_answered(opened: Shop) -> None:
     assert settled_later.order_id == refunded.order_id == held.receipt.order_id
     positions = [event.position for event in consumer.events]
     assert positions == sorted(set(positions))
+    consumer.close()
+
+
+async def test_a_quota_is_told_as_low_at_its_shares(shop: Shop) -> None:
+    """Of three uses, half are taken by the second, held or settled, and all by the third; each time anew."""
+    rulebook = book(off("ten", 1_000, quota_id="q"), quotas={"q": 3})
+    rulebook.quotas[0].alert_bps.extend([5_000, 10_000])
+    await shop.open(rulebook)
+    await shop.member("alice")
+    consumer = await Consumer(shop, "quota").open(start_point="START_POINT_EARLIEST")
+    await shop.buy("alice")
+    held = await reserve(shop, "alice")
+    await shop.buy("alice")
+    await cancel(shop, held)
+    await reserve(shop, "alice")
+    events = await consumer.until(8)
+    alerts = [event.budget_alert for event in events if event.WhichOneof("payload") == "budget_alert"]
+    assert [(a.limit, a.budget_id, a.cap, a.taken, a.alert_bps) for a in alerts] == [
+        (event_pb2.BudgetAlert.LIMIT_QUOTA, "q", 3, taken, bps)
+        for taken, bps in [(2, 5_000), (3, 10_000), (3, 10_000)]
+    ]
     consumer.close()
 
 

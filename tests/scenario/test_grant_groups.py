@@ -23,7 +23,10 @@ def rule(rule_id: str, template: str, **fields: Any) -> dict[str, Any]:
 
 async def open_shop(shop: Shop, max_uses: int, *grants: dict[str, Any], **fields: Any) -> None:
     group = {"id": "event", "member_limit": {"max_uses": max_uses} | fields}
-    campaigns = off("food-5", 500, coupon_template_id="food"), off("travel-5", 500, coupon_template_id="travel")
+    campaigns = (
+        off("food-5", 500, coupon_template_id="food"),
+        off("travel-5", 500, coupon_template_id="travel"),
+    )
     templates = (FOOD, TRAVEL, "other")
     await shop.open(
         book(*campaigns, templates=templates, groups=(group,), grants=grants, assets=(points(earn=None),))
@@ -122,7 +125,10 @@ async def test_a_reservation_counts_until_it_ends(shop: Shop) -> None:
 
 async def test_a_coupon_taken_back_frees_its_group_and_one_that_was_used_does_not(shop: Shop) -> None:
     """Two coupons of the group by one order: each one that goes back frees one."""
-    rules = rule("first", "food", min_payable_minor=10_000), rule("second", "travel", min_payable_minor=20_000)
+    rules = (
+        rule("first", "food", min_payable_minor=10_000),
+        rule("second", "travel", min_payable_minor=20_000),
+    )
     await open_shop(shop, 2, *rules)
     receipt = await shop.buy("alice", line(10_000, 2), **NONE)
     assert given(receipt) == ["first", "second"]

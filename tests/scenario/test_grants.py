@@ -92,7 +92,7 @@ async def test_limits_of_a_grant(shop: Shop) -> None:
     assert told == [["at-100"], [], ["at-100"], []]
     assert await shop.used() == {"q": 2}
     (counter,) = (await shop.wallet("alice")).counters
-    assert (counter.campaign_id, counter.used) == ("at-100", 1)
+    assert (counter.grant_id, counter.campaign_id, counter.asset, counter.used) == ("at-100", "", "", 1)
     await in_order(shop)
 
 
@@ -141,6 +141,23 @@ async def test_unused_grants_are_taken_back_with_the_goods(shop: Shop) -> None:
     assert not last.revoked_coupon_ids
     assert not last.clawbacks
     assert given(await shop.buy("alice")) == ["at-100", "points-at-100"]
+    await in_order(shop)
+
+
+async def test_grants_go_with_what_they_were_for(shop: Shop) -> None:
+    """A discount that is no longer there, a condition that holds for nothing that is kept."""
+    off_10 = {"id": "of-coupon", "campaign_id": "coupon-10", "coupon_template_id": "thanks"}
+    for_m1 = {"id": "of-m1", "when": 'line.merchant == "m1"', "asset": {"asset": "points", "units": 50}}
+    await open_shop(shop, off_10, for_m1)
+    await shop.grant("alice", "ten")
+    receipt = await shop.buy("alice", line(10_000, merchant_id="m1"), line(0, 2, merchant_id="m2"))
+    assert given(receipt) == ["of-coupon", "of-m1"]
+    (coupon,) = await held(shop)
+    first = await shop.refund(receipt.settlement_id, {1: 1})
+    assert not (first.revoked_coupon_ids or first.clawbacks)
+    second = await shop.refund(receipt.settlement_id, {0: 1})
+    assert (list(second.revoked_coupon_ids), [c.units for c in second.clawbacks]) == ([coupon], [50])
+    assert not second.complete
     await in_order(shop)
 
 

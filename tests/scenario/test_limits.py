@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import grpc
 import pytest
 from scenario_books import book, off, points
-from scenario_service import Caller, Shop, encoded, failure, line, running, shop_of
+from scenario_service import Caller, Service, Shop, encoded, failure, line, running, shop_of
 
 from rights import audit
 from rights.v1 import rulebook_pb2, settlement_pb2
@@ -126,6 +126,40 @@ async def test_a_search_that_ended_early_refuses_nothing(database: str) -> None:
             assert [*failed.fields] == ["selection"]
             assert failed.retry_after_seconds == 0
             assert await shop.recorded() == before
-            (ready,) = [each for each in service.log() if each["event"] == "ready"]
-            with await asyncio.to_thread(urlopen, ready["metrics"]) as response:
-                assert "rights_bounded_searches_total 1.0" in response.read().decode()
+            assert await metric(service, "rights_bounded_searches_total") == ["1.0"]
+
+
+async def metric(service: Service, name: str) -> list[str]:
+    """The values of a metric, by name with or without labels."""
+    (ready,) = [each for each in service.log() if each["event"] == "ready"]
+    with await asyncio.to_thread(urlopen, ready["metrics"]) as response:
+        exposed = response.read().decode().splitlines()
+    return [line.rpartition(" ")[2] for line in exposed if line.rpartition(" ")[0] == name]
+
+
+async def test_the_metric_of_what_is_left_follows_what_is_given_back(database: str) -> None:
+    """By Cancel, by a reservation's end in time, by Refund; and a raised cap counts from its rulebook on."""
+    with running(database, workers=1, sweep_interval_milliseconds=20) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book(off("limited", 500, budget_id="b"), budgets={"b": 2_000}))
+            await shop.member("alice")
+
+            async def left() -> list[str]:
+                return await metric(service, 'rights_budget_remaining{budget="budget/b",tenant="t"}')
+
+            held = await shop.reserve("alice")
+            assert await left() == ["1500.0"]
+            await shop.cancel(held.reservation_id)
+            assert await left() == ["2000.0"]
+            await shop.reserve("alice", ttl_seconds=1)
+            assert await left() == ["1500.0"]
+            for _ in range(400):
+                if await left() == ["2000.0"]:
+                    break
+                await asyncio.sleep(0.02)
+            assert await left() == ["2000.0"]
+            sold = await shop.buy("alice")
+            assert await left() == ["1500.0"]
+            await shop.open(book(off("limited", 500, budget_id="b"), budgets={"b": 3_000}))
+            await shop.refund(sold.settlement_id)
+            assert await left() == ["3000.0"]

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+from time import time_ns
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from scenario_books import book, points
+from scenario_books import book, points, stored_value
 from scenario_service import Shop, in_seconds, line, refusal, running, shop_of
 
 from rights import audit
@@ -180,7 +181,7 @@ async def test_the_sweeper_books_what_expires(shop: Shop) -> None:
 
 
 async def test_what_expired_is_not_spent_even_without_a_sweeper(database: str) -> None:
-    """It is told as expired, then booked by the next call that touches the member."""
+    """It is shown no more, then booked by the next call that touches the member."""
     with running(database, workers=1, sweep_interval_milliseconds=600_000) as service:
         async with shop_of(service, "t") as shop:
             await shop.open(book(assets=(points(earn=None),)))
@@ -188,12 +189,15 @@ async def test_what_expired_is_not_spent_even_without_a_sweeper(database: str) -
             await shop.credit("alice", 100, expire_time=in_seconds(1))
             await shop.credit("alice", 50)
             await asyncio.sleep(1.1)
-            balance = await shop.balance("alice")
-            assert (balance.available, balance.expired) == (50, 100)
+            wallet = await shop.wallet("alice")
+            assert ([b.available for b in wallet.balances], [lot.amount for lot in wallet.lots]) == (
+                [50],
+                [50],
+            )
+            assert (await newest(shop, "alice")).kind == KIND.KIND_CREDIT  # nothing is booked by reading
             refused = await shop.settle(shop.order("alice", spends=[{"asset": "points", "units": 51}]))
             assert (refusal(refused), refused.rejection.shortfall) == ("INSUFFICIENT_BALANCE", 1)
-            balance = await shop.balance("alice")
-            assert (balance.available, balance.expired) == (50, 0)  # booked though the call was refused
+            assert (await shop.wallet("alice")).lots == wallet.lots  # booked though the call was refused
             assert (await newest(shop, "alice")).kind == KIND.KIND_EXPIRE
             await in_order(shop)
 
@@ -277,10 +281,11 @@ def pending_points(**availability: Any) -> dict[str, Any]:
 async def let_time_pass(shop: Shop, member: str) -> None:
     """Moves the time at which pending points become available to now."""
     await shop.sql(
-        "UPDATE rights.member SET due_ms = 1000, pending = jsonb_set(pending, '{0,4}', '1000')"
+        "UPDATE rights.member SET due_ms = $3, pending = jsonb_set(pending, '{0,4}', to_jsonb($3::bigint))"
         " WHERE tenant_id = $1 AND member_id = $2",
         shop.tenant,
         member,
+        time_ns() // 1_000_000,
     )
 
 
@@ -309,8 +314,10 @@ async def test_points_become_available_after_some_days(shop: Shop) -> None:
     assert not (await shop.deliver(receipt.settlement_id)).delivery.released_lots
     await let_time_pass(shop, "alice")
 
+    assert (await shop.balance("alice")).available == 10  # as of now, if not yet booked
+
     async def released() -> bool:
-        return (await shop.balance("alice")).available == 10
+        return (await newest(shop, "alice")).kind == KIND.KIND_RELEASE
 
     await until(released)
     told = await newest(shop, "alice")
@@ -375,3 +382,29 @@ def own(entry: Any, asset: str) -> tuple[int, int] | None:
         return None
     amounts = (sum(leg.amount for leg in legs if leg.account == account) for account in ("member", "held"))
     return next(amounts), next(amounts)
+
+
+async def test_notes_are_shown_with_their_entries(shop: Shop) -> None:
+    """Of everything that can have one; nothing is made up for what came without, or by itself."""
+    principal, bonus = stored_value()
+    await shop.open(book(assets=(points(), principal, bonus)))
+    await shop.member("alice")
+    await shop.credit("alice", 500, note="sorry for the delay – 抱歉")
+    await shop.credit("alice", 1)
+    await shop.top_up("alice", 1_000, note="at till 7")
+    spends = [{"asset": "points", "units": 40}]
+    held = await shop.reserve("alice", spends=spends)
+    number = {"idempotency_key": "k1", "reservation_id": held.reservation_id}
+    await shop.call("Cancel", **number, note="changed her mind")
+    sold = await shop.buy("alice", line(quantity=2), spends=spends)
+    about = {"settlement_id": sold.settlement_id}
+    lines = [{"line_index": 0, "quantity": 1}]
+    await shop.call("Refund", idempotency_key="k2", **about, lines=lines, note="torn")
+    await shop.call("Reverse", idempotency_key="k3", **about, note="all of it")
+    entries = (await shop.call("ListPostings", member={"member_id": "alice"}, page_size=200)).entries
+    noted = ["sorry for the delay – 抱歉", "", "at till 7", "", "changed her mind", "", "torn", "all of it"]
+    told = [(KIND.Kind.Name(each.kind), each.note) for each in reversed(entries)]
+    kinds = ["CREDIT", "CREDIT", "TOP_UP", "RESERVE", "CANCEL", "SETTLE", "REFUND", "REVERSE"]
+    assert told == [(f"KIND_{kind}", note) for kind, note in zip(kinds, noted, strict=True)]
+    noted.remove("at till 7")  # which is about other assets
+    assert [each.note for each in reversed(await shop.statement("alice"))] == noted

@@ -1,6 +1,7 @@
 """Health and reflection, as the ecosystem's own tools speak them; and what else a gRPC server must do."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -10,7 +11,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from scenario_books import book
-from scenario_service import Caller, Shop, encoded, failure, new_channel
+from scenario_service import Caller, Shop, encoded, failure, new_channel, running, shop_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -140,3 +141,14 @@ async def test_identity_names_its_member(shop: Shop) -> None:
     request.member.identity.business_line = account["business_line"]
     request.member.identity.external_id = account["external_id"]
     assert (await shop.settle(request)).receipt.member_id == "alice"
+
+
+async def test_without_libnghttp2_the_service_says_so_and_serves(new_database: Callable[[], str]) -> None:
+    with running(new_database(), workers=1, nghttp2_library="libnghttp2-that-is-not-here.so") as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book())
+            await shop.member("alice")
+            assert (await shop.settle(shop.order("alice"))).HasField("receipt")
+        said = [line for line in service.log() if line["event"] == "native_transport_missing"]
+        assert [(line["level"], line["serving"]) for line in said] == [("error", "grpcio")]
+        assert "libnghttp2-that-is-not-here.so" in said[0]["reason"]

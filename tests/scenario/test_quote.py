@@ -249,3 +249,28 @@ async def test_a_token_expires_while_its_order_waits(database: str) -> None:
             refused = await waiting
             assert reason(refused) == "QUOTE_EXPIRED"
             assert refused.rejection.reject_time.ToMilliseconds() >= quoted.expire_time.ToMilliseconds()
+
+
+async def test_a_coupon_that_a_level_is_about_to_give_is_not_promised(shop: Shop) -> None:
+    """The next operation gives it, and with it an id that no quote can know."""
+
+    def ladder(spent: int) -> dict[str, Any]:
+        when = f'member.measures["spent"] >= {spent}'
+        return {
+            "measures": [{"id": "spent", "spend": {}}],
+            "tier_ladders": [{"id": "v", "levels": [{"level": 1, "name": "V1", "when": when}]}],
+        }
+
+    gift = {"id": "at-1", "tier": {"ladder_id": "v", "level": 1}, "coupon_template_id": "welcome"}
+    welcome = off("welcome-10", 1_000, coupon_template_id="welcome")
+    for spent in (100_000, 5_000):  # from the second rulebook on she stands on the level
+        await shop.open(book(welcome, templates=("welcome",), grants=(gift,), **ladder(spent)))
+        if spent == 100_000:
+            await shop.member("alice")
+            await shop.buy("alice", line(5_000))
+    quoted = await quote(shop, spends=[])
+    assert not quoted.receipt.adjustments
+    receipt = (await settle(shop, quoted, spends=[])).receipt
+    assert receipt.payable_minor == quoted.receipt.payable_minor == 20_000
+    (coupon,) = (await shop.wallet("alice")).coupons
+    assert coupon.template_id == "welcome"

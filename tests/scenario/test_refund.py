@@ -118,6 +118,69 @@ async def test_what_is_kept_can_cost_more_than_what_comes_back(shop: Shop) -> No
     await in_order(shop)
 
 
+@pytest.mark.parametrize("steps", [[{2: 1}, {1: 1}], [{1: 1}, {2: 1}], [{1: 1, 2: 1}]])
+async def test_every_way_to_what_is_kept_leaves_the_same(shop: Shop, steps: list[dict[int, int]]) -> None:
+    """Of 299.00, 1.00 and 40.00 less 50.00, 299.00 is kept. On the way over 250.00, 40 points and a coupon go and come
+    again; their cap and quota are nobody else's meanwhile.
+    """
+    earn = {"units": 1, "per_minor": 100, "max_units_per_day": 290}
+    grant = {"id": "at-290", "min_payable_minor": 29_000, "coupon_template_id": "t", "quota_id": "q"}
+    rulebook = book(
+        off("300-50", 5_000, 30_000, refund_policy=READJUDICATE),
+        assets=(points(earn=earn),),
+        templates=("t",),
+        grants=(grant,),
+        quotas={"q": 1},
+    )
+    await shop.open(rulebook)
+    await shop.member("alice")
+    receipt = await shop.buy("alice", line(29_900), line(100), line(4_000))
+    assert [earning.lot.amount for earning in receipt.earnings] == [290]
+    coupon = receipt.grants[0].coupon.coupon_id
+    refunds = []
+    for step in steps:
+        refunds.append(await shop.refund(receipt.settlement_id, step))
+        wallet = await shop.wallet("alice")
+        assert ([c.used for c in wallet.counters], await shop.used()) == ([290], {"q": 1})
+    if steps[0] == {2: 1}:
+        assert [[c.units for c in refund.clawbacks] for refund in refunds] == [[40], []]
+        assert [[c.units for c in refund.restorations] for refund in refunds] == [[], [40]]
+        assert [list(refund.revoked_coupon_ids) for refund in refunds] == [[coupon], []]
+        assert [list(refund.restored_coupon_ids) for refund in refunds] == [[], [coupon]]
+    assert sum(r.refunded_minor - r.charged_minor for r in refunds) == 29_000 - 29_900
+    (balance,) = wallet.balances
+    assert (balance.available, balance.debt) == (290, 0)
+    assert [(c.coupon_id, c.state) for c in wallet.coupons] == [(coupon, member_pb2.Coupon.STATE_HELD)]
+    await in_order(shop)
+    await shop.refund(receipt.settlement_id)
+    wallet = await shop.wallet("alice")
+    assert (list(wallet.lots), list(wallet.counters), await shop.used()) == ([], [], {"q": 0})
+    await in_order(shop)
+
+
+async def test_delivered_points_are_taken_from_their_lot_and_come_again_to_it(shop: Shop) -> None:
+    """Not from one that never expires."""
+    earn = {"units": 1, "per_minor": 100, "availability": {"on_delivery": True}}
+    await shop.open(
+        book(
+            off("300-50", 5_000, 30_000, refund_policy=READJUDICATE),
+            assets=(points(earn=earn, expiry={"days": 30}),),
+        )
+    )
+    await shop.member("alice")
+    await shop.credit("alice", 1_000, expire_time={"seconds": LATE})
+    receipt = await shop.buy("alice", line(29_900), line(100), line(4_000))
+    await shop.deliver(receipt.settlement_id)
+    before = lots((await shop.wallet("alice")).lots)
+    assert [units for units, _ in before] == [290, 1_000]
+    (clawback,) = (await shop.refund(receipt.settlement_id, {2: 1})).clawbacks
+    assert lots(clawback.lots) == [(40, before[0][1])]
+    (restoration,) = (await shop.refund(receipt.settlement_id, {1: 1})).restorations
+    assert (restoration.units, lots([restoration.lot])) == (40, [(40, before[0][1])])
+    assert lots((await shop.wallet("alice")).lots) == before
+    await in_order(shop)
+
+
 async def test_points_go_back_to_the_lots_they_came_from(shop: Shop) -> None:
     """Spent soonest first, so what was spent last comes back first."""
     await shop.open(book(assets=(points(earn=None),)))

@@ -117,6 +117,28 @@ async def test_budgets_start_full_and_are_used_up_in_order(shop: Shop) -> None:
     assert report.sums("payable_minor") == (40_000, 39_000)
 
 
+async def test_caps_are_those_that_were_moved(shop: Shop) -> None:
+    rulebook = book(off("five", 500, budget_id="b"), budgets={"b": 1_000, "c": 1_000})
+    rulebook.budget_pools.add(id="p", cap_minor=2_000)
+    for budget in rulebook.budgets:
+        budget.pool_id = "p"
+    await shop.open(book(off("five", 500)))
+    await shop.member("alice")
+    for _ in range(5):
+        await shop.buy("alice")
+    await shop.open(rulebook)
+    assert figures(await replayed(shop, rulebook), "five", "count") == (5, 2)
+    await shop.call(
+        "TransferBudget", idempotency_key="k", from_budget_id="c", to_budget_id="b", amount_minor=500
+    )
+    report = await replayed(shop, rulebook)
+    assert figures(report, "five", "count") == (5, 3)
+    assert [(each["kind"], each["id"], each["cap"]) for each in report.as_json()["limits"]] == [
+        ("budget", "b", 1_500),
+        ("pool", "p", 2_000),
+    ]
+
+
 async def test_period_and_tenant(shop: Shop) -> None:
     await shop.open(book(off("five", 500)))
     await shop.member("alice")

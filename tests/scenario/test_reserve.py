@@ -46,7 +46,8 @@ async def open_shop(shop: Shop, **fields: Any) -> None:
 async def until_expired(shop: Shop, reservation_id: str) -> None:
     """Until the sweeper has booked the end of a reservation; nothing else touches its member."""
     for _ in range(400):
-        if (await shop.settlement(reservation_id)).state == SETTLEMENT.STATE_EXPIRED:
+        entries = (await shop.settlement(reservation_id)).entries
+        if entries[-1].kind == ENTRY.KIND_LAPSE:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("the sweeper has not come by")
@@ -456,11 +457,24 @@ async def test_what_is_due_is_done_at_the_next_touch_without_a_sweeper(database:
     with running(database, workers=1, sweep_interval_milliseconds=600_000) as service:
         async with shop_of(service, "t") as shop:
             await open_shop(shop)
+            coupon = await shop.grant("alice", "ten")
             held = await shop.reserve("alice", spends=SPEND_ALL, ttl_seconds=1)
+            assert [c.state for c in (await shop.wallet("alice")).coupons] == [COUPON.STATE_RESERVED]
+            entries = (await shop.recorded())[0]
             await asyncio.sleep(1.1)
-            assert (await shop.settlement(held.reservation_id)).state == SETTLEMENT.STATE_HELD  # not swept
+            unswept = await shop.settlement(held.reservation_id)
+            assert [each.kind for each in unswept.entries] == [ENTRY.KIND_RESERVE]
+            assert (unswept.state, unswept.HasField("expire_time")) == (SETTLEMENT.STATE_EXPIRED, False)
+            listed = await shop.call("ListSettlements", member={"member_id": "alice"})
+            assert [each.state for each in listed.settlements] == [SETTLEMENT.STATE_EXPIRED]
+            wallet = await shop.wallet("alice")
+            assert ([b.available for b in wallet.balances], [*wallet.holds]) == ([100], [])
+            assert [(c.coupon_id, c.state, c.settlement_id) for c in wallet.coupons] == [
+                (coupon, COUPON.STATE_HELD, "")
+            ]
+            assert (await shop.recorded())[0] == entries
             quoted = await shop.call("Quote", **priced(spends=SPEND_ALL))
-            assert quoted.receipt.payable_minor == 20_000 - 500 - 300 - 100  # priced as it will be settled
+            assert quoted.receipt.payable_minor == 20_000 - 1_000 - 500 - 300 - 100  # as it will be settled
             receipt = await shop.buy("alice", line(20_000), spends=SPEND_ALL)
             assert receipt.payable_minor == quoted.receipt.payable_minor
             stored = await shop.settlement(held.reservation_id)

@@ -82,7 +82,7 @@ async def test_a_plan_is_bought_once_and_known_to_conditions(shop: Shop) -> None
     assert [coupon.expire_time for coupon in wallet.coupons] == [held.end_time] * 2
     assert (await shop.buy("alice", line(10_000))).discount_minor == 600
     entries = (await shop.call("ListPostings", member=ALICE)).entries
-    paid = next(entry for entry in entries if entry.kind == 42 and entry.postings)
+    paid = next(entry for entry in entries if entry.kind == 52 and entry.postings)
     money = {leg.account: leg.amount for leg in paid.postings if leg.asset == "CNY"}
     assert money == {"payment": -36_500, "platform": 36_500}
     assert await sound(shop)
@@ -173,16 +173,16 @@ async def test_followers_are_told(shop: Shop) -> None:
     await renew(shop)
     await upgrade(shop)
     await cancel(shop, "better")
-    consumer = await Consumer(shop, start_point=event_pb2.START_POINT_EARLIEST, kinds=[20, 21, 22]).open()
+    consumer = await Consumer(shop, start_point=event_pb2.START_POINT_EARLIEST, kinds=[30, 31, 32]).open()
     told = await consumer.until(5)
     consumer.close()
     causes = event_pb2.SubscriptionChange
     assert [(e.kind, e.subscription_change.plan_id, e.subscription_change.cause) for e in told] == [
-        (20, "super", 0),
-        (21, "super", 0),
-        (22, "super", causes.CAUSE_UPGRADED),
-        (20, "better", 0),
-        (22, "better", causes.CAUSE_CANCELLED),
+        (30, "super", 0),
+        (31, "super", 0),
+        (32, "super", causes.CAUSE_UPGRADED),
+        (30, "better", 0),
+        (32, "better", causes.CAUSE_CANCELLED),
     ]
     assert told[0].subscription_change.end_time == first.subscription.end_time
 

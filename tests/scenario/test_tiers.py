@@ -106,7 +106,10 @@ async def test_an_invitation_is_a_tag(shop: Shop) -> None:
 
 async def test_wrong_ladders_and_measures_are_told(shop: Shop) -> None:
     wrong = book(
-        measures=[{"id": "s", "score": {"parts": [{"measure_id": "later", "per": 1, "units": 1}]}}, {"id": "later"}],
+        measures=[
+            {"id": "s", "score": {"parts": [{"measure_id": "later", "per": 1, "units": 1}]}},
+            {"id": "later"},
+        ],
         tier_ladders=[{"id": "l", "levels": [{"level": 1, "name": "x", "when": "cart.subtotal > 1"}]}],
         grants=[{"id": "g", "tier": {"ladder_id": "none", "level": 1}, "coupon_template_id": "t"}],
         templates=("t",),

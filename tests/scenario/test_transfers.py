@@ -24,7 +24,9 @@ async def open_shop(shop: Shop, *members: str) -> None:
         await shop.member(member)
 
 
-def transfer(shop: Shop, coupon: str, giver: str, getter: str, key: str = "") -> coupon_pb2.TransferCouponRequest:
+def transfer(
+    shop: Shop, coupon: str, giver: str, getter: str, key: str = ""
+) -> coupon_pb2.TransferCouponRequest:
     return coupon_pb2.TransferCouponRequest(
         idempotency_key=key or shop.next_id("transfer"),
         member={"member_id": giver},
@@ -132,7 +134,9 @@ async def test_the_template_in_force_decides(shop: Shop) -> None:
     """It is given up, and then allowed again, for coupons that are there already."""
     await open_shop(shop)
     coupon = await shop.grant("alice", "ten")
-    await shop.open(book(off("coupon-10", 1_000, coupon_template_id="ten"), templates=("ten",), name="closed"))
+    await shop.open(
+        book(off("coupon-10", 1_000, coupon_template_id="ten"), templates=("ten",), name="closed")
+    )
     assert refusal(await handed_over(shop, coupon)) == "COUPON_NOT_TRANSFERABLE"
     await shop.open(book(templates=(GIVEABLE,), name="open again"))
     assert (await handed_over(shop, coupon)).HasField("transfer")
@@ -182,7 +186,9 @@ async def test_coupons_going_round_in_circles_get_lost_by_nobody(shop: Shop) -> 
 
 async def test_a_gift_that_was_handed_over_is_told_as_used_when_the_goods_come_back(shop: Shop) -> None:
     grant = {"id": "thanks", "coupon_template_id": "ten"}
-    await shop.open(book(off("coupon-10", 1_000, coupon_template_id="ten"), templates=(GIVEABLE,), grants=(grant,)))
+    await shop.open(
+        book(off("coupon-10", 1_000, coupon_template_id="ten"), templates=(GIVEABLE,), grants=(grant,))
+    )
     await shop.member("alice")
     await shop.member("bob")
     receipt = await shop.buy("alice")

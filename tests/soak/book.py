@@ -20,6 +20,8 @@ TIER_3 = "member.tier >= 3"
 APP = 'order.channel == "app"'
 BIG = "cart.subtotal >= 15000"
 NO_TOYS = 'line.category != "toys"'
+EVEN = "cart.quantity % 2 == 0"
+ODD = "cart.quantity % 2 == 1"
 
 CONDITIONS: dict[str, Condition] = {
     APPAREL_TIER_2: lambda seen: seen.tier >= 2 and seen.line.category_id == "apparel",
@@ -30,6 +32,8 @@ CONDITIONS: dict[str, Condition] = {
     APP: lambda seen: seen.order.channel == "app",
     BIG: lambda seen: seen.subtotal >= 15_000,
     NO_TOYS: lambda seen: seen.line.category_id != "toys",
+    EVEN: lambda seen: seen.quantity % 2 == 0,
+    ODD: lambda seen: seen.quantity % 2 == 1,
 }
 PAUSABLE = ("new-member", "shop-300-50", "packet")
 
@@ -88,8 +92,11 @@ def rulebook(operations: int, members: int, time_zone: str) -> rulebook_pb2.Rule
     )
     grants.add(id="few", asset={"asset": "points", "units": 20}, quota_id="gifts", when=NO_TOYS)
     grants.add(id="tomorrow", coupon_template_id="tomorrow", when=TIER_3, min_payable_minor=5_000)
+    grants.add(id="even", coupon_template_id="gift", when=EVEN, member_limit={"max_uses": 7})  # come and go
+    grants.add(id="odd", asset={"asset": "miles", "units": 5}, when=ODD, quota_id="gifts")
     for name, cap in (("cross", operations * 120), ("day", members * 500), ("packet", operations * 10)):
-        book.budgets.add(id=name, cap_minor=cap)
+        book.budgets.add(id=name, cap_minor=cap, pool_id="" if name == "packet" else "both")
+    book.budget_pools.add(id="both", cap_minor=operations * 120 + members * 500)
     for name, cap in (("first", members), ("double", operations // 100), ("gifts", operations // 50)):
         book.quotas.add(id=name, cap=max(1, cap))
     return book

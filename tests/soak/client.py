@@ -417,13 +417,17 @@ class Client:
         answer = await self.wire.read("GetBudgets", rulebook_pb2.GetBudgetsRequest())
         self.checker.limits.end(sent.call, {})
         self.checker.checks += 1
-        for kind, listed in (("budget", answer.budgets), ("quota", answer.quotas)):
-            for usage in listed:
-                low, high = sent.bounds(self.checker)[kind, usage.id]
-                left = usage.cap - usage.used - usage.held
-                if left < 0 or not low <= left <= high:
-                    detail = f"{kind} {usage.id}: {left} left, not from {low} to {high}"
-                    raise Difference("GetBudgets", "", answer, "", detail)
+        told = [(("budget", each.id), each.cap - each.used - each.held) for each in answer.budgets]
+        told += [(("quota", each.id), each.cap - each.used - each.held) for each in answer.quotas]
+        told += [
+            (("pool", each.id), each.cap_minor - each.used_minor - each.held_minor) for each in answer.pools
+        ]
+        bounds = sent.bounds(self.checker)
+        for limit, left in told:
+            low, high = bounds[limit]
+            if left < 0 or not low <= left <= high:
+                detail = f"{' '.join(limit)}: {left} left, not from {low} to {high}"
+                raise Difference("GetBudgets", "", answer, "", detail)
 
     # Keys
 

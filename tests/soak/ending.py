@@ -100,9 +100,14 @@ async def _limits(wire: Wire, checker: Checker) -> None:
     answer = await wire.read("GetBudgets", rulebook_pb2.GetBudgetsRequest())
     expected = rulebook_pb2.GetBudgetsResponse()
     for (kind, name), cap in sorted(checker.rules.caps.items()):
-        listed = expected.budgets if kind == "budget" else expected.quotas
         used, held = checker.model.used[kind, name], checker.model.held[kind, name]
-        listed.add(id=name, cap=cap, used=used, held=held)
+        if kind == "pool":
+            expected.pools.add(id=name, cap_minor=cap, used_minor=used, held_minor=held)
+        elif kind == "quota":
+            expected.quotas.add(id=name, cap=cap, used=used, held=held)
+        else:
+            pool = checker.rules.pool_of[name]
+            expected.budgets.add(id=name, cap=cap, used=used, held=held, pool_id=pool)
     checker.compare("GetBudgets", "", answer, expected)
 
 

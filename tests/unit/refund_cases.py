@@ -15,7 +15,19 @@ from rights.domain import kept, refunding, settling
 from rights.domain.book import Book
 from rights.domain.kept import Kept
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Coupon, Effects, Line, Lot, Order, Priced, Refund, Sale, Spend, State
+from rights.domain.model import (
+    Coupon,
+    Delivered,
+    Effects,
+    Line,
+    Lot,
+    Order,
+    Priced,
+    Refund,
+    Sale,
+    Spend,
+    State,
+)
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.domain.windows import to_ms
@@ -35,6 +47,7 @@ PLATFORM, MERCHANT, BRAND, ISSUER = (
 BY_PLATFORM = [pb.FundingShare(party=PLATFORM, share_bps=10_000)]
 BY_ISSUER = [pb.FundingShare(party=ISSUER, share_bps=10_000)]
 
+KEEP, READJUDICATE = pb.REFUND_POLICY_KEEP, pb.REFUND_POLICY_READJUDICATE
 Returned = dict[int, int]  # line index -> items
 
 
@@ -69,30 +82,53 @@ _FUNDINGS = st.sampled_from(
 _REDEMPTION_FUNDINGS = st.sampled_from(
     [BY_ISSUER, BY_PLATFORM, _shares((ISSUER, 7_000), (MERCHANT, 3_000)), _shares((MERCHANT, 10_000))]
 )
+_PER_LINE, _PER_ITEM, _CHEAPEST = (
+    pb.EFFECT_UNIT_PER_LINE,
+    pb.EFFECT_UNIT_PER_ITEM,
+    pb.ITEM_PICK_CHEAPEST_FIRST,
+)
+_CONDITIONS = st.sampled_from(
+    [
+        "",
+        'line.merchant == "m1"',
+        'line.brand == "b"',
+        "member.tier >= 1",
+        "cart.subtotal >= 1000",
+        "cart.quantity <= 3",
+        "line.quantity < 5 || line.amount > 900",
+    ]
+)
 _PRICES = st.one_of(st.integers(0, 300), st.integers(0, 10**6))
-_LARGE = st.integers(1, 10**6)
+_AMOUNTS = st.integers(1, 10**6)
 
 
 @st.composite
-def _effects(draw: st.DrawFn) -> dict[str, Any]:
-    threshold = draw(st.one_of(st.just(0), st.integers(1, 10**6)))
+def _effects(draw: st.DrawFn, amounts: st.SearchStrategy[int]) -> dict[str, Any]:
+    threshold = draw(st.one_of(st.just(0), amounts))
+    pick = draw(st.sampled_from([{}, {"max_quantity": 2}, {"max_quantity": 3, "pick": _CHEAPEST}]))
     match draw(st.integers(0, 3)):
         case 0:
-            return {"threshold_discount": {"threshold_minor": threshold, "discount_minor": draw(_LARGE)}}
+            unit = draw(st.sampled_from([0, _PER_LINE, _PER_ITEM]))
+            fields = {"threshold_minor": threshold, "discount_minor": draw(amounts), "unit": unit}
+            return {"threshold_discount": fields | (pick if unit == _PER_ITEM else {})}
         case 1:
-            every = draw(_LARGE)
+            every = draw(amounts)
             discount = draw(st.integers(1, every))
             return {"every_discount": {"every_minor": every, "discount_minor": discount}}
         case 2:
-            rate, cap = draw(st.integers(1, 10_000)), draw(st.one_of(st.just(0), _LARGE))
+            rate, cap = draw(st.integers(1, 10_000)), draw(st.one_of(st.just(0), amounts))
             percent = {"rate_bps": rate, "cap_minor": cap, "threshold_minor": threshold}
-            return {"percent_discount": percent | {"rounding": draw(st.integers(0, 5))}}
-    return {"fixed_price": {"price_minor": draw(_PRICES), "threshold_minor": threshold}}
+            unit = draw(st.sampled_from([0, _PER_LINE, _PER_ITEM]))
+            percent |= {"rounding": draw(st.integers(0, 5)), "unit": unit}
+            return {"percent_discount": percent | {"rounding_target": draw(st.integers(0, 2))} | pick}
+    return {"fixed_price": {"price_minor": draw(_PRICES), "threshold_minor": threshold} | pick}
 
 
 @st.composite
-def _campaigns(draw: st.DrawFn, number: int, policies: list[int]) -> pb.Campaign:
-    fields: dict[str, Any] = draw(_effects())
+def _campaigns(
+    draw: st.DrawFn, number: int, policies: list[int], amounts: st.SearchStrategy[int]
+) -> pb.Campaign:
+    fields: dict[str, Any] = draw(_effects(amounts))
     if draw(st.booleans()):
         fields["exclusion_groups"] = ["g"]
     if draw(st.booleans()):
@@ -106,7 +142,7 @@ def _campaigns(draw: st.DrawFn, number: int, policies: list[int]) -> pb.Campaign
     return pb.Campaign(
         id=f"c{number}",
         stage_id=draw(st.sampled_from(["item", "shop", "member"])),
-        when=draw(st.sampled_from(["", 'line.merchant == "m1"', 'line.brand == "b"', "member.tier >= 1"])),
+        when=draw(_CONDITIONS),
         funding=draw(_FUNDINGS),
         refund_policy=draw(st.sampled_from(policies)),  # type: ignore[arg-type]
         **fields,
@@ -148,13 +184,15 @@ def _assets(draw: st.DrawFn) -> list[pb.Asset]:
 
 
 @st.composite
-def _grants(draw: st.DrawFn) -> list[pb.GrantRule]:
+def _grants(draw: st.DrawFn, campaigns: list[str], amounts: st.SearchStrategy[int]) -> list[pb.GrantRule]:
     limits: dict[str, Any] = {"quota_id": "q", "member_limit": {"max_uses": 2, "period": 2}}
-    least = draw(st.sampled_from([0, 1_000, 10**6]))
+    least = st.one_of(st.just(0), amounts)
+    units = pb.AssetGift(asset="points", units=draw(st.integers(1, 100)))
     drawn = [
-        pb.GrantRule(id="coupon", coupon_template_id="gift", min_payable_minor=least, **limits),
-        pb.GrantRule(id="units", asset=pb.AssetGift(asset="points", units=draw(st.integers(1, 100)))),
+        pb.GrantRule(id="coupon", coupon_template_id="gift", min_payable_minor=draw(least), **limits),
+        pb.GrantRule(id="units", asset=units, when=draw(_CONDITIONS), min_payable_minor=draw(least)),
         pb.GrantRule(id="after", campaign_id="c0", asset=pb.AssetGift(asset="bonus", units=5), **limits),
+        pb.GrantRule(id="next", campaign_id=draw(st.sampled_from(campaigns)), coupon_template_id="gift"),
     ]
     return [grant for grant in drawn if draw(st.booleans())]
 
@@ -180,7 +218,7 @@ _LOTS = st.builds(
 @st.composite
 def cases(draw: st.DrawFn, *policies: int) -> Case:
     """An order under campaigns with these refund policies."""
-    campaigns = [draw(_campaigns(i, list(policies))) for i in range(draw(st.integers(1, 5)))]
+    campaigns = [draw(_campaigns(i, list(policies), _AMOUNTS)) for i in range(draw(st.integers(1, 5)))]
     if draw(st.booleans()):
         double = pb.PointsMultiplier(asset="points", multiplier_bps=20_000)
         campaigns.append(pb.Campaign(id="double", points_multiplier=double, quota_id="q"))
@@ -188,7 +226,7 @@ def cases(draw: st.DrawFn, *policies: int) -> Case:
     rulebook = rules(
         campaigns,
         draw(_assets()),
-        grants=draw(_grants()),
+        grants=draw(_grants([c.id for c in campaigns], _AMOUNTS)),
         templates=templates,
         budgets=[pb.Budget(id="b", cap_minor=draw(st.sampled_from([1_000, 10**12])))],
         quotas=[pb.Quota(id="q", cap=draw(st.integers(1, 5)))],
@@ -201,6 +239,79 @@ def cases(draw: st.DrawFn, *policies: int) -> Case:
         spends=draw(st.sampled_from([[], ["points"], ["balance"], ["bonus", "balance", "points"]])),
         tier=draw(st.integers(0, 1)),
     )
+
+
+@st.composite
+def _rival(draw: st.DrawFn, number: int, subtotal: int) -> pb.Campaign:
+    """A discount that most of the order must be there for, and that others take from or make room for."""
+    threshold = subtotal * draw(st.integers(4, 20)) // 20
+    size = draw(st.integers(2, 10))
+    effect: dict[str, Any] = draw(
+        st.sampled_from(
+            [
+                {
+                    "threshold_discount": {
+                        "threshold_minor": threshold,
+                        "discount_minor": 1 + subtotal * size // 20,
+                    }
+                },
+                {"percent_discount": {"rate_bps": 500 * size, "threshold_minor": threshold}},
+                {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2, "pick": _CHEAPEST}},
+                {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2}},
+                {"every_discount": {"every_minor": 1 + threshold // 3, "discount_minor": 1 + threshold // 9}},
+            ]
+        )
+    )
+    return pb.Campaign(
+        id=f"c{number}",
+        stage_id=draw(st.sampled_from(["item", "shop", "member"])),
+        when=draw(
+            st.sampled_from(["", "", "", 'line.merchant == "m1"', "cart.quantity >= 3", "line.quantity < 2"])
+        ),
+        exclusion_groups=draw(st.sampled_from([[], ["g"]])),
+        funding=BY_PLATFORM,
+        refund_policy=draw(st.sampled_from([READJUDICATE, READJUDICATE, KEEP])),  # type: ignore[arg-type]
+        budget_id="b",
+        quota_id="q",
+        **effect,
+    )
+
+
+@st.composite
+def rivalries(draw: st.DrawFn) -> Case:
+    """An order of few items of which each may decide over a discount, points and gifts, back and forth."""
+    lines = []
+    for _ in range(draw(st.integers(2, 4))):
+        price, quantity = draw(st.integers(1, 50)) * 10, draw(st.integers(1, 4))
+        floor = draw(st.sampled_from([0, 0, 0, price * quantity - 9, price * quantity]))
+        lines.append(Line("sku", price, quantity, draw(st.sampled_from(["m1", "m2"])), "", "", floor))
+    subtotal = sum(line.unit_price * line.quantity for line in lines)
+    campaigns = [draw(_rival(i, subtotal)) for i in range(draw(st.integers(2, 4)))]
+    least = st.integers(2, 18).map(lambda parts: subtotal * parts // 20)
+    limits: dict[str, Any] = {"quota_id": "q", "member_limit": {"max_uses": 2, "period": 2}}
+    units = pb.AssetGift(asset="points", units=10)
+    grants = [
+        pb.GrantRule(id="coupon", coupon_template_id="gift", min_payable_minor=draw(least), **limits),
+        pb.GrantRule(id="units", asset=units, when="cart.quantity != 3", **limits),
+        pb.GrantRule(id="after", asset=units, campaign_id="c0", min_payable_minor=draw(least)),
+    ]
+    earn = pb.Earn(
+        units=1,
+        per_minor=draw(st.sampled_from([1, 7])),
+        max_units_per_day=10**6,
+        availability=draw(st.sampled_from([None, None, pb.Availability(on_delivery=True)])),
+    )
+    redeem = pb.Redeem(units=1, value_minor=1, max_share_bps=3_000, funding=BY_ISSUER)
+    rulebook = rules(
+        campaigns,
+        [pb.Asset(id="points", issuer="platform", earn=earn, redeem=redeem)],
+        grants=grants,
+        templates=["gift"],
+        budgets=[pb.Budget(id="b", cap_minor=10**12)],
+        quotas=[pb.Quota(id="q", cap=20)],
+    )
+    lots = [Lot("points", NEVER_MS, "platform", draw(st.integers(1, 1_000)))]
+    return Case(rulebook, lines, lots, [], draw(st.sampled_from([[], ["points"]])), tier=0)
 
 
 @st.composite
@@ -286,6 +397,9 @@ class Till:
             gifts=outcome.gifts,
             usages=effects.usages,
             is_provisional=False,
+            settled_ms=self.now_ms,
+            known=outcome.known,
+            measured=outcome.measured,
         )
         return self.sale
 
@@ -311,6 +425,14 @@ class Till:
         self.refunds.append(outcome)
         self.effects.append(effects)
         return outcome
+
+    def deliver(self) -> None:
+        """The goods arrive, and the sale is read back with that."""
+        assert self.sale is not None
+        outcome, effects = refunding.deliver(self.sale, self.state, self.wallet, self.book, self.now_ms)
+        assert isinstance(outcome, Delivered), outcome
+        self.effects.append(effects)
+        self.sale.delivered_ms = self.now_ms
 
     def copy(self) -> "Till":
         """The same, to go on in another way."""
@@ -352,7 +474,7 @@ class Till:
         return {use: amount for use, amount in net.items() if amount}
 
     def given_back(self) -> dict[tuple[object, ...], int]:
-        """What all refunds gave back and took, by what it was and of whom."""
+        """What all refunds gave back and took, net, by what it was and of whom."""
         totals: Counter[tuple[object, ...]] = Counter()
         for refund in self.refunds:
             totals.update(dict(_amounts(refund)))
@@ -386,6 +508,12 @@ def _amounts(refund: Refund) -> Iterator[tuple[tuple[object, ...], int]]:
         totals["clawback", clawback.asset, clawback.origin] += clawback.units
         totals["clawback", clawback.asset, clawback.origin, "pending"] += clawback.pending
         totals["clawback", clawback.asset, clawback.origin, "debt"] += clawback.debt
+    for restoration in refund.restorations:
+        totals["clawback", restoration.asset, restoration.origin] -= restoration.units
+        totals["clawback", restoration.asset, restoration.origin, "pending"] -= restoration.pending
+        totals["clawback", restoration.asset, restoration.origin, "debt"] -= restoration.repaid
+    for coupon in refund.restored_coupons:
+        totals["revoked_coupons", coupon] -= 1
     for name in ("returned_coupons", "forfeited_coupons", "revoked_coupons", "spent_grants"):
         for coupon in getattr(refund, name):
             totals[name, coupon] += 1

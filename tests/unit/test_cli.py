@@ -54,6 +54,13 @@ def run(*words: str) -> Result:
         (["replay", "--from", "2026-11-11", "--to", "2026-11-12", "--rulebook", "1"], 2, "name the offset"),
         (["replay", *BACKWARDS, "--rulebook", "1"], 2, "--to must be after --from"),
         (["replay", *PERIOD, "--rulebook", "1"], 2, "RIGHTS_DATABASE_URL"),
+        (
+            ["demo", "nothing"],
+            2,
+            "nothing is no program with a scenario, nor a .yaml file; there are campaign-shapes",
+        ),
+        (["demo", "double11", "--stay"], 2, "--stay and --port are of the demo without a program"),
+        (["demo", "nowhere.yaml"], 1, "nowhere.yaml:1:1: cannot be read"),
         (["nonsense"], 2, ""),
     ],
 )
@@ -134,6 +141,16 @@ def test_amounts_and_times_for_people() -> None:
     assert money(1500, "JPY") == "1,500 JPY"
     assert when(Timestamp()) == ""
     assert when(Timestamp(seconds=1_794_326_400)) == "2026-11-10 16:00:00Z"
+
+
+def test_the_help_of_a_replay_says_what_is_not_as_it_would_be() -> None:
+    told = " ".join(run("replay", "--help").output.replace("│", " ").split())
+    for limit in (
+        "refunds and reversals give nothing back to budgets",
+        "spends at most what was spent then",
+        "orders that were refused then stay out",
+    ):
+        assert limit in told
 
 
 def test_a_replay_needs_a_version_or_a_rulebook_without_mistakes(

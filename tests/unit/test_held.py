@@ -26,6 +26,7 @@ def held_at(
         ([("3", "grant"), ("6", "redeem")], "456"),
         ([("6", "redeem")], "123456"),
         ([("6", "revoke")], "123456"),
+        ([("2", "grant"), ("4", "revoke"), ("6", "restore")], "34789"),
         ([("2", "grant"), ("4", "reserve"), ("6", "release")], "34789"),
         ([("2", "grant"), ("4", "reserve"), ("6", "redeem")], "34"),
         ([("2", "grant"), ("4", "redeem"), ("6", "return"), ("8", "redeem")], "3478"),

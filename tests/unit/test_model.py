@@ -242,7 +242,7 @@ def settled() -> tuple[Checker, settlement_pb2.SettleRequest, settlement_pb2.Set
 
 async def check(checker: Checker, request: settlement_pb2.SettleRequest, answer: Any) -> None:
     wire = Wire("localhost:1", "never called")
-    await checker.order(wire, "Settle", request, [None], Sent(checker, request), answer)
+    await checker.order(wire, "Settle", request, None, Sent(checker, request), answer)
 
 
 async def test_the_right_answer_passes() -> None:

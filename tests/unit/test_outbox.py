@@ -305,27 +305,27 @@ async def test_rows_of_a_server_that_was_dumped_are_dropped_too(outbox: Outbox, 
 
 
 async def test_an_acknowledged_position_never_goes_back(outbox: Outbox) -> None:
-    await outbox.add_consumer(TENANT, "c", ORIGIN, 10)
-    assert await outbox.ack(TENANT, "c", Position(5, 3)) == (5, 3)
-    assert await outbox.ack(TENANT, "c", Position(5, 2)) == (5, 3)
-    assert await outbox.ack(TENANT, "c", Position(4, 9)) == (5, 3)
-    assert await outbox.ack(TENANT, "c", Position(5, 3)) == (5, 3)
-    assert await outbox.ack(TENANT, "c", Position(6, 0)) == (6, 0)
-    assert await outbox.ack(TENANT, "unknown", Position(6, 0)) is None
-    assert await outbox.ack("another", "c", Position(7, 0)) is None
+    await outbox.add_consumer(TENANT, "c", ORIGIN, 10, NOW_MS)
+    assert await outbox.ack(TENANT, "c", Position(5, 3), NOW_MS) == (5, 3)
+    assert await outbox.ack(TENANT, "c", Position(5, 2), NOW_MS) == (5, 3)
+    assert await outbox.ack(TENANT, "c", Position(4, 9), NOW_MS) == (5, 3)
+    assert await outbox.ack(TENANT, "c", Position(5, 3), NOW_MS) == (5, 3)
+    assert await outbox.ack(TENANT, "c", Position(6, 0), NOW_MS) == (6, 0)
+    assert await outbox.ack(TENANT, "unknown", Position(6, 0), NOW_MS) is None
+    assert await outbox.ack("another", "c", Position(7, 0), NOW_MS) is None
 
 
 async def test_consumers_are_limited_per_tenant(outbox: Outbox) -> None:
     for name in "abc":
-        await outbox.add_consumer(TENANT, name, ORIGIN, 2)
+        await outbox.add_consumer(TENANT, name, ORIGIN, 2, NOW_MS)
     assert [each.consumer_id for each in await outbox.consumers(TENANT)] == ["a", "b"]
-    await outbox.add_consumer("another", "c", ORIGIN, 2)
+    await outbox.add_consumer("another", "c", ORIGIN, 2, NOW_MS)
     assert await outbox.consumer_position("another", "c") == ORIGIN
 
 
 async def test_how_far_a_consumer_is_behind(outbox: Outbox, connect: Any) -> None:
     writer = await connect()
-    await outbox.add_consumer(TENANT, "c", ORIGIN, 10)
+    await outbox.add_consumer(TENANT, "c", ORIGIN, 10, NOW_MS)
 
     async def state() -> tuple[int | None, int]:
         (each,) = await outbox.consumers(TENANT, "c")
@@ -337,11 +337,11 @@ async def test_how_far_a_consumer_is_behind(outbox: Outbox, connect: Any) -> Non
     await write(writer, "d", at_ms=2_000)
     assert await state() == (1_000, 4)
     first = (await outbox.page(TENANT, ORIGIN, 1_000, None, 1, 1_000_000)).position
-    await outbox.ack(TENANT, "c", first)
+    await outbox.ack(TENANT, "c", first, NOW_MS)
     assert await state() == (1_000, 3)
-    await outbox.ack(TENANT, "c", Position(first.batch_id, 2))
+    await outbox.ack(TENANT, "c", Position(first.batch_id, 2), NOW_MS)
     assert await state() == (2_000, 1)
-    await outbox.ack(TENANT, "c", Position(first.batch_id + 1, END_OF_BATCH))
+    await outbox.ack(TENANT, "c", Position(first.batch_id + 1, END_OF_BATCH), NOW_MS)
     assert await state() == (None, 0)
     for _ in range(100):
         await write(writer, "e", "f")
@@ -365,3 +365,13 @@ def test_positions_sort_as_texts() -> None:
     texts = [position_text(position) for position in positions]
     assert texts == sorted(texts)
     assert [read_position(text) for text in texts] == positions
+
+
+async def test_consumers_have_the_times_of_the_service(outbox: Outbox) -> None:
+    await outbox.add_consumer(TENANT, "crm", ORIGIN, 10, NOW_MS)
+    [consumer] = await outbox.consumers(TENANT)
+    assert (consumer.created_at.timestamp() * 1000, consumer.acked_at) == (NOW_MS, None)
+    await outbox.ack(TENANT, "crm", Position(1, 0), NOW_MS + 5)
+    [consumer] = await outbox.consumers(TENANT)
+    assert consumer.acked_at is not None
+    assert consumer.acked_at.timestamp() * 1000 == NOW_MS + 5

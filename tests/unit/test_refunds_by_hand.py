@@ -2,22 +2,23 @@
 
 from typing import Any
 
+import pytest
 from refund_cases import (
     BY_PLATFORM,
     DAY_MS,
+    KEEP,
     NOON,
+    READJUDICATE,
     Till,
     hold_coupon,
     rules,
     till,
 )
 
-from rights.domain import crediting, refunding, sweeping
+from rights.domain import crediting, kept, sweeping
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Delivered, Line, Lot, Spend
+from rights.domain.model import Expiry, Line, Lot, Restoration, Spend
 from rights.v1 import rulebook_pb2 as pb
-
-KEEP, READJUDICATE = pb.REFUND_POLICY_KEEP, pb.REFUND_POLICY_READJUDICATE
 
 
 def off_50_from_300(policy: int = READJUDICATE, **fields: Any) -> pb.Campaign:
@@ -214,18 +215,84 @@ def test_a_discount_never_becomes_more_than_it_was() -> None:
     assert at.kept.payable == [29_900 - 2_500, 0]
 
 
-def test_a_budget_does_not_pay_again_for_a_discount_that_came_back() -> None:
+def test_a_budget_bears_what_a_discount_can_still_be() -> None:
+    """It is 25.00 on the way, but the 29.00 that it is in the end could no longer be had, if others took them."""
     budget = [pb.Budget(id="b", cap_minor=10**9)]
     campaigns = off_50_then_ten_percent(budget_id="b")
     at = sold(line(29_900), line(100), line(4_000), campaigns=campaigns, budgets=budget)
     paid = [at.usages()["budget", "b"]]
+    given = [2_900]
     for returned in (2, 1):
         at.give_back({returned: 1})
         paid.append(at.usages()["budget", "b"])
-    assert paid == [2_900, 2_500, 2_500]
-    assert at.kept.payable == [29_900 - 2_900, 0, 0]  # the member has it though
+        given.append(kept.amount(at.kept.adjustments[1]))
+    assert (paid, given) == ([2_900, 2_900, 2_900], [2_900, 2_500, 2_900])
     at.give_back(None)
     assert at.usages() == {}
+
+
+def test_what_could_hold_again_for_fewer_items_is_borne_to_the_end() -> None:
+    at = sold(
+        line(20_000, 2),
+        line(10_000),
+        campaigns=[off_50_from_300(when="cart.quantity != 2", budget_id="b", quota_id="q")],
+        budgets=[pb.Budget(id="b", cap_minor=10**9)],
+        quotas=[pb.Quota(id="q", cap=9)],
+    )
+    used = at.usages()
+    at.give_back({0: 1})
+    assert (at.kept.payable, at.usages()) == ([20_000, 10_000], used)
+    at.give_back({1: 1})  # below 300.00 it is never had again, but who would know that of any condition
+    assert (at.kept.payable, at.usages()) == ([20_000, 0], used)
+    at.give_back(None)
+    assert at.usages() == {}
+
+
+def test_what_a_floor_keeps_from_the_dearest_items_is_borne_to_the_end() -> None:
+    """Of the two dearest, one that cannot be cheaper comes back: another one takes its place."""
+    half = pb.Campaign(
+        id="half",
+        stage_id="shop",
+        percent_discount=pb.PercentDiscount(rate_bps=5_000, unit=pb.EFFECT_UNIT_PER_ITEM, max_quantity=2),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+    firm = [line(price)._replace(floor=price) for price in (300, 200)]
+    at = sold(line(400), *firm, line(100), campaigns=[half], budgets=[pb.Budget(id="b", cap_minor=10**9)])
+    assert at.usages() == {("budget", "b"): 200}
+    given, borne = [], []
+    for returned in (0, 1):
+        at.give_back({returned: 1})
+        given.append(kept.amount(at.kept.adjustments[0]))
+        borne.append(at.usages()["budget", "b"])
+    assert (given, borne) == ([0, 50], [200, 200])
+    at.give_back({2: 1})  # no floor is left that could count
+    assert at.usages() == {("budget", "b"): 50}
+
+
+def test_nothing_is_used_again_after_a_refund_of_an_earlier_version() -> None:
+    """Those gave back of budgets and counters what the refund took, even if it could come again."""
+    at = sold(
+        *(line(29_900), line(100), line(4_000)),
+        campaigns=off_50_then_ten_percent(budget_id="b"),
+        budgets=[pb.Budget(id="b", cap_minor=10**9)],
+        assets=[points(max_units_per_day=10**6)],
+        grants=[pb.GrantRule(id="g", coupon_template_id="t", min_payable_minor=25_000, quota_id="q")],
+        templates=["t"],
+        quotas=[pb.Quota(id="q", cap=9)],
+    )
+    used = at.usages()
+    at.give_back({2: 1})
+    assert at.usages() == used
+    stored = at.state.kept
+    assert stored is not None
+    assert (stored["used"], stored["earned"], stored["gifts"]) == ([5_000, 2_900], [225], [False])
+    del stored["counted"], stored["claimed"]
+    stored["used"] = [5_000, 2_500]
+    at.give_back({1: 1})
+    assert (at.kept.used, at.kept.counted, at.kept.claimed) == ([0, 2_500], [225], [False])
+    assert at.usages() == used
 
 
 def test_a_floor_is_that_of_the_items_kept() -> None:
@@ -269,9 +336,12 @@ def lot(units: int, expires_ms: int = NEVER_MS, origin: str = "platform") -> Lot
     return Lot("points", expires_ms, origin, units)
 
 
-def earned(*lots: Lot, units: int = 100, **fields: Any) -> Till:
+def earned(*lots: Lot, units: int = 100, days: int = 0, **fields: Any) -> Till:
     """A member with lots, who earns so many points by an order of as many items."""
-    at = till(rules([], [points(**fields)]), list(lots))
+    asset = points(**fields)
+    if days:
+        asset.expiry.days = days
+    at = till(rules([], [asset]), list(lots))
     at.settle([line(100, units)])
     return at
 
@@ -281,9 +351,8 @@ def test_pending_points_are_taken_back_first() -> None:
     clawback = at.give_back({0: 30}).clawbacks[0]
     assert (clawback.pending, clawback.lots, clawback.debt) == (30, [], 0)
     assert at.wallet.lots == [lot(50)]
-    delivered, _ = refunding.deliver(at.sale, at.state, at.wallet, at.book, NOON)  # type: ignore[arg-type]
-    assert isinstance(delivered, Delivered)
-    assert [each.amount for each in delivered.lots] == [70]
+    at.deliver()
+    assert at.wallet.lots == [lot(120)]
     clawback = at.give_back(None).clawbacks[0]
     assert (clawback.pending, sum(each.amount for each in clawback.lots), clawback.debt) == (0, 70, 0)
     assert at.wallet.lots == [lot(50)]
@@ -296,6 +365,140 @@ def test_the_lot_that_was_earned_goes_before_those_that_expire_sooner() -> None:
     assert clawback.lots == [lot(40), lot(5, NOON + DAY_MS), lot(7, NOON + 2 * DAY_MS)]
     assert clawback.debt == 48
     assert (at.wallet.lots, at.wallet.debts) == ([], {("points", "platform"): 48})
+
+
+PENDING_30_DAYS: dict[str, Any] = {
+    "availability": pb.Availability(on_delivery=True, after_days=7),
+    "days": 30,
+}
+
+
+@pytest.mark.parametrize("by", ["delivery", "time"])
+def test_points_that_were_pending_are_taken_from_the_lot_they_became(by: str) -> None:
+    """Not from one that never expires, nor from one that expires sooner."""
+    never, soon = lot(50), lot(50, NOON + 10 * DAY_MS)
+    at = earned(never, soon, **PENDING_30_DAYS)
+    if by == "delivery":
+        at.now_ms = NOON + 2 * DAY_MS
+        at.deliver()
+        at.now_ms = NOON + 4 * DAY_MS
+        became = lot(100, at.book.lot_expiry(at.book.assets["points"].expiry, NOON + 2 * DAY_MS))
+    else:
+        at.now_ms = NOON + 9 * DAY_MS  # noticed late
+        (due,) = sweeping.sweep(at.wallet, at.book, at.used, lambda: "e", at.now_ms)
+        assert due.kind == "release"
+        became = lot(100, at.book.lot_expiry(at.book.assets["points"].expiry, NOON + 7 * DAY_MS))
+    assert at.wallet.lots == [soon, became, never]
+    assert at.give_back({0: 30}).clawbacks[0].lots == [became._replace(amount=30)]
+    at.wallet.add(became._replace(amount=-50))
+    assert at.give_back(None).clawbacks[0].lots == [became._replace(amount=20), soon]
+
+
+def test_lots_that_would_have_expired_are_carried_on_when_points_became_available() -> None:
+    """However late that is noticed: the asset moved then."""
+    asset = points(availability=pb.Availability(after_days=7))
+    asset.expiry.months_after_last_movement = 1
+    at = till(rules([], [asset]), [lot(5, NOON + 8 * DAY_MS), lot(7, NOON + 6 * DAY_MS)])
+    at.settle([line(100, 40)])
+    at.now_ms = NOON + 9 * DAY_MS
+    expires_ms = at.book.lot_expiry(asset_expiry(at), NOON + 7 * DAY_MS)
+    release, expire = sweeping.sweep(at.wallet, at.book, at.used, lambda: "e", at.now_ms)
+    assert (release.kind, expire.kind) == ("release", "expire")
+    assert at.wallet.lots == [lot(45, expires_ms)]
+
+
+def asset_expiry(at: Till) -> Expiry:
+    return at.book.assets["points"].expiry
+
+
+# --- Points given again: a discount that was lost makes what is kept dearer.
+
+
+def twice_less(*lots: Lot, days: int = 0, **fields: Any) -> Till:
+    """Of 340.00 a discount of 50.00; without the last line, 250.00 are paid, and without the second 299.00."""
+    asset = points(**fields)
+    if days:
+        asset.expiry.days = days
+    at = till(rules([off_50_from_300()], [asset]), list(lots))
+    at.settle([line(29_900), line(100), line(4_000)])
+    assert at.sale is not None
+    assert at.sale.earnings[0].lot.amount == 290
+    assert at.give_back({2: 1}).clawbacks[0].units == 40
+    return at
+
+
+def test_points_come_again_when_more_is_paid_for_what_is_kept() -> None:
+    """As many as if the lines had come back the other way; never more than there were."""
+    at = twice_less(max_units_per_day=290)
+    counter = next(iter(at.wallet.counters))
+    refund = at.give_back({1: 1})
+    assert (refund.refunded, refund.clawbacks) == (25_000 - 29_900, [])
+    assert refund.restorations == [Restoration("points", "platform", 0, lot(40), 0)]
+    assert at.wallet.lots == [lot(290)]
+    # The cap of the day counted them all the time: nobody could have earned them a second time.
+    assert at.wallet.counters == {counter: 290}
+    assert at.give_back(None).clawbacks[0].units == 290
+    assert (at.wallet.lots, at.wallet.counters) == ([], {})
+
+
+def test_points_that_come_again_repay_a_debt() -> None:
+    at = twice_less()
+    at.wallet.add(lot(-250))
+    at.wallet.owe("points", "platform", 30)
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(10), 30)]
+    assert (at.wallet.lots, at.wallet.debts) == ([lot(10)], {})
+
+
+def test_points_that_would_still_be_pending_are_pending_again() -> None:
+    at = twice_less(availability=pb.Availability(on_delivery=True))
+    (pending,) = at.wallet.pending
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 40, None, 0)]
+    assert at.wallet.pending == [pending._replace(amount=290)]
+    at.deliver()
+    assert (at.wallet.lots, at.wallet.pending) == ([lot(290)], [])
+
+
+def test_points_of_goods_that_have_arrived_are_available_again() -> None:
+    at = twice_less(**PENDING_30_DAYS)
+    at.deliver()
+    expires_ms = at.book.lot_expiry(asset_expiry(at), NOON)
+    at.now_ms = NOON + 2 * DAY_MS
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(40, expires_ms), 0)]
+    assert at.wallet.lots == [lot(290, expires_ms)]
+
+
+def test_points_that_wait_for_days_wait_for_them_whatever_has_arrived() -> None:
+    at = twice_less(availability=pb.Availability(after_days=7))
+    at.deliver()
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 40, None, 0)]
+    assert (at.wallet.lots, [pending.amount for pending in at.wallet.pending]) == ([], [290])
+
+
+def test_points_that_were_delivered_since_the_sale_was_read_are_not_pending_again() -> None:
+    at = twice_less(availability=pb.Availability(on_delivery=True))
+    at.deliver()
+    assert at.sale is not None
+    at.sale.delivered_ms = 0
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(40), 0)]
+    assert (at.wallet.lots, at.wallet.pending) == ([lot(290)], [])
+
+
+def test_points_whose_time_is_over_come_again_as_if_given_now() -> None:
+    at = twice_less(days=1)
+    at.now_ms = NOON + 3 * DAY_MS
+    expires_ms = at.book.lot_expiry(asset_expiry(at), at.now_ms)
+    assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(40, expires_ms), 0)]
+
+
+def test_points_that_come_again_move_their_asset() -> None:
+    asset = points()
+    asset.expiry.months_after_last_movement = 1
+    at = till(rules([off_50_from_300()], [asset]))
+    at.settle([line(29_900), line(100), line(4_000)])
+    at.give_back({2: 1})
+    at.now_ms = NOON + 10 * DAY_MS
+    at.give_back({1: 1})
+    assert at.wallet.lots == [lot(290, at.book.lot_expiry(asset_expiry(at), at.now_ms))]
 
 
 def in_debt(units: int = 48) -> Till:
@@ -359,7 +562,10 @@ def test_refunding_what_had_repaid_a_debt_brings_the_debt_back() -> None:
 
 
 def test_earned_points_that_expired_meanwhile_are_owed() -> None:
-    """They were the member's to spend; what is taken back is what they were, not what is left of them."""
+    """They were the member's to spend; what is taken back is what they were, not what is left of them.
+
+    (Lots of one day merge: of what expired of one, nothing says which order had brought it.)
+    """
     asset = points()
     asset.expiry.days = 1
     at = till(rules([], [asset]))
@@ -451,3 +657,165 @@ def test_gifts_that_are_to_keep_stay() -> None:
     refund = at.give_back(None)
     assert (refund.revoked_coupons, refund.clawbacks) == ([], [])
     assert at.wallet.lots == [Lot("gold", NEVER_MS, "platform", 10)]
+
+
+def test_gifts_that_are_to_keep_stay_whatever_is_kept() -> None:
+    at = with_gifts(keep=True, min_payable=300)
+    refund = at.give_back({0: 2})
+    assert (refund.revoked_coupons, refund.clawbacks) == ([], [])
+    assert at.wallet.lots == [Lot("gold", NEVER_MS, "platform", 10)]
+
+
+# --- Gifts that depend on what is kept.
+
+
+def gifts_for(*lines: Line, campaigns: list[pb.Campaign] | None = None, **rule: Any) -> Till:
+    """A coupon and 10 gold by rules with the same conditions, each of which counts a use."""
+    limits: dict[str, Any] = {"quota_id": "q", "member_limit": pb.MemberLimit(max_uses=3)}
+    grants = [
+        pb.GrantRule(id="coupon", coupon_template_id="t", **limits, **rule),
+        pb.GrantRule(id="units", asset=pb.AssetGift(asset="gold", units=10), **limits, **rule),
+    ]
+    gold = pb.Asset(id="gold", issuer="platform")
+    quotas = [pb.Quota(id="q", cap=9)]
+    at = till(rules(campaigns or [], [gold], grants=grants, templates=["t"], quotas=quotas))
+    at.settle(list(lines))
+    assert has_gifts(at)
+    assert at.usages() == {("quota", "q"): 2, ("counter", "grant/coupon|"): 1, ("counter", "grant/units|"): 1}
+    return at
+
+
+def has_gifts(at: Till) -> bool:
+    """Both or none."""
+    state, lots = at.wallet.coupons["ce1-0"].state, at.wallet.lots
+    assert (state, lots) in (("held", [Lot("gold", NEVER_MS, "platform", 10)]), ("revoked", []))
+    return state == "held"
+
+
+def test_gifts_go_with_the_lines_they_were_for() -> None:
+    at = gifts_for(line(100, 2, "m1"), line(100, 1, "m2"), when='line.merchant == "m1"')
+    at.give_back({0: 1})
+    assert has_gifts(at)
+    at.give_back({0: 1})
+    assert (has_gifts(at), at.usages()) == (False, {})  # they cannot come again
+
+
+def test_gifts_go_with_the_discount_of_their_campaign() -> None:
+    at = gifts_for(line(20_000), line(10_000), campaigns=[off_50_from_300()], campaign_id="off")
+    at.give_back({1: 1})
+    assert (has_gifts(at), at.usages()) == (False, {})
+
+
+def test_gifts_go_with_the_lines_that_were_discounted() -> None:
+    """A discount that stays with the kept lines stays with none of them."""
+    off = off_50_from_300(KEEP, when='line.merchant == "m1"')
+    at = gifts_for(line(30_000, 1, "m1"), line(100, 1, "m2"), campaigns=[off], campaign_id="off")
+    at.give_back({0: 1})
+    assert (has_gifts(at), at.usages()) == (False, {})
+
+
+def test_gifts_of_a_multiplier_stay_while_anything_is_kept() -> None:
+    double = pb.Campaign(
+        id="double", points_multiplier=pb.PointsMultiplier(asset="gold", multiplier_bps=20_000)
+    )
+    at = gifts_for(line(100, 2), campaigns=[double], campaign_id="double")
+    at.give_back({0: 1})
+    assert has_gifts(at)
+    at.give_back(None)
+    assert (has_gifts(at), at.usages()) == (False, {})
+
+
+def test_gifts_come_again_when_what_is_kept_is_worth_enough_after_all() -> None:
+    at = gifts_for(
+        *(line(29_900), line(100), line(4_000)), campaigns=[off_50_from_300()], min_payable_minor=29_000
+    )
+    used = at.usages()
+    first = at.give_back({2: 1})
+    assert (has_gifts(at), first.revoked_coupons) == (False, ["ce1-0"])
+    assert at.usages() == used  # nobody else can have them meanwhile
+    second = at.give_back({1: 1})
+    assert (has_gifts(at), at.usages()) == (True, used)
+    assert (second.restored_coupons, second.returned_coupons) == (["ce1-0"], [])
+    assert second.restorations == [
+        Restoration("gold", "platform", 0, Lot("gold", NEVER_MS, "platform", 10), 0)
+    ]
+    assert at.effects[-1].moves == [("ce1-0", "restore")]
+    at.give_back(None)
+    assert (has_gifts(at), at.usages()) == (False, {})
+
+
+def test_gifts_come_again_where_their_condition_holds_again() -> None:
+    at = gifts_for(line(100, 4), when="cart.quantity != 2")
+    used = at.usages()
+    for items, is_given in ((3, True), (2, False), (1, True)):
+        at.give_back({0: 1})
+        assert (at.kept.quantities, has_gifts(at), at.usages()) == ([items], is_given, used)
+    at.give_back(None)
+    assert (has_gifts(at), at.usages()) == (False, {})
+
+
+def test_a_spent_gift_that_is_held_again_goes_with_the_next_refund() -> None:
+    """It was not to be had when the gift was lost: the order that had used it came back only afterwards."""
+    at = with_gifts(min_payable=300)
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    assert at.give_back({0: 2}).spent_grants == ["ce1-0"]
+    at.wallet.move_coupon("ce1-0", "held", "")
+    refund = at.give_back(None)
+    assert (refund.spent_grants, refund.revoked_coupons) == ([], ["ce1-0"])
+
+
+def test_a_spent_coupon_that_is_the_members_again_stays_spent() -> None:
+    at = grouped()
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    assert at.give_back({0: 1}).spent_grants == ["ce1-0"]
+    assert at.give_back({0: 1}).restored_coupons == []
+    assert at.wallet.coupons["ce1-0"].state == "redeemed"
+
+
+def grouped(**rule_fields: Any) -> Till:
+    """A coupon of a group of which a member gets one; unless said, by an order of which four or two items are left."""
+    rule = pb.GrantRule(id="g", coupon_template_id="t", **(rule_fields or {"when": "cart.quantity != 3"}))
+    book = rules([], grants=[rule], templates=["t"])
+    book.coupon_templates[0].grant_group_id = "once"
+    book.grant_groups.add(id="once", member_limit={"max_uses": 1})
+    at = till(book)
+    at.settle([line(100, 4)])
+    return at
+
+
+def test_a_coupon_that_can_come_again_counts_in_its_grant_group() -> None:
+    at = grouped()
+    counters = [dict(at.wallet.counters)]
+    revoked = []
+    for items in (1, 1, 2):
+        revoked.append(at.give_back({0: items}).revoked_coupons)
+        counters.append(dict(at.wallet.counters))
+    assert revoked == [["ce1-0"], [], ["ce1-0"]]
+    assert counters == [{"group/once|": 1}] * 3 + [{}]
+
+
+def test_a_coupon_that_was_lost_first_frees_its_grant_group_with_the_last_item() -> None:
+    at = grouped()
+    at.give_back({0: 1})
+    at.give_back(None)
+    assert (at.wallet.coupons["ce1-0"].state, at.wallet.counters) == ("revoked", {})
+
+
+def test_a_coupon_that_was_used_has_been_had() -> None:
+    at = grouped()
+    at.give_back({0: 1})
+    at.give_back({0: 1})
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    at.give_back(None)
+    assert at.wallet.counters == {"group/once|": 1}
+
+
+def test_a_used_coupon_that_goes_after_all_frees_its_grant_group() -> None:
+    """Its order came back meanwhile, so it was not had."""
+    at = grouped(min_payable_minor=400)
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    at.give_back({0: 1})
+    assert at.wallet.counters == {"group/once|": 1}
+    at.wallet.move_coupon("ce1-0", "held", "")
+    assert at.give_back({0: 1}).revoked_coupons == ["ce1-0"]
+    assert at.wallet.counters == {}

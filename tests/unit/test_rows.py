@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.subscription import Period, Subscription
 from rights.domain.wallet import Wallet
@@ -20,7 +20,7 @@ AMOUNTS = st.integers(1, MAX_AMOUNT)
 LOTS = st.builds(Lot, IDS, TIMES, ORIGINS, AMOUNTS)
 USAGES = st.builds(
     Usage,
-    st.sampled_from(["counter", "held_budget", "held_quota"]),
+    st.sampled_from(["counter", "held_budget", "held_pool", "held_quota"]),
     st.builds("{}|2026".format, IDS),
     AMOUNTS,
 )
@@ -64,14 +64,28 @@ SUBSCRIPTIONS = st.builds(
 )
 MEMBERSHIPS = st.builds(
     Membership,
-    st.dictionaries(IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2),
-    st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
-    st.dictionaries(IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2),
-    st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
-    st.dictionaries(IDS, SUBSCRIPTIONS, max_size=2),
-    st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
-    st.integers(0, 10**6),
-    TIMES,
+    counts=st.dictionaries(
+        IDS, st.dictionaries(st.integers(0, 40_000), AMOUNTS, min_size=1, max_size=3), max_size=2
+    ),
+    streaks=st.dictionaries(IDS, st.tuples(st.integers(0, 40_000), AMOUNTS), max_size=2),
+    scores=st.dictionaries(IDS, st.tuples(AMOUNTS, st.integers(0, 40_000)), max_size=2),
+    tiers=st.dictionaries(
+        IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
+    ),
+    programs=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    tasks=st.dictionaries(
+        IDS,
+        st.builds(Taken, st.integers(0, 10**13), st.integers(0, 10**13), st.lists(IDS, max_size=2), IDS),
+        max_size=2,
+    ),
+    referrer=st.one_of(st.just(""), IDS),
+    has_ordered=st.booleans(),
+    birth_month=st.integers(0, 12),
+    plans=st.dictionaries(IDS, SUBSCRIPTIONS, max_size=2),
+    allowed=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    version=st.integers(0, 10**6),
+    due_ms=TIMES,
 )
 
 

@@ -140,6 +140,20 @@ def test_values_are_read() -> None:
     assert rulebook.budgets[0] == pb.Budget(id="b", cap_minor=1_000_000, alert_bps=[8_000, 9_500])
 
 
+def test_pools_are_read_and_checked() -> None:
+    pools = "budget_pools:\n  - {id: spring, cap_minor: 2_000_000, alert_bps: [7500]}\n"
+    allotted = edited(("alert_bps: [8000, 9500]}", "pool_id: spring}")) + pools
+    rulebook = parsed(allotted)
+    assert rulebook.budgets[0] == pb.Budget(id="b", cap_minor=1_000_000, pool_id="spring")
+    assert list(rulebook.budget_pools) == [pb.BudgetPool(id="spring", cap_minor=2_000_000, alert_bps=[7_500])]
+    [(line, _, path, message)] = found(allotted.replace("2_000_000", "999_999"))
+    assert allotted.splitlines()[line - 1].startswith("  - {id: spring")
+    assert (path, message) == (
+        "budget_pools[0].cap_minor",
+        "999999 is less than the caps of the budgets of the pool, which sum to 1000000",
+    )
+
+
 def test_values_of_what_follows_a_price_are_read() -> None:
     rulebook = parsed(SOUND)
     assert list(rulebook.programs) == [pb.Program(id="club", issuer="brand/x")]

@@ -106,6 +106,7 @@ MISTAKES = [
     ("    settle: {order: o1,", "    «sell: {order: o1,", "steps[0].sell", "is not a key here"),
     ("wait: 3 days", "wait: «3 weeks", "steps[1].wait", "write one like `3 days`"),
     ("at: 2026-11-20T", "wait: 1 day\n    «at: 2026-11-20T", "steps[2].wait", "cannot be given beside `at`"),
+    ("at: 2026-11-20T", "at: 2026-11-10T", "steps[2].at", "the clock does not go back"),
     (
         "price: 100.00",
         "price: «100.5",
@@ -136,6 +137,7 @@ MISTAKES = [
     ("refund: {order: o1", "refund: {order: «o9", "steps[3].refund.order", "there are o1, t1, t2, t3"),
     ("items: {noodles: 1}", "items: {«rice: 1}", "steps[3].refund.items", "its SKUs are noodles"),
     ("{refunded: 90.00, ", "«{", "steps[3].then.refunded", "is required: what the member gets back"),
+    ("then: {refunded: 90.00, taken", "then: «{taken", "steps[3].then", "names taken_back without `payable`"),
     (
         "    then: {payable: 6.00}",
         "    then: «{}",

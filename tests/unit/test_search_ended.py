@@ -26,7 +26,7 @@ def priced(node_budget: int, budget: int) -> object:
 
 
 def test_what_was_not_found_out_is_no_refusal() -> None:
-    with pytest.raises(SearchEnded, match="whether the 1 campaigns required can apply"):
+    with pytest.raises(SearchEnded, match="whether what must apply can: 1 campaigns"):
         priced(1, budget=WAYS * 100 - 1)
 
 

@@ -27,6 +27,8 @@ UNITS = (
     "_attempts",
     "_budget",
     "_per_worker",
+    "_per_connection",
+    "_per_second",
 )
 COUNTS = ("per_member", "port", "workers", "max_rows")
 

@@ -82,7 +82,10 @@ assets {
 programs { id: "p1" title: "Points club" issuer: "issuer/T/Card" } programs { id: "p2" issuer: "platform" }
 tiers { level: 0 name: "V0" } tiers { level: 1 name: "V1" }
 budgets { id: "b1" cap_minor: 100 alert_bps: 8000 alert_bps: 9500 } budgets { id: "b2" }
-quotas { id: "q1" cap: 100 } quotas { id: "q2" }
+budgets { id: "b3" cap_minor: 60 pool_id: "l1" } budgets { id: "b4" cap_minor: 40 pool_id: "l1" }
+budget_pools { id: "l1" title: "Spring" cap_minor: 100 alert_bps: 9000 alert_bps: 5000 }
+budget_pools { id: "l2" cap_minor: 100 }
+quotas { id: "q1" cap: 100 alert_bps: 8000 alert_bps: 9500 } quotas { id: "q2" }
 grants {
   id: "next" title: "For the next time" when: "line.amount > 0" campaign_id: "percent"
   min_payable_minor: 10000 coupon_template_id: "t2" windows { daily_start: "09:00" daily_end: "10:00" }
@@ -165,7 +168,10 @@ RANGES = [
     ("tiers[1].level", 1, 1_000),
     ("budgets[0].cap_minor", 0, MAX_AMOUNT),
     ("budgets[0].alert_bps[0]", 1, 10_000),
+    ("budget_pools[1].cap_minor", 0, MAX_AMOUNT),
+    ("budget_pools[0].alert_bps[0]", 1, 10_000),
     ("quotas[0].cap", 0, MAX_AMOUNT),
+    ("quotas[0].alert_bps[0]", 1, 10_000),
     ("coupon_templates[1].start_after_days", 0, 3_650),
     ("coupon_templates[1].valid_days", 0, 36_500),
     ("assets[2].expiry.days", 1, 36_500),
@@ -276,7 +282,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "'t9' is not a coupon template of this rulebook; there are: t1",
     ),
     ("campaigns[2].coupon_template_id", "t2", "", "'t2' is already used by campaigns[1]"),
-    ("campaigns[0].budget_id", "b9", "", "'b9' is not a budget of this rulebook; there are: b1, b2"),
+    ("campaigns[0].budget_id", "b9", "", "'b9' is not a budget of this rulebook; there are: b1, b2, b3, b4"),
     ("campaigns[0].quota_id", "b1", "", "'b1' is not a quota of this rulebook; there are: q1, q2"),
     ("campaigns[0].member_limit.period", 5, "", "5 is not known; allowed are PERIOD_LIFETIME"),
     ("campaigns[0].exclusion_groups[1]", "g1", "", "'g1' is already named by entry 0"),
@@ -437,11 +443,30 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "has 101 entries; at most 100",
     ),
     ("assets[3].earn.availability", {}, "", "needs on_delivery, after_days, or both"),
-    # budgets
+    # budgets and quotas
     ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
     ("budgets[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
+    ("budgets[2].pool_id", "l9", "", "'l9' is not a budget pool of this rulebook; there are: l1, l2"),
+    # pools
+    ("budget_pools[1].id", "l1", "", "already used by budget_pools[0]"),
+    ("budget_pools[0].title", "x" * 257, "", "takes 257 bytes; at most 256"),
+    ("budget_pools[0].alert_bps[1]", 9_000, "", "9000 is named twice"),
+    ("budget_pools[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
+    (
+        "budgets[3].cap_minor",
+        41,
+        "budget_pools[0].cap_minor",
+        "100 is less than the caps of the budgets of the pool, which sum to 101",
+    ),
+    ("quotas[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
+    ("quotas[0].alert_bps", [*range(1, 10)], "", "has 9 entries; at most 8"),
     # grants
-    ("coupon_templates[1].grant_group_id", "g9", "", "'g9' is not a grant group of this rulebook; there are: event"),
+    (
+        "coupon_templates[1].grant_group_id",
+        "g9",
+        "",
+        "'g9' is not a grant group of this rulebook; there are: event",
+    ),
     ("grant_groups[0].id", "Event", "", "'Event' is not an id"),
     ("grant_groups[0].member_limit", None, "", "is required: how many coupons a member gets"),
     ("grants[1].id", "next", "", "'next' is already used by grants[0]"),
@@ -456,7 +481,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("grants[0].coupon_template_id", None, "grants[0]", "gives nothing; one of coupon_template_id, asset is"),
     ("grants[0].coupon_template_id", "", "", "is empty"),
     ("grants[0].coupon_template_id", "t9", "", "'t9' is not a coupon template of this rulebook"),
-    ("grants[1].asset.asset", "", "", "is required; assets: balance, bonus, points, stars"),
+    ("grants[1].asset.asset", "", "", "is required: an asset; there are: balance, bonus, points, stars"),
     ("grants[1].asset.asset", "coins", "", "'coins' is not an asset of this rulebook"),
     ("grants[0].windows[0].daily_end", "", "", "is required: daily_start and daily_end are given both"),
     ("grants[0].windows", [pb.Window()] * 17, "", "has 17 entries; at most 16"),
@@ -523,6 +548,7 @@ COUNTS: list[tuple[str, int, Callable[[int], Any]]] = [
     ("programs", 1_000, lambda i: pb.Program(id=f"p{i}", issuer="platform")),
     ("tiers", 100, lambda i: pb.Tier(level=i, name="x")),
     ("budgets", 10_000, lambda i: pb.Budget(id=f"b{i}")),
+    ("budget_pools", 1_000, lambda i: pb.BudgetPool(id=f"l{i}", cap_minor=100)),
     ("quotas", 10_000, lambda i: pb.Quota(id=f"q{i}")),
     ("grants", 10_000, lambda i: pb.GrantRule(id=f"r{i}", coupon_template_id="t1")),
     ("campaigns", 10_000, lambda i: multiplier(f"c{i}")),
@@ -613,6 +639,17 @@ def test_long_values_and_long_lists_are_cut_in_messages() -> None:
     [(_, message)] = found(rulebook)
     assert len(message) < 400
     assert message.endswith("b0019, and 980 more")
+
+
+def test_a_ladder_is_of_a_program_of_the_rulebook() -> None:
+    rulebook = sound()
+    level = {"level": 1, "name": "V1", "when": "true"}
+    rulebook.tier_ladders.add(id="v", program_id="p1", levels=[level])
+    assert validate(rulebook) == []
+    rulebook.tier_ladders[0].program_id = "p9"
+    assert found(rulebook) == [
+        ("tier_ladders[0].program_id", "'p9' is not a program of this rulebook; there are: p1, p2")
+    ]
 
 
 def test_issuers_and_parties_that_are_allowed() -> None:

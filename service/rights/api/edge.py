@@ -5,7 +5,7 @@ invoke, stream -> caller -> tenant -> role -> request -> handler -> bytes, or an
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
@@ -13,13 +13,12 @@ from google.protobuf.message import DecodeError, Message
 
 from rights import metrics
 from rights.api.auth import Authenticator
-from rights.api.errors import CODES, ApiError, told
-from rights.api.methods import Call, Method, StreamHandler, UnaryHandler
+from rights.api.errors import CODES, ApiError, PlainStatus, told
+from rights.api.methods import Call, Exchange, Method, StreamHandler, UnaryHandler
 from rights.engine.registry import Registry
 
-# What comes with a call besides the request.
-Metadata = Iterable[tuple[str, str | bytes]]
-Peer = Mapping[str, Iterable[bytes]]
+# The request's bytes, or an iterator of requests' bytes where the method's kind says that they are a stream.
+Requests = bytes | AsyncIterator[bytes]
 Send = Callable[[bytes], Awaitable[None]]
 
 _Result = TypeVar("_Result")
@@ -52,27 +51,19 @@ class Edge:
         self._streams: set[asyncio.Timeout] = set()
         self._streams_ended = False
 
-    def invoke(
-        self, method: Method, request: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
-    ) -> Awaitable[bytes]:
-        """The response's bytes. Raises ApiError; a cancelled call stays cancelled, its command goes on."""
-        return self._measured(method, self._invoke(method, request, metadata, peer, seconds_left))
+    def invoke(self, method: Method, request: Requests, exchange: Exchange) -> Coroutine[Any, Any, bytes]:
+        """The response's bytes. Raises StatusError; a cancelled call stays cancelled, its command goes on."""
+        return self._measured(method, self._invoke(method, request, exchange))
 
     def stream(
-        self,
-        method: Method,
-        request: bytes,
-        metadata: Metadata,
-        peer: Peer,
-        seconds_left: float | None,
-        send: Send,
-    ) -> Awaitable[None]:
-        """Sends the responses' bytes, none before the one before it is taken. Raises ApiError.
+        self, method: Method, request: Requests, exchange: Exchange, send: Send
+    ) -> Coroutine[Any, Any, None]:
+        """Sends the responses' bytes, none before `send` has room for it. Raises StatusError.
 
-        Ends at the deadline, when a stream's longest time is over (then in order), at the caller's cancellation
-        or when streams are ended, whatever the handler or `send` is waiting for.
+        Ends at the deadline, when a stream's longest time is over (in order, unless requests are a stream, too), at
+        the caller's cancellation or when streams are ended, whatever the handler or `send` is waiting for.
         """
-        return self._measured(method, self._stream(method, request, metadata, peer, seconds_left, send))
+        return self._measured(method, self._stream(method, request, exchange, send))
 
     def end_streams(self) -> None:
         """Ends every stream at once, and those that are still opened, with UNAVAILABLE."""
@@ -101,7 +92,7 @@ class Edge:
             code = "CANCELLED"
             raise
         except Exception as error:
-            failure = told(error, method.path)
+            failure = error if isinstance(error, PlainStatus) else told(error, method.path)
             code = CODES[failure.code]
             raise failure from error
         finally:
@@ -110,23 +101,13 @@ class Edge:
             if not self._under_way:
                 self._idle.set()
 
-    async def _invoke(
-        self, method: Method, raw: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
-    ) -> bytes:
-        call, request = await self._admitted(method, raw, metadata, peer, seconds_left)
+    async def _invoke(self, method: Method, raw: Requests, exchange: Exchange) -> bytes:
+        call, request = await self._admitted(method, raw, exchange)
         response = await cast("UnaryHandler", method.handler)(call, request)
         return response if isinstance(response, bytes) else response.SerializeToString()
 
-    async def _stream(
-        self,
-        method: Method,
-        raw: bytes,
-        metadata: Metadata,
-        peer: Peer,
-        seconds_left: float | None,
-        send: Send,
-    ) -> None:
-        call, request = await self._admitted(method, raw, metadata, peer, seconds_left)
+    async def _stream(self, method: Method, raw: Requests, exchange: Exchange, send: Send) -> None:
+        call, request = await self._admitted(method, raw, exchange)
         if self._streams_ended:
             raise _stopping()
         end = asyncio.get_running_loop().time() + self._stream_max_seconds
@@ -143,29 +124,42 @@ class Edge:
                 raise _stopping() from None
             if call.deadline < end:
                 raise ApiError("DEADLINE_EXCEEDED", "the deadline of the stream has passed") from None
+            if method.kind.streams_requests:  # some may be without an answer: that is no end in order
+                message = f"a stream lasts {self._stream_max_seconds:g} s at most: open another"
+                raise ApiError("UNAVAILABLE", message, retry_after_seconds=0.1) from None
         finally:
             self._streams.discard(scope)
 
     async def _admitted(
-        self, method: Method, raw: bytes, metadata: Metadata, peer: Peer, seconds_left: float | None
-    ) -> tuple[Call, Message]:
+        self, method: Method, raw: Requests, exchange: Exchange
+    ) -> tuple[Call, Message | AsyncIterator[Message]]:
         """The call and its request, if its caller is known and may make it."""
+        seconds_left = exchange.seconds_left
         deadline = asyncio.get_running_loop().time() + (
             _NO_DEADLINE_SECONDS if seconds_left is None else seconds_left
         )
-        caller = self._authenticator.authenticate(metadata, peer)
+        caller = self._authenticator.authenticate(exchange.metadata, exchange.peer)
         await self._registry.rules(caller.tenant)  # raises for a tenant that is not served
         if not caller.roles & method.roles:
             needed = " or ".join(sorted(method.roles))
             raise ApiError(
                 "ROLE_MISSING", f"{method.name} needs the role {needed}", metadata={"role": needed}
             )
-        try:
-            request = method.request_type.FromString(raw)
-        except DecodeError:
-            name = method.request_type.DESCRIPTOR.full_name
-            raise ApiError("MALFORMED_REQUEST", f"{len(raw)} bytes that are not a {name}") from None
-        return Call(caller.tenant, caller.caller, deadline), request
+        request = _parsed(method, raw) if isinstance(raw, bytes) else _each_parsed(method, raw)
+        return Call(caller.tenant, caller.caller, deadline, exchange), request
+
+
+def _parsed(method: Method, raw: bytes) -> Message:
+    try:
+        return method.request_type.FromString(raw)
+    except DecodeError:
+        name = method.request_type.DESCRIPTOR.full_name
+        raise ApiError("MALFORMED_REQUEST", f"{len(raw)} bytes that are not a {name}") from None
+
+
+async def _each_parsed(method: Method, raw: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
+    async for request in raw:
+        yield _parsed(method, request)
 
 
 def _stopping() -> ApiError:

@@ -9,6 +9,11 @@ from rights.api.methods import Call
 from rights.engine.commands import Envelope
 
 
+def digest_of(kind: str, content: bytes) -> bytes:
+    """What an idempotency key is bound to: the canonical bytes of a request, and its RPC."""
+    return hashlib.blake2b(content, digest_size=16, person=kind.encode()).digest()
+
+
 def envelope(call: Call, kind: str, key: str, request: Message) -> Envelope:
     """The envelope of a request. Its digest is over the canonical bytes: the fields in order, maps sorted.
 
@@ -20,7 +25,7 @@ def envelope(call: Call, kind: str, key: str, request: Message) -> Envelope:
         tenant=call.tenant,
         caller=call.caller,
         key=key,
-        digest=hashlib.blake2b(content, digest_size=16, person=kind.encode()).digest(),
+        digest=digest_of(kind, content),
         request=content,
         answer=loop.create_future(),
         enqueued_at=loop.time(),

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from rights import metrics
 from rights.api.auth import AuthError
 from rights.domain.model import InvalidField
-from rights.engine.errors import Overloaded, Refused, Unavailable
+from rights.engine.errors import Refused
 from rights.store.connect import CONNECTION_LOST, CONTENTION
 
 log = structlog.get_logger(__name__)
@@ -25,6 +25,7 @@ _MAX_TEXT = 512
 CODES = {
     0: "OK",
     1: "CANCELLED",
+    2: "UNKNOWN",
     3: "INVALID_ARGUMENT",
     4: "DEADLINE_EXCEEDED",
     5: "NOT_FOUND",
@@ -32,9 +33,12 @@ CODES = {
     7: "PERMISSION_DENIED",
     8: "RESOURCE_EXHAUSTED",
     9: "FAILED_PRECONDITION",
+    10: "ABORTED",
+    11: "OUT_OF_RANGE",
     12: "UNIMPLEMENTED",
     13: "INTERNAL",
     14: "UNAVAILABLE",
+    15: "DATA_LOSS",
     16: "UNAUTHENTICATED",
 }
 _NUMBER = {name: number for number, name in CODES.items()}
@@ -55,15 +59,28 @@ STATUS_OF_REASON = {
     "RULEBOOK_NOT_FOUND": "NOT_FOUND",
     "CAMPAIGN_NOT_FOUND": "NOT_FOUND",
     "CONSUMER_NOT_FOUND": "NOT_FOUND",
+    "CODE_NOT_FOUND": "NOT_FOUND",
+    "CODE_POOL_NOT_FOUND": "NOT_FOUND",
+    "CODE_GENERATION_NOT_FOUND": "NOT_FOUND",
+    "BUDGET_NOT_FOUND": "NOT_FOUND",
     "BENEFIT_USE_NOT_FOUND": "NOT_FOUND",
     "PROGRAM_NOT_FOUND": "NOT_FOUND",
     "PROGRAM_NOT_ENDED": "FAILED_PRECONDITION",
     "IDENTITY_LINKED": "ALREADY_EXISTS",
+    "IDENTITY_MERGED": "FAILED_PRECONDITION",
+    "CODE_POOL_DIFFERS": "ALREADY_EXISTS",
     "IDEMPOTENCY_KEY_REUSED": "FAILED_PRECONDITION",
     "NO_ACTIVE_RULEBOOK": "FAILED_PRECONDITION",
     "CURRENCY_NOT_SETTLED": "FAILED_PRECONDITION",
     "REPORT_TOO_LARGE": "FAILED_PRECONDITION",
+    "CODE_POOL_REVOKED": "FAILED_PRECONDITION",
+    "CODE_POOL_FULL": "FAILED_PRECONDITION",
+    "CODES_SEALED": "FAILED_PRECONDITION",
+    "CODE_GIFT_UNKNOWN": "FAILED_PRECONDITION",
+    "BUDGET_POOL_MISMATCH": "FAILED_PRECONDITION",
+    "BUDGET_TOO_SMALL": "FAILED_PRECONDITION",
     "OVERLOADED": "RESOURCE_EXHAUSTED",
+    "CODE_ATTEMPTS_EXCEEDED": "RESOURCE_EXHAUSTED",
     "CONSUMER_LIMIT_REACHED": "RESOURCE_EXHAUSTED",
     "SEARCH_ENDED": "RESOURCE_EXHAUSTED",
     "DEADLINE_EXCEEDED": "DEADLINE_EXCEEDED",
@@ -73,9 +90,25 @@ STATUS_OF_REASON = {
 }
 
 
+class StatusError(Exception):
+    """A failed call as transports tell it: a gRPC status code's number, a message, a google.rpc.Status or b""."""
+
+    code: int
+    message: str
+    details: bytes
+
+
+class PlainStatus(StatusError):
+    """A status that the protocol itself asks for, without details."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message, self.details = code, message, b""
+
+
 @dataclass
-class ApiError(Exception):
-    """A failed call. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
+class ApiError(StatusError):
+    """A failed call of the contract. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
 
     reason: str
     message: str
@@ -84,9 +117,14 @@ class ApiError(Exception):
     retry_after_seconds: float = 0.0
 
     @property
-    def code(self) -> int:
+    def code(self) -> int:  # type: ignore[override]
         """The gRPC status code's number."""
         return _NUMBER[STATUS_OF_REASON[self.reason]]
+
+    @property
+    def details(self) -> bytes:  # type: ignore[override]
+        """`status`, serialized."""
+        return bytes(self.status().SerializeToString())
 
     def status(self) -> status_pb2.Status:
         """google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they say something."""
@@ -142,15 +180,13 @@ def _translated(error: Exception, fault_id: str) -> ApiError:
         return error
     if isinstance(error, InvalidField):
         return ApiError(error.reason, f"{error.field}: {error.message}", [(error.field, error.message)])
-    if isinstance(error, Overloaded | Unavailable):
+    if isinstance(error, Refused):
         return ApiError(
             error.reason,
             error.message,
             metadata=error.metadata,
             retry_after_seconds=error.retry_after_seconds,
         )
-    if isinstance(error, Refused):
-        return ApiError(error.reason, error.message, metadata=error.metadata)
     if isinstance(error, AuthError):
         return ApiError(error.reason, error.message)
     if isinstance(error, CONNECTION_LOST):

@@ -159,6 +159,10 @@ def _budget_low(event: pb.Event, stored: StoredEvent) -> None:
     event.budget_alert.CopyFrom(alert)
 
 
+def _members_merged(event: pb.Event, stored: StoredEvent) -> None:
+    event.member_merge.merged_member_id = stored.facts["merged"]
+
+
 _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "settled": _settled,
     "reserved": _reserved,
@@ -166,6 +170,7 @@ _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "refunded": _refunded,
     "coupon_granted": _coupon_granted,
     "tier_changed": _tier_changed,
+    "members_merged": _members_merged,
     "budget_low": _budget_low,
     "program_closed": _program_closed,
     "subscribed": _plan_changed,

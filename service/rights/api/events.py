@@ -100,9 +100,7 @@ class EventApi:
         acked = await self._outbox.consumer_position(tenant, consumer_id) if consumer_id else None
         start = await self._chosen(tenant, request, acked)
         if consumer_id and acked is None:
-            await self._outbox.add_consumer(
-                tenant, consumer_id, start, limits.MAX_CONSUMERS, clock.now_ms()
-            )
+            await self._outbox.add_consumer(tenant, consumer_id, start, limits.MAX_CONSUMERS, clock.now_ms())
             if await self._outbox.consumer_position(tenant, consumer_id) is None:
                 raise ApiError(
                     "CONSUMER_LIMIT_REACHED", f"there are {limits.MAX_CONSUMERS} consumers: delete one"

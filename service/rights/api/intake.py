@@ -30,12 +30,12 @@ class Intake:
         """The command of a Settle."""
         order = await self._order(call, request, Mistakes())
         refusal = await self._honour_quote(call, request, order) if request.quote_token else None
-        order_id, member_id = request.order_id, order.member_id
+        order_id = request.order_id
         return Settle(
             envelope=envelope(call, "settle", request.idempotency_key, request),
-            member_id=member_id,
+            member_id=order.member_id,
             encode=lambda outcome, entry, now_ms: answers.settled(
-                outcome, entry, now_ms, order_id, member_id
+                outcome, entry, now_ms, order_id, order.member_id
             ),
             order=order,
             order_ref=order_id,
@@ -51,13 +51,13 @@ class Intake:
             mistakes.number("ttl_seconds", request.ttl_seconds, 0, max_ttl_seconds)
         order = await self._order(call, request, mistakes)
         refusal = await self._honour_quote(call, request, order) if request.quote_token else None
-        order_id, member_id = request.order_id, order.member_id
+        order_id = request.order_id
         ttl_seconds = request.ttl_seconds or self._settings.reservation_ttl_seconds
         return Reserve(
             envelope=envelope(call, "reserve", request.idempotency_key, request),
-            member_id=member_id,
+            member_id=order.member_id,
             encode=lambda outcome, entry, now_ms: lifecycle_answers.reserved(
-                outcome, entry, now_ms, order_id, member_id
+                outcome, entry, now_ms, order_id, order.member_id
             ),
             order=order,
             order_ref=order_id,

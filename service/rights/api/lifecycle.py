@@ -1,6 +1,7 @@
 """rights.v1.SettlementService, what follows a price: reserve, confirm, cancel, refund, reverse, deliver."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rights.api import lifecycle_answers
 from rights.api.envelope import envelope
@@ -10,7 +11,7 @@ from rights.api.intake import Intake
 from rights.api.methods import Call, Method
 from rights.api.sales import receipt_of, sale_of
 from rights.domain import limits
-from rights.domain.model import Sale
+from rights.domain.model import Sale, Usage
 from rights.engine.commands import Cancel, Command, Confirm, Deliver, Envelope, Refund, Reverse
 from rights.engine.errors import key_reused
 from rights.engine.lane import Lanes
@@ -20,6 +21,19 @@ from rights.v1 import settlement_pb2 as pb
 
 SERVICE = "rights.v1.SettlementService"
 _CHECKOUT = frozenset({"checkout"})
+
+
+class _SoFar(NamedTuple):
+    """What has become of a settlement.
+
+    receipt: the one that holds: of a confirmed reservation that of Confirm, with the coupons and lots it gave.
+    delivered_ms: when the goods were first told to have arrived, 0: not; it matters for points that were pending.
+    counted: what Confirm counted of the member's limits, after what the reservation had counted.
+    """
+
+    receipt: pb.Receipt
+    delivered_ms: int = 0
+    counted: Sequence[Usage] = ()
 
 
 class LifecycleApi:
@@ -57,7 +71,7 @@ class LifecycleApi:
                 encode=lambda outcome, entry_id, now_ms: lifecycle_answers.confirmed(
                     outcome, entry_id, now_ms, promised
                 ),
-                sale=await self._sale(call, stored, promised),
+                sale=await self._sale(call, stored, _SoFar(promised)),
             )
         )
 
@@ -69,7 +83,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "cancel", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.cancelled,
-                sale=await self._sale(call, stored, receipt_of(stored)),
+                sale=await self._sale(call, stored, _SoFar(receipt_of(stored))),
             )
         )
 
@@ -80,16 +94,16 @@ class LifecycleApi:
         stored = await self._stored(
             call, request, "settlement_id", request.settlement_id, request.note, mistakes
         )
-        receipt = await self._last_receipt(call, stored)
+        so_far = await self._so_far(call, stored)
         for i, line in enumerate(request.lines):
-            mistakes.number(f"lines[{i}].line_index", line.line_index, 0, len(receipt.lines) - 1)
+            mistakes.number(f"lines[{i}].line_index", line.line_index, 0, len(so_far.receipt.lines) - 1)
         mistakes.check()
         return await self._run(
             Refund(
                 envelope=_envelope(call, "refund", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.refunded,
-                sale=await self._sale(call, stored, receipt),
+                sale=await self._sale(call, stored, so_far),
                 returned=returned,
             )
         )
@@ -97,12 +111,13 @@ class LifecycleApi:
     async def reverse(self, call: Call, request: pb.ReverseRequest) -> bytes:
         """Undoes a settlement."""
         stored = await self._stored(call, request, "settlement_id", request.settlement_id, request.note)
+        so_far = await self._so_far(call, stored)
         return await self._run(
             Reverse(
                 envelope=_envelope(call, "reverse", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.reversed_,
-                sale=await self._sale(call, stored, await self._last_receipt(call, stored)),
+                sale=await self._sale(call, stored, so_far),
                 returned=None,
             )
         )
@@ -115,7 +130,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "deliver", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.delivered,
-                sale=await self._sale(call, stored, receipt_of(stored)),
+                sale=await self._sale(call, stored, _SoFar(receipt_of(stored))),
             )
         )
 
@@ -141,19 +156,26 @@ class LifecycleApi:
             raise settlement_not_found(settlement_id)
         return stored
 
-    async def _last_receipt(self, call: Call, stored: StoredSettlement) -> pb.Receipt:
-        """The receipt that holds: of a confirmed reservation that of Confirm, with the coupons and lots it gave."""
-        if stored.kind == "reserve":
+    async def _so_far(self, call: Call, stored: StoredSettlement) -> "_SoFar":
+        """What has become of a settlement, as far as refunds ask for it."""
+        so_far = _SoFar(receipt_of(stored))
+        if stored.kind == "reserve" or any(earning.pending for earning in so_far.receipt.earnings):
             entries = await self._reader.settlement_entries(call.tenant, [stored.settlement_id])
             for entry in entries[stored.settlement_id]:
                 if entry.kind == "confirm":
-                    return pb.ConfirmResponse.FromString(entry.response).receipt
-        return receipt_of(stored)
+                    receipt = pb.ConfirmResponse.FromString(entry.response).receipt
+                    counted = [u for u in entry.usages if u.kind == "counter" and u.amount > 0]
+                    so_far = so_far._replace(receipt=receipt, counted=counted)
+                elif entry.kind == "deliver" and not so_far.delivered_ms:
+                    so_far = so_far._replace(delivered_ms=entry.recorded_ms)
+        return so_far
 
-    async def _sale(self, call: Call, stored: StoredSettlement, receipt: pb.Receipt) -> Sale:
+    async def _sale(self, call: Call, stored: StoredSettlement, so_far: "_SoFar") -> Sale:
         """The settlement for the domain, its rulebook version at hand."""
         await self._registry.ensure(call.tenant, stored.version)
-        return sale_of(stored, receipt)
+        sale = sale_of(stored, so_far.receipt, so_far.delivered_ms)
+        sale.usages = [*sale.usages, *so_far.counted]
+        return sale
 
     async def _run(self, command: Command) -> bytes:
         self._lanes.put(command)

@@ -12,6 +12,7 @@ from rights.domain.model import (
     Rejection,
     Released,
     Reserved,
+    Restoration,
     Shift,
 )
 from rights.domain.refunding import lots_of
@@ -156,10 +157,13 @@ def _fill_refund(message: pb.Refund, outcome: Refund, entry_id: str, now_ms: int
         _fill_shift(redemption, shift)
     for clawback in outcome.clawbacks:
         _fill_clawback(message.clawbacks.add(), clawback)
+    for restoration in outcome.restorations:
+        _fill_restoration(message.restorations.add(), restoration)
     message.returned_coupon_ids.extend(outcome.returned_coupons)
     message.forfeited_coupon_ids.extend(outcome.forfeited_coupons)
     message.revoked_coupon_ids.extend(outcome.revoked_coupons)
     message.spent_grant_coupon_ids.extend(outcome.spent_grants)
+    message.restored_coupon_ids.extend(outcome.restored_coupons)
     message.complete = outcome.complete
     message.expired_lots.extend(answers.lot(each) for each in outcome.expired_lots)
     message.returned_benefits.extend(answers.lot(each) for each in outcome.returned_benefits)
@@ -180,3 +184,13 @@ def _fill_clawback(message: pb.Clawback, clawback: Clawback) -> None:
     message.pending_units = clawback.pending
     message.lots.extend(answers.lot(each) for each in clawback.lots)
     message.debt_units = clawback.debt
+
+
+def _fill_restoration(message: pb.Restoration, restoration: Restoration) -> None:
+    message.asset = restoration.asset
+    message.origin = restoration.origin
+    message.units = restoration.units
+    message.pending_units = restoration.pending
+    if restoration.lot is not None:
+        answers.fill_lot(message.lot, restoration.lot)
+    message.repaid_units = restoration.repaid

@@ -3,16 +3,17 @@
 import re
 from typing import Protocol
 
-from rights.api import answers
+from rights.api import answers, standings
 from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
-from rights.api.orders import check_identity, check_member
-from rights.domain import following, limits, measures
-from rights.domain.book import Book
+from rights.api.notes import note_of
+from rights.api.orders import check_member
+from rights.domain import limits
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
+from rights.domain.sweeping import foresee, is_due
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.commands import Command, Credit, Grant, TopUp
@@ -50,7 +51,9 @@ class MemberResolver:
         self._reader = reader
 
     async def resolve(self, tenant: str, ref: common_pb2.MemberRef) -> str:
-        """The member's id. Only an external account costs a query. Raises Refused (IDENTITY_NOT_FOUND)."""
+        """The id of the member that is named, who may have been merged into another one. Only an external account
+        costs a query. Raises Refused (IDENTITY_NOT_FOUND).
+        """
         if ref.WhichOneof("ref") == "member_id":
             return ref.member_id
         identity = ref.identity
@@ -63,6 +66,10 @@ class MemberResolver:
             )
         return member_id
 
+    async def survivor(self, tenant: str, ref: common_pb2.MemberRef) -> str:
+        """As `resolve`, but the member that the one named was merged into; costs a query."""
+        return await self._reader.surviving_member(tenant, await self.resolve(tenant, ref))
+
     async def page(self, tenant: str, request: PageRequest) -> tuple[str, str, int]:
         """The member, where the page begins, and its size."""
         mistakes = Mistakes()
@@ -71,7 +78,7 @@ class MemberResolver:
         if request.page_token and not _PAGE_TOKEN.match(request.page_token):
             mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
-        return await self.resolve(tenant, request.member), request.page_token, size
+        return await self.survivor(tenant, request.member), request.page_token, size
 
 
 def page_size(asked: int, mistakes: Mistakes) -> int:
@@ -84,7 +91,12 @@ class MemberApi:
     """The handlers of the service."""
 
     def __init__(
-        self, lanes: Lanes, registry: Registry, reader: Reader, operator: Operator, members: MemberResolver
+        self,
+        registry: Registry,
+        lanes: Lanes,
+        reader: Reader,
+        operator: Operator,
+        members: MemberResolver,
     ) -> None:
         self._registry = registry
         self._lanes = lanes
@@ -96,7 +108,6 @@ class MemberApi:
         """The service's part of the method table."""
         return [
             Method(SERVICE, "UpsertMember", pb.UpsertMemberRequest, self.upsert_member, _OPERATOR),
-            Method(SERVICE, "LinkIdentity", pb.LinkIdentityRequest, self.link_identity, _OPERATOR),
             Method(SERVICE, "GrantCoupon", pb.GrantCouponRequest, self.grant_coupon, _OPERATOR),
             Method(SERVICE, "CreditAsset", pb.CreditAssetRequest, self.credit_asset, _OPERATOR),
             Method(SERVICE, "TopUp", pb.TopUpRequest, self.top_up, _PAYING),
@@ -111,34 +122,20 @@ class MemberApi:
         mistakes = Mistakes()
         mistakes.id("member.member_id", member.member_id)
         mistakes.number("member.tier", member.tier, 0, limits.MAX_TIER)
+        mistakes.number("member.birth_month", member.birth_month, 0, 12)
         mistakes.count("member.tags", member.tags, 0, limits.MAX_TAGS)
         for i, tag in enumerate(member.tags[: limits.MAX_TAGS]):
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
         mistakes.check()
         tags = sorted(set(member.tags))
+        member_id = await self._reader.surviving_member(call.tenant, member.member_id)
         created = await self._operator.upsert_member(
-            call.tenant, member.member_id, member.tier, tags, clock.now_ms()
+            call.tenant, member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
-        stored = pb.Member(member_id=member.member_id, tier=member.tier, tags=tags)
+        stored = pb.Member(
+            member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
+        )
         return pb.UpsertMemberResponse(member=stored, created=created)
-
-    async def link_identity(self, call: Call, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
-        """Links an external account; never moves one."""
-        mistakes = Mistakes()
-        mistakes.id("member_id", request.member_id)
-        check_identity("identity", request.identity, mistakes)
-        mistakes.check()
-        identity = (request.identity.business_line, request.identity.external_id)
-        linked_to, created = await self._operator.link_identity(call.tenant, *identity, request.member_id)
-        if linked_to is None:
-            raise member_not_found(request.member_id)
-        if linked_to != request.member_id:
-            raise ApiError(
-                "IDENTITY_LINKED",
-                "the account is linked to another member",
-                metadata={"member_id": linked_to},
-            )
-        return pb.LinkIdentityResponse(created=created)
 
     async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:
         """Grants a coupon through the member's lane."""
@@ -215,7 +212,7 @@ class MemberApi:
         )
 
     async def get_wallet(self, call: Call, request: pb.GetWalletRequest) -> pb.GetWalletResponse:
-        """Reads a wallet."""
+        """Reads a wallet as the next operation would find it: what is due is done, if not yet booked."""
         mistakes = Mistakes()
         check_member(request.member, mistakes)
         mistakes.check()
@@ -225,14 +222,28 @@ class MemberApi:
         if state is None:
             raise member_not_found(member_id)
         revision, wallet = state
+        member_id = wallet.member_id  # whom the one named was merged into
         book = (await self._registry.rules(call.tenant, revision)).find_book(now_ms)
-        if book is not None and following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
-            following.follow(wallet, book, now_ms)
+        due = []
+        if book is not None and is_due(wallet, book, now_ms):
+            due = foresee(wallet, book, await self._reader.used(call.tenant), now_ms)
+        lapsed = {each.settlement_id for each in due if each.kind == "lapse"}
         used_too = request.include_used_coupons
-        coupons = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        listed = await self._reader.coupons(call.tenant, member_id, used_too, now_ms, _MAX_COUPONS_SHOWN)
+        coupons = [
+            each._replace(state="held", redeemed_by="") if each.redeemed_by in lapsed else each
+            for each in listed
+        ]
+        if not used_too:
+            coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
-            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
+            member=pb.Member(
+                member_id=member_id,
+                tier=wallet.tier,
+                tags=wallet.tags_at(now_ms),
+                birth_month=wallet.membership.birth_month,
+            ),
             balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
@@ -246,9 +257,12 @@ class MemberApi:
                 pb.Debt(asset=asset, origin=origin, units=units)
                 for (asset, origin), units in sorted(wallet.debts.items())
             ],
-            measures=_measures(wallet, book, now_ms) if book is not None else [],
-            tiers=_tiers(wallet, book) if book is not None else [],
-            subscriptions=_subscriptions(wallet, book, now_ms) if book is not None else [],
+            measures=standings.measured(wallet, book, now_ms) if book is not None else [],
+            tiers=standings.tiers(wallet, book) if book is not None else [],
+            programs=standings.programs(wallet, book) if book is not None else [],
+            tasks=standings.tasks(wallet, book, now_ms),
+            referrer_member_id=wallet.membership.referrer,
+            subscriptions=standings.subscriptions(wallet, book, now_ms) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -261,7 +275,7 @@ class MemberApi:
         if request.page_token and not token:
             mistakes.add("page_token", f"{shown(request.page_token)} is not a token of this service")
         mistakes.check()
-        member_id = await self._members.resolve(call.tenant, request.member)
+        member_id = await self._members.survivor(call.tenant, request.member)
         before = token[1] if token else AFTER_ALL
         found = await self._reader.statement(call.tenant, member_id, request.asset, before, size + 1)
         if found is None:
@@ -278,6 +292,7 @@ class MemberApi:
                 order_id=entry.order_id,
                 settlement_id=entry.settlement_id,
                 balance=balance,
+                note=note_of(entry),
             )
             moved = {"member": 0, "held": 0, "pending": 0, "debt": 0}
             for leg in entry.postings:
@@ -306,6 +321,7 @@ class MemberApi:
                     entry_time=answers.timestamp(e.recorded_ms),
                     order_id=e.order_id,
                     postings=[answers.posting(leg) for leg in e.postings],
+                    note=note_of(e),
                 )
                 for e in entries[:size]
             ],
@@ -357,12 +373,10 @@ def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
     assets |= dict.fromkeys(asset for asset, _ in wallet.debts)
     balances = []
     for asset in assets:
-        available = wallet.balance(asset, now_ms)
         balances.append(
             pb.Balance(
                 asset=asset,
-                available=available,
-                expired=sum(lot.amount for lot in wallet.lots if lot.asset == asset) - available,
+                available=wallet.balance(asset, now_ms),
                 pending=sum(p.amount for p in wallet.pending if p.asset == asset),
                 held=wallet.held(asset),
                 debt=sum(units for (owed, _), units in wallet.debts.items() if owed == asset),
@@ -379,37 +393,6 @@ def _pending(wallet: Wallet) -> list[pb.PendingLot]:
         if each.available_ms != NEVER_MS:
             message.available_time.FromMilliseconds(each.available_ms)
         listed.append(message)
-    return listed
-
-
-def _measures(wallet: Wallet, book: Book, now_ms: int) -> list[pb.MeasureValue]:
-    if not book.measures:
-        return []
-    values = measures.all_values(book.measures, wallet.membership, measures.local_day(now_ms, book.zone))
-    return [pb.MeasureValue(measure_id=measure_id, value=value) for measure_id, value in values.items()]
-
-
-def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
-    listed = []
-    for ladder in book.ladders.values():
-        standing = wallet.membership.tiers.get(ladder.id)
-        message = pb.TierStanding(ladder_id=ladder.id)
-        if standing is not None:
-            message.level, message.name = standing.level, ladder.name(standing.level)
-            message.since_time.FromMilliseconds(standing.since_ms)
-            if standing.drops_ms != NEVER_MS:
-                message.drop_time.FromMilliseconds(standing.drops_ms)
-        listed.append(message)
-    return listed
-
-
-def _subscriptions(wallet: Wallet, book: Book, now_ms: int) -> list[pb.Subscription]:
-    listed = []
-    for plan_id, had in sorted(wallet.membership.plans.items()):
-        if now_ms < had.until_ms:
-            message = pb.Subscription()
-            answers.fill_subscription(message, plan_id, had, wallet, book.zone, now_ms)
-            listed.append(message)
     return listed
 
 
@@ -430,6 +413,12 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("activity/"):
+        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
     if subject.startswith("group/"):
         return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
-    return pb.Counter(campaign_id=subject.removeprefix("grant/"), period=period, used=used)
+    if subject.startswith("grant/"):
+        return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
+    if subject.startswith("activity/"):
+        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
+    return pb.Counter(campaign_id=subject, period=period, used=used)

@@ -1,13 +1,18 @@
 """The method table: what is served, whatever the transport."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-# A handler takes the call and the method's request. It answers messages, or the bytes of ones that were stored.
+# What comes with a call besides the request. Values of names that end in "-bin" are bytes.
+Metadata = Iterable[tuple[str, str | bytes]]
+Peer = Mapping[str, Iterable[bytes]]
+
+# A handler takes the call and the method's request, or an async iterator of requests where they are a stream. It
+# answers messages, or the bytes of ones that were stored.
 UnaryHandler = Callable[["Call", Any], Awaitable[Message | bytes]]
 StreamHandler = Callable[["Call", Any], AsyncGenerator[Message | bytes, None]]
 
@@ -15,12 +20,48 @@ StreamHandler = Callable[["Call", Any], AsyncGenerator[Message | bytes, None]]
 class Kind(StrEnum):
     """Which sides of an RPC are a stream, as label `grpc_type` of the metrics spells it.
 
-    A kind decides the handler's type: an answer that is a stream is an async generator. A request that is a
-    stream (`client_stream`, `bidi_stream`, served by none yet) would be an async iterator in the request's place.
+    A kind decides the handler's type: an answer that is a stream is an async generator.
     """
 
     UNARY = "unary"
+    CLIENT_STREAM = "client_stream"
     SERVER_STREAM = "server_stream"
+    BIDI_STREAM = "bidi_stream"
+
+    @property
+    def streams_requests(self) -> bool:
+        """Whether the request is a stream."""
+        return self in (Kind.CLIENT_STREAM, Kind.BIDI_STREAM)
+
+    @property
+    def streams_answers(self) -> bool:
+        """Whether the answer is a stream."""
+        return self in (Kind.SERVER_STREAM, Kind.BIDI_STREAM)
+
+
+class Exchange(Protocol):
+    """A call as its transport has it: what came beside the request, what goes beside the answer."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """Of the request."""
+
+    @property
+    def peer(self) -> Peer:
+        """Authentication properties of the connection, as gRPC names them ("peer_uri")."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the caller's deadline; None: it has none."""
+
+    def add_initial(self, name: str, value: str | bytes) -> None:
+        """Metadata before the (first) answer. No effect once that is sent."""
+
+    def add_trailing(self, name: str, value: str | bytes) -> None:
+        """Metadata after the (last) answer, or with the failure."""
+
+    def compress(self) -> None:
+        """Sends the answers compressed, if the caller accepts that. No effect once one is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +71,7 @@ class Call:
     tenant: str
     caller: str
     deadline: float
+    exchange: Exchange
 
 
 @dataclass(frozen=True, slots=True)

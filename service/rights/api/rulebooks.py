@@ -41,7 +41,6 @@ class RulebookApi:
             Method(SERVICE, "ListRulebooks", pb.ListRulebooksRequest, self.list_rulebooks, _READERS),
             Method(SERVICE, "PauseCampaign", pb.PauseCampaignRequest, self.pause_campaign, _OPERATOR),
             Method(SERVICE, "ResumeCampaign", pb.ResumeCampaignRequest, self.resume_campaign, _OPERATOR),
-            Method(SERVICE, "GetBudgets", pb.GetBudgetsRequest, self.get_budgets, _READERS),
         ]
 
     async def validate(self, call: Call, request: pb.ValidateRequest) -> pb.ValidateResponse:
@@ -128,21 +127,6 @@ class RulebookApi:
     ) -> pb.ResumeCampaignResponse:
         """Lets a paused campaign act again."""
         return pb.ResumeCampaignResponse(changed=await self._set_paused(call, request.campaign_id, False))
-
-    async def get_budgets(self, call: Call, request: pb.GetBudgetsRequest) -> pb.GetBudgetsResponse:
-        """Reads budgets and quotas; the cap told is the rulebook's in force where it names one."""
-        rules = await self._current(call)
-        book = rules.book_at(clock.now_ms())
-        caps = {(limit.kind, limit.id): limit.cap for limit in book.limits}
-        response = pb.GetBudgetsResponse()
-        for state in await self._reader.budgets(call.tenant):
-            cap = caps.get((state.kind, state.id))
-            if cap is not None or state.used or state.held:
-                listed = response.budgets if state.kind == "budget" else response.quotas
-                listed.add(
-                    id=state.id, cap=state.cap if cap is None else cap, used=state.used, held=state.held
-                )
-        return response
 
     async def _current(self, call: Call) -> TenantRules:
         """The tenant's rules as of now, not as last cached."""

@@ -46,8 +46,11 @@ def receipt_of(stored: Booked) -> settlement_pb2.Receipt:
     return settlement_pb2.SettleResponse.FromString(stored.response).receipt
 
 
-def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt) -> Sale:
-    """The settlement for the domain. `receipt`: its last; that of a confirmed reservation is Confirm's."""
+def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered_ms: int = 0) -> Sale:
+    """The settlement for the domain. `receipt`: its last; that of a confirmed reservation is Confirm's.
+
+    delivered_ms: when it was first told to be delivered, 0 for not, or where that does not matter.
+    """
     order = to_order(request_of(stored), Mistakes())  # its fields were checked when it was booked
     order.member_id = stored.member_id
     tier, tags, known, measured = stored.facts or (0, [], {}, {})
@@ -66,6 +69,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt) -> Sale:
         gifts=[_gift(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
+        delivered_ms=delivered_ms,
         settled_ms=receipt.settle_time.ToMilliseconds(),
         known=known,
         measured=measured,
@@ -121,10 +125,10 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
 
 def _gift(message: settlement_pb2.GrantedGift) -> Gift:
     if message.WhichOneof("gift") == "lot":
-        return Gift(message.grant_id, "", lot_of(message.lot))
+        return Gift(message.grant_id, "", lot_of(message.lot), to_referrer=message.to_referrer)
     given = message.coupon
     if not given.coupon_id:
-        return Gift(message.grant_id, given.template_id, None)
+        return Gift(message.grant_id, given.template_id, None, to_referrer=message.to_referrer)
     expires_ms = given.expire_time.ToMilliseconds() if given.HasField("expire_time") else NEVER_MS
     starts_ms = given.start_time.ToMilliseconds()
     coupon = Coupon(given.coupon_id, given.template_id, starts_ms, expires_ms)

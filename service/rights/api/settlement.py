@@ -1,7 +1,8 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from rights import metrics
 from rights.api import answers
@@ -10,15 +11,15 @@ from rights.api.fields import Mistakes
 from rights.api.intake import Intake
 from rights.api.lifecycle import SERVICE
 from rights.api.members import MemberResolver
-from rights.api.methods import Call, Method
+from rights.api.methods import Call, Kind, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
+from rights.api.settle_stream import SettleStream
 from rights.domain import limits
 from rights.domain.model import Rejection
 from rights.domain.pricing import price
 from rights.domain.quoting import promise
-from rights.domain.sweeping import is_due, sweep
-from rights.domain.used import Used
+from rights.domain.sweeping import foresee
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.errors import Refused
@@ -58,6 +59,14 @@ class SettlementApi:
             Method(SERVICE, "Quote", pb.QuoteRequest, self.quote, _CHECKOUT),
             Method(SERVICE, "Settle", pb.SettleRequest, self.settle, _CHECKOUT),
             Method(SERVICE, "SettleBatch", pb.SettleBatchRequest, self.settle_batch, _CHECKOUT),
+            Method(
+                SERVICE,
+                "SettleStream",
+                pb.SettleStreamRequest,
+                self.settle_stream,
+                _CHECKOUT,
+                Kind.BIDI_STREAM,
+            ),
         ]
 
     async def quote(self, call: Call, request: pb.QuoteRequest) -> pb.QuoteResponse:
@@ -79,12 +88,10 @@ class SettlementApi:
         if at_ms:
             rules = await self._registry.rules_at(call.tenant, at_ms)
         book = rules.book_at(at_ms or now_ms)
-        budgets = {(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)}
-        used = Used(budgets)
-        current = rules.book_at(now_ms)
-        if is_due(wallet, current, now_ms):
-            # As Settle would find the wallet; nothing of it is booked here.
-            deque(sweep(wallet, current, used, lambda: "", now_ms), maxlen=0)
+        used = await self._reader.used(call.tenant)
+        for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
+            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
+                wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,
             wallet,
@@ -98,7 +105,7 @@ class SettlementApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, order.member_id)
+            answers.fill_receipt(response.receipt, outcome, wallet.member_id)
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)
@@ -141,11 +148,26 @@ class SettlementApi:
                 answer.response.ParseFromString(outcome.envelope.answer.result())
             else:
                 assert isinstance(failure, Exception)
-                _fill_error(answer.error, told(failure, f"/{SERVICE}/SettleBatch"))
+                fill_error(answer.error, told(failure, f"/{SERVICE}/SettleBatch"))
         return response
 
+    async def settle_stream(
+        self, call: Call, requests: AsyncIterator[pb.SettleStreamRequest]
+    ) -> AsyncGenerator[pb.SettleStreamResponse, None]:
+        """Settles requests as they come; answers each when it is durable."""
+        stream = SettleStream(call, self._intake, self._lanes)
+        async with aclosing(stream.answers(requests)) as answered:
+            async for key, outcome in answered:
+                response = pb.SettleStreamResponse(idempotency_key=key)
+                if isinstance(outcome, bytes):
+                    response.response.ParseFromString(outcome)
+                else:
+                    fill_error(response.error, told(outcome, f"/{SERVICE}/SettleStream"))
+                yield response
 
-def _fill_error(message: pb.BatchItemError, error: ApiError) -> None:
+
+def fill_error(message: pb.BatchItemError, error: ApiError) -> None:
+    """What a request of many is told, as its Settle would have been."""
     message.code = error.code
     message.MergeFrom(pb.BatchItemError(reason=f"ERROR_REASON_{error.reason}"))
     message.message = error.message

@@ -1,5 +1,7 @@
 """rights.v1.SettlementService, reading: a settlement with everything that happened to it."""
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from rights.api import answers
 from rights.api.fields import Mistakes
 from rights.api.lifecycle import SERVICE, settlement_not_found
@@ -7,6 +9,7 @@ from rights.api.members import MemberResolver
 from rights.api.methods import Call, Method
 from rights.api.sales import receipt_of, request_of
 from rights.domain.kept import Kept
+from rights.engine import clock
 from rights.store.reader import AFTER_ALL, Reader, StoredEntry, StoredSettlement
 from rights.v1 import settlement_pb2 as pb
 
@@ -43,7 +46,9 @@ class SettlementReadsApi:
         if stored is None:
             raise settlement_not_found(request.order_id or request.settlement_id)
         entries = await self._reader.settlement_entries(call.tenant, [stored.settlement_id])
-        return pb.GetSettlementResponse(settlement=_settlement(stored, entries[stored.settlement_id]))
+        return pb.GetSettlementResponse(
+            settlement=_settlement(stored, entries[stored.settlement_id], clock.now_ms())
+        )
 
     async def list_settlements(
         self, call: Call, request: pb.ListSettlementsRequest
@@ -53,16 +58,28 @@ class SettlementReadsApi:
         stored = await self._reader.settlements(call.tenant, member_id, before or AFTER_ALL, size + 1)
         page = stored[:size]
         entries = await self._reader.settlement_entries(call.tenant, [s.settlement_id for s in page])
+        now_ms = clock.now_ms()
         return pb.ListSettlementsResponse(
-            settlements=[_settlement(s, entries[s.settlement_id]) for s in page],
+            settlements=[_settlement(s, entries[s.settlement_id], now_ms) for s in page],
             next_page_token=page[-1].settlement_id if len(stored) > size else "",
         )
 
 
-def _settlement(stored: StoredSettlement, entries: list[StoredEntry]) -> pb.Settlement:
+def _held_until(stored: StoredSettlement) -> Timestamp:
+    return pb.ReserveResponse.FromString(stored.response).reservation.expire_time
+
+
+def _state(stored: StoredSettlement, now_ms: int) -> str:
+    """The state as the next operation would find it: a hold whose time is over has expired, if it is not yet booked."""
+    if stored.state.state == "held" and _held_until(stored).ToMilliseconds() <= now_ms:
+        return "expired"
+    return stored.state.state
+
+
+def _settlement(stored: StoredSettlement, entries: list[StoredEntry], now_ms: int) -> pb.Settlement:
     settlement = pb.Settlement(
         receipt=receipt_of(stored),
-        state=f"STATE_{stored.state.state.upper()}",
+        state=f"STATE_{_state(stored, now_ms).upper()}",
         postings=[answers.posting(leg) for leg in stored.postings],
     )
     settlement.entries.add(
@@ -70,9 +87,8 @@ def _settlement(stored: StoredSettlement, entries: list[StoredEntry]) -> pb.Sett
         kind=f"KIND_{stored.kind.upper()}",
         entry_time=answers.timestamp(stored.recorded_ms),
     )
-    if stored.state.state == "held":
-        reservation = pb.ReserveResponse.FromString(stored.response).reservation
-        settlement.expire_time.CopyFrom(reservation.expire_time)
+    if settlement.state == pb.Settlement.STATE_HELD:
+        settlement.expire_time.CopyFrom(_held_until(stored))
     if stored.state.kept is not None:
         kept = Kept.decode(stored.state.kept)
         quantities = [line.quantity for line in request_of(stored).cart.lines]

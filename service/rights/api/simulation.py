@@ -1,6 +1,5 @@
 """rights.v1.SimulationService: prices what is asked for, whoever's, whenever and under whatever rules."""
 
-from collections import deque
 from copy import copy
 
 from rights import metrics
@@ -15,8 +14,7 @@ from rights.domain import limits
 from rights.domain.book import Book
 from rights.domain.model import Order, Rejection
 from rights.domain.pricing import price
-from rights.domain.sweeping import is_due, sweep
-from rights.domain.used import Used
+from rights.domain.sweeping import foresee
 from rights.domain.wallet import Wallet
 from rights.engine import clock
 from rights.engine.drafts import Drafts
@@ -61,9 +59,8 @@ class SimulationApi:
             wallet = hypothetical_wallet(request.hypothetical, call.tenant, book, at_ms)
             order.member_id = wallet.member_id
             order.wallet_ms = 0  # all of it is the wallet of the simulated time
-        used = Used({(b.kind, b.id): b.used + b.held for b in await self._reader.budgets(call.tenant)})
-        if is_due(wallet, book, at_ms):  # as Settle would find the wallet then; nothing of it is booked
-            deque(sweep(wallet, book, used, lambda: "", at_ms), maxlen=0)
+        used = await self._reader.used(call.tenant)
+        foresee(wallet, book, used, at_ms)
         outcome = price(
             order,
             wallet,

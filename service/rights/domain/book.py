@@ -1,6 +1,6 @@
 """A rulebook version made ready to settle with: indices, conditions compiled, kernel program built."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
@@ -24,7 +24,7 @@ from rights.domain.plan import (
     Unit,
 )
 from rights.domain.subscription import Length
-from rights.v1 import plan_pb2, rulebook_pb2, tier_pb2
+from rights.v1 import activity_pb2, plan_pb2, rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -50,12 +50,16 @@ class Share(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A budget (minor units) or quota (uses). alerts: (basis points, amount) from which on it is told as low."""
+    """A 'budget' or 'pool' (minor units) or 'quota' (uses), with the rulebook's cap.
+
+    alerts: shares of the cap in basis points from which on it is told as low; pool: the one that a budget is of, or "".
+    """
 
     kind: str
     id: str
     cap: int
-    alerts: tuple[tuple[int, int], ...] = ()
+    alerts: tuple[int, ...] = ()
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +196,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a claim costs each time: units of an asset, or a coupon. value: what the issuers of the units pay."""
+
+    asset: str
+    units: int
+    template_id: str
+    keeps_expiry: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRule:
     """What a settlement, or another trigger, gives for later.
 
     campaign: index, -1 for any order; template_id or asset says what.
-    period is -1 without a member limit; quota is a limit index or -1.
+    every: (measure, number) for a gift per full number; what was given is counted as by a limit for ever.
+    period is -1 without a member limit; quota is a limit index or -1. max_times: how often it can be claimed at
+    once, 0 where it cannot.
     """
 
     id: str
@@ -211,6 +228,39 @@ class GrantRule:
     period: int
     quota: int
     keep: bool
+    max_times: int = 0
+    cost: Cost | None = None
+    every: tuple[str, int] | None = None
+    to_referrer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something members do besides ordering. max_per_day: 0 for as often as it is told."""
+
+    id: str
+    max_per_day: int
+    is_referral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count."""
+
+    board_id: str
+    id: str
+    choose: int
+    period: int
+    stake_asset: str
+    stake_units: int
+    activity_id: str
+    count: int
+    rule: GrantRule
+
+    @property
+    def key(self) -> str:
+        """Unique in the rulebook, and no id of a grant rule."""
+        return self.rule.id
 
 
 class Conversion(NamedTuple):
@@ -279,8 +329,11 @@ class Book:
         self._known = known_ids(rulebook)
         self._predicates: dict[str, int] = {}
         self._compiled: list[Predicate] = []
-        self.limits = [_budget(b) for b in rulebook.budgets]
-        self.limits += [Limit("quota", q.id, q.cap) for q in rulebook.quotas]
+        self.limits = [
+            Limit("budget", b.id, b.cap_minor, tuple(b.alert_bps), b.pool_id) for b in rulebook.budgets
+        ]
+        self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
+        self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
@@ -296,7 +349,11 @@ class Book:
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
         self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
-        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        at_orders = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.grants = [rule for rule in at_orders if rule.every is None]
+        self.every_grants = [rule for rule in at_orders if rule.every is not None]
+        self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
+        self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
         self.tier_grants = self._tier_grants(rulebook)
         self.plans = {plan.id: self._paid_plan(plan, rulebook.grants) for plan in rulebook.plans}
         self.programs = [p.id for p in rulebook.programs]
@@ -308,6 +365,12 @@ class Book:
             if level.allowances
         }
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
+        self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
+        self.activities = {a.id: Activity(a.id, a.max_per_day, a.is_referral) for a in rulebook.activities}
+        self.has_referrals = any(activity.is_referral for activity in self.activities.values())
+        self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.enrolment_grants = self._grants_at(rulebook, "enrolment_program_id")
+        self.activity_measures = _by_activity(self.measures.values())
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
         self.follows_members = bool(self.measures or self.ladders or self.plans)
@@ -328,6 +391,11 @@ class Book:
     def gives(self, asset: str, now_ms: int) -> bool:
         """Whether an asset can still be earned or granted: its program has not stopped that."""
         return not any(asset in c.assets and c.stop_earning_ms <= now_ms for c in self.closings)
+
+    def limit(self, kind: str, limit_id: str) -> Limit | None:
+        """A limit by its name; None: the rulebook has no such one."""
+        index = self.limit_index.get((kind, limit_id))
+        return None if index is None else self.limits[index]
 
     def standing(self, now_ms: int, paused: frozenset[str]) -> bytes:
         """Per campaign 0, or the Reason for which it is closed to everyone now."""
@@ -460,8 +528,47 @@ class Book:
             grants=tuple(self.grant_by_id[g.id] for g in grants if g.plan_id == plan.id),
         )
 
+    def _grants_at(self, rulebook: rulebook_pb2.Rulebook, trigger: str) -> dict[str, list[GrantRule]]:
+        """By the id that a trigger names, what it gives."""
+        found: dict[str, list[GrantRule]] = {}
+        for grant in rulebook.grants:
+            if grant.WhichOneof("trigger") == trigger:
+                found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
+        return found
+
+    def _tasks(self, board: activity_pb2.TaskBoard) -> Iterator[Task]:
+        for task in board.tasks:
+            rule = GrantRule(
+                id=f"{board.id}/{task.id}",
+                predicate=self._predicate(task.orders.when),
+                campaign=-1,
+                min_payable=task.orders.min_payable_minor,
+                template_id=task.coupon_template_id,
+                asset=task.asset.asset,
+                units=task.asset.units,
+                windows=(),
+                max_uses=0,
+                period=-1,
+                quota=-1,
+                keep=False,
+            )
+            yield Task(
+                board_id=board.id,
+                id=task.id,
+                choose=board.choose or 1,
+                period=board.period or tier_pb2.CALENDAR_PERIOD_DAY,
+                stake_asset=task.stake.asset,
+                stake_units=task.stake.units,
+                activity_id=task.activity.activity_id,
+                count=task.orders.count or task.activity.count or 1,
+                rule=rule,
+            )
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
-        limited = grant.HasField("member_limit")
+        limited, every = grant.HasField("member_limit"), grant.HasField("every")
+        max_uses, period = grant.member_limit.max_uses, int(grant.member_limit.period)
+        if every:
+            max_uses, period = MAX_AMOUNT, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
         return GrantRule(
             id=grant.id,
             predicate=self._predicate(grant.when),
@@ -471,10 +578,14 @@ class Book:
             asset=grant.asset.asset,
             units=grant.asset.units,
             windows=tuple(windows.from_message(w) for w in grant.windows),
-            max_uses=grant.member_limit.max_uses if limited else 0,
-            period=grant.member_limit.period if limited else -1,
+            max_uses=max_uses if limited or every else 0,
+            period=period if limited or every else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
-            keep=grant.keep_on_refund,
+            keep=grant.keep_on_refund or grant.to_referrer,
+            to_referrer=grant.to_referrer,
+            max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
+            cost=_cost(grant.cost) if grant.HasField("cost") else None,
+            every=(grant.every.measure_id, grant.every.n) if every else None,
         )
 
     def _plan(
@@ -487,6 +598,7 @@ class Book:
         effect, a, b, c, threshold = self._effect(campaign)
         beside = effect in (Effect.MULTIPLIER, Effect.COVER)
         consumes = campaign.consumes
+        budget = self.limit("budget", campaign.budget_id)
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
@@ -502,6 +614,7 @@ class Book:
             needs_coupon=bool(campaign.coupon_template_id),
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
+            pool=self.limit_index.get(("pool", budget.pool), -1) if budget is not None else -1,
             benefit=len(self.limits) + self.benefits.index(consumes.asset) if consumes.asset else -1,
             benefit_units=(consumes.units or 1) if consumes.asset else 0,
             **_shape(campaign),
@@ -557,6 +670,7 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
         "member.plans": [p.id for p in rulebook.plans],
+        "member.programs": [p.id for p in rulebook.programs],
     }
 
 
@@ -578,6 +692,15 @@ def _closing(program: rulebook_pb2.Program, rulebook: rulebook_pb2.Rulebook) -> 
 def _allowances(allowances: Iterable[plan_pb2.Allowance]) -> tuple[Allowance, ...]:
     monthly = plan_pb2.Allowance.EVERY_MONTH
     return tuple(Allowance(a.coupon_template_id, a.asset, a.count, a.every == monthly) for a in allowances)
+
+
+def _by_activity(all_measures: Iterable[measures.Measure]) -> dict[str, list[measures.Measure]]:
+    """The measures that count an activity."""
+    found: dict[str, list[measures.Measure]] = {}
+    for measure in all_measures:
+        if measure.activity_id:
+            found.setdefault(measure.activity_id, []).append(measure)
+    return found
 
 
 class _Shape(TypedDict):
@@ -659,7 +782,7 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     return ""
 
 
-def _budget(budget: rulebook_pb2.Budget) -> Limit:
-    # An alert is due once at least its share is taken: the amount is rounded up, and never 0.
-    alerts = tuple((bps, max(1, -(-budget.cap_minor * bps // BPS))) for bps in budget.alert_bps)
-    return Limit("budget", budget.id, budget.cap_minor, alerts)
+def _cost(cost: rulebook_pb2.GrantCost) -> Cost:
+    return Cost(
+        cost.asset.asset, cost.asset.units, cost.coupon_template_id, cost.keeps_expiry, cost.value_minor
+    )

@@ -127,25 +127,37 @@ def compile_condition(
     return _Compiler(text, intern, sets, {} if more is None else more, known).compile(_check(text))
 
 
+class Reads(Enum):
+    """What a condition may read, and how a mistake says so."""
+
+    ORDER = "everything"
+    OCCASION = "only what is known of the member and of the moment can be read here: member.…, order.…"
+    MEMBER = "only what is known of the member can be read here: member.…"
+
+
 def check_condition(
-    text: str, known: Known = MappingProxyType({}), *, of_member: bool = False
+    text: str, known: Known = MappingProxyType({}), reads: Reads = Reads.ORDER
 ) -> list[CelMistake]:
-    """The mistakes of a condition; empty if it compiles. of_member: it may read what is known of a member alone."""
+    """The mistakes of a condition; empty if it compiles."""
     more: dict[str, int] = {}
     try:
         predicate = compile_condition(text, Interner(), [], more, known)
     except CelError as error:
         return error.mistakes
-    if of_member and (
-        predicate.per_line or _reads_order(predicate) or any(name in MORE_VARS for name in more)
-    ):
-        return [CelMistake(1, 1, "only what is known of the member can be read here: member.…")]
+    if reads is not Reads.ORDER and (predicate.per_line or _read(predicate, more) - _READABLE[reads]):
+        return [CelMistake(1, 1, reads.value)]
     return []
 
 
-def _reads_order(predicate: Predicate) -> bool:
-    of_order = {index for name, index in _CART_INDEX.items() if not name.startswith("member.")}
-    return any(op == Op.CART and arg in of_order for op, arg in predicate.code)
+_READABLE = {Reads.MEMBER: {"member"}, Reads.OCCASION: {"member", "order"}}
+
+
+def _read(predicate: Predicate, more: dict[str, int]) -> set[str]:
+    """What the variables are of that a condition reads, besides lines: "member", "order", "cart"."""
+    names = [*CART_VARS]
+    read = [names[arg] for op, arg in predicate.code if op == Op.CART and arg < len(names)]
+    read += [name for name in more if name in MORE_VARS]
+    return {name.partition(".")[0] for name in read}
 
 
 @cache

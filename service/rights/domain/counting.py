@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rights.domain import measures
 from rights.domain.book import Book
 from rights.domain.kept import Kept, discounted
+from rights.domain.measures import Counts, Measure
 from rights.domain.membership import ALL_TIME
 from rights.domain.model import Effects, Priced, Sale, Usage
 from rights.domain.plan import Facts
@@ -30,14 +31,8 @@ def count_settled(
     """Counts an order that is settled at once."""
     amounts = (quantities, priced.line_list, priced.line_discounted, priced.line_payable)
     for measure_id, lines in priced.measured.items():
-        _count(
-            wallet,
-            effects,
-            book,
-            measure_id,
-            day,
-            measures.contribution(book.measures[measure_id], lines, *amounts),
-        )
+        measure = book.measures[measure_id]
+        _count(wallet, effects, measure, day, measures.contribution(measure, lines, *amounts))
 
 
 def count_kept(
@@ -57,18 +52,27 @@ def count_kept(
         change = measures.contribution(measure, lines, *new)
         if old is not None:
             change -= measures.contribution(measure, lines, *old)
-        _count(wallet, effects, book, measure_id, day, change)
+        _count(wallet, effects, measure, day, change)
+
+
+def count_activity(wallet: Wallet, effects: Effects, measure: Measure, day: int) -> None:
+    """Counts an activity. A streak keeps its last day and its length: nothing that an entry could add up to."""
+    if measure.counts is Counts.STREAK_DAYS:
+        measures.record_streak(wallet.membership, measure.id, day)
+        wallet.changed = True
+    else:
+        _count(wallet, effects, measure, day, 1)
 
 
 def _amounts(sale: Sale, kept: Kept) -> tuple[Sequence[int], list[int], list[int], Sequence[int]]:
     """Per line: quantity, list amount, amount after discounts, payable."""
     listed = [line.unit_price * n for line, n in zip(sale.order.lines, kept.quantities, strict=True)]
-    return kept.quantities, listed, discounted(kept), kept.payable
+    return kept.quantities, listed, discounted(kept.payable, kept.redemptions), kept.payable
 
 
-def _count(wallet: Wallet, effects: Effects, book: Book, measure_id: str, day: int, amount: int) -> None:
+def _count(wallet: Wallet, effects: Effects, measure: Measure, day: int, amount: int) -> None:
     if not amount:
         return
-    wallet.membership.count(measure_id, day if book.measures[measure_id].by_day else ALL_TIME, amount)
+    wallet.membership.count(measure.id, day if measure.by_day else ALL_TIME, amount)
     wallet.changed = True
-    effects.usages.append(Usage("measure", f"{measure_id}|{day}", amount))
+    effects.usages.append(Usage("measure", f"{measure.id}|{day}", amount))

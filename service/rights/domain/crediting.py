@@ -9,10 +9,17 @@ from rights.domain.wallet import Wallet
 
 
 def credit(
-    asset: Asset, amount: int, expires_ms: int, origin: str, wallet: Wallet, book: Book, now_ms: int
+    asset: Asset,
+    amount: int,
+    expires_ms: int,
+    origin: str,
+    wallet: Wallet,
+    book: Book,
+    now_ms: int,
+    field: str = "amount",
 ) -> tuple[Credited, Effects]:
-    """Adds a lot that its origin issues. Raises InvalidField when the wallet could not hold it."""
-    _check_room("amount", asset.id, amount, wallet)
+    """Adds a lot that its origin issues. Raises InvalidField, of `field`, when the wallet could not hold it."""
+    _check_room(field, asset.id, amount, wallet)
     effects = Effects()
     if asset.rolls:  # the credit is a movement, which carries the lot itself as far as the others
         expires_ms = max(expires_ms, book.lot_expiry(asset.expiry, now_ms))

@@ -22,7 +22,7 @@ class Change(NamedTuple):
 def is_behind(wallet: Wallet, book: Book, now_ms: int) -> bool:
     """Whether something has changed, by itself, the time or the rulebook, since the member was looked at."""
     membership = wallet.membership
-    return book.follows_members and (
+    return book.follows_members and not membership.merged_into and (
         membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms
     )
 

@@ -1,9 +1,14 @@
 """What is left of a settlement when some of its goods have come back: the sums on which refunds are computed.
 
-Everything is a function of the quantities kept, not of how they came to be kept. A refund is the difference
-between two such states, so any sequence of refunds that returns everything adds up to the whole settlement: per
-line, per adjustment, per party and per lot. (Before that, where discounts are priced again and one comes back in part,
-points, gifts and budgets that were given back are not taken a second time.)
+Everything is a function of the sale and the quantities kept, not of how they came to be kept. A refund is the
+difference between two such states, so any two sequences of refunds that leave the same items leave the member, the
+parties and the budgets with the same: per line, per adjustment, per party, in points and in gifts.
+
+Where discounts are priced again (READJUDICATE), more that comes back can make a discount larger, or what is paid
+larger: points and gifts then come again. Budgets, quotas and counters must not be taken again, since another order may
+have what they were given back. So they bear the most that can still come of it, whatever comes back next: of that,
+nothing ever comes again. For a discount that is what it would be on the items kept if nothing else were taken off
+them; for points, what all discounts that are priced again would leave them if they were lost.
 
 How a line is divided over its items: a line's list amount is made of parts: what was paid, and what each party
 paid of each adjustment and redemption. The parts of k of its Q items are found by halving: of all Q items are
@@ -16,24 +21,20 @@ its exact share.
 from dataclasses import dataclass, field
 from typing import Any
 
-from rights.domain import benefits, facts, funding
-from rights.domain.book import Book
+from rights.domain import benefits, funding
+from rights.domain.book import Book, GrantRule
 from rights.domain.earning import basis
-from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import (
     LOTS,
     Adjustment,
     Allocate,
-    Coupon,
     Earning,
     Lot,
-    Order,
     Payers,
     Redemption,
     Sale,
 )
-from rights.domain.plan import Reason
-from rights.domain.wallet import Wallet
+from rights.domain.readjudicating import Basket
 
 Shares = dict[int, Payers]  # line index -> who pays how much of it; lines without a share are left out
 
@@ -43,7 +44,9 @@ class Kept:
     """What is left.
 
     quantities: items per line. payable: per line. adjustments, redemptions: as in the sale. earned: units per
-    earning. gifts: whether each is still the member's. used: what of each adjustment its budget still bears.
+    earning. gifts: whether each is the member's. used: what of each adjustment its budget bears (and while it is
+    not 0, its quota and member limit count a use). counted: what of each earning the caps per period count.
+    claimed: whether the quota and member limit of each gift count it.
     consumed: units of benefits that are still used, by asset.
     """
 
@@ -54,6 +57,8 @@ class Kept:
     earned: list[int]
     gifts: list[bool]
     used: list[int]
+    counted: list[int]
+    claimed: list[bool]
     consumed: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -71,14 +76,17 @@ class Kept:
             "earned": self.earned,
             "gifts": self.gifts,
             "used": self.used,
+            "counted": self.counted,
+            "claimed": self.claimed,
             "consumed": self.consumed,
         }
 
     @classmethod
     def decode(cls, stored: dict[str, Any]) -> "Kept":
-        """From JSON."""
+        """From JSON. Earlier versions counted just what was earned, and the gifts that were the member's."""
         shares = {name: [dict(each) for each in stored[name]] for name in ("adjustments", "redemptions")}
-        return cls(**{**stored, **shares})
+        uses = {"counted": stored["earned"], "claimed": stored["gifts"]}
+        return cls(**{**uses, **stored, **shares})
 
 
 def everything(sale: Sale, allocate: Allocate) -> Kept:
@@ -91,41 +99,37 @@ def everything(sale: Sale, allocate: Allocate) -> Kept:
         earned=[e.lot.amount for e in sale.earnings],
         gifts=[True] * len(sale.gifts),
         used=[a.amount for a in sale.adjustments],
+        counted=[e.lot.amount for e in sale.earnings],
+        claimed=[True] * len(sale.gifts),
         consumed=benefits.units_of(benefits.lots_of(sale.adjustments)),
     )
 
 
-def keeping(sale: Sale, quantities: list[int], before: Kept, book: Book, node_budget: int) -> Kept:
-    """What is left with the quantities kept. `book`: the version that settled the sale.
-
-    Units, gifts and budgets once given up are not taken again, even where a readjudicated discount comes back
-    in part: of these, `before` is the most.
-    """
+def keeping(sale: Sale, quantities: list[int], book: Book, node_budget: int) -> Kept:
+    """What is left with the quantities kept. `book`: the version that settled the sale."""
     whole = everything(sale, book.allocate)
-    after = Kept(quantities, [0] * len(quantities), [], [], [], [], [])
+    after = Kept(quantities, [0] * len(quantities), [], [], [], [], [], [], [])
     after.adjustments = [{} for _ in sale.adjustments]
     after.redemptions = [{} for _ in sale.redemptions]
     for i, line in enumerate(sale.order.lines):
         if quantities[i]:
             _keep_line(i, line.unit_price, line.quantity, whole, after, book.allocate)
-    if any(book.by_id[a.campaign_id].readjudicate for a in sale.adjustments) and not after.nothing:
-        _readjudicate(sale, after, book, node_budget)
-    payable = sum(after.payable)
-    after.earned = [
-        min(before.earned[i], _earned(sale, earning, after, book)) for i, earning in enumerate(sale.earnings)
-    ]
-    after.gifts = [
-        before.gifts[i] and (rule.keep or (not after.nothing and payable >= rule.min_payable))
-        for i, rule in enumerate(book.grant_by_id[gift.grant_id] for gift in sale.gifts)
-    ]
+    most_payable = list(after.payable)
+    most_given = [amount(shares) for shares in after.adjustments]
+    if not after.nothing:
+        basket = Basket(sale, quantities, book, node_budget)
+        _price_again(sale, after, most_payable, most_given, basket, book)
+        _keep_gifts(sale, after, most_payable, most_given, basket, book)
+    else:
+        after.gifts = after.claimed = [book.grant_by_id[gift.grant_id].keep for gift in sale.gifts]
+    after.earned = [_earned(sale, earning, after, after.payable, book) for earning in sale.earnings]
+    after.counted = [_earned(sale, earning, after, most_payable, book) for earning in sale.earnings]
     after.used = [
-        before.used[i]
-        if book.by_id[a.campaign_id].keep_used
-        else min(before.used[i], amount(after.adjustments[i]))
-        for i, a in enumerate(sale.adjustments)
+        a.amount if book.by_id[a.campaign_id].keep_used else most
+        for a, most in zip(sale.adjustments, most_given, strict=True)
     ]
     back = benefits.units_of(benefits.returned(sale.adjustments, book)) if after.nothing else {}
-    after.consumed = {asset: units - back.get(asset, 0) for asset, units in before.consumed.items()}
+    after.consumed = {asset: units - back.get(asset, 0) for asset, units in whole.consumed.items()}
     return after
 
 
@@ -156,10 +160,10 @@ def money(sale: Sale, kept: Kept) -> dict[str, int]:
     return funding.money_legs(lines, sum(kept.payable), given)
 
 
-def discounted(kept: Kept) -> list[int]:
+def discounted(payable: list[int], redemptions: list[Shares]) -> list[int]:
     """Per line, what is left after discounts, before points and stored value."""
-    amounts = list(kept.payable)
-    for shares in kept.redemptions:
+    amounts = list(payable)
+    for shares in redemptions:
         for i, payers in shares.items():
             amounts[i] += sum(payers.values())
     return amounts
@@ -240,77 +244,68 @@ def _keep_line(i: int, unit_price: int, quantity: int, whole: Kept, after: Kept,
             target.setdefault(i, {})[party] = part
 
 
-def _readjudicate(sale: Sale, after: Kept, book: Book, node_budget: int) -> None:
+def _price_again(
+    sale: Sale, after: Kept, most_payable: list[int], most_given: list[int], basket: Basket, book: Book
+) -> None:
     """Prices what is kept again, and puts the result in the place of the discounts whose policy asks for it.
 
-    The member, the coupons and the campaigns are those of the settlement. A discount is not more than it was,
-    and not more than the lines have left beside what they keep of other discounts and redemptions.
+    A discount is not more than it was, and not more than the lines have left beside what they keep of other
+    discounts and redemptions. Adds to what is paid at most what is lost if they are, and tells the most that can
+    still come of each.
     """
-    lines = [i for i, quantity in enumerate(after.quantities) if quantity]
-    discounts = _priced_again(sale, after, lines, book, node_budget)
     again = [i for i, a in enumerate(sale.adjustments) if book.by_id[a.campaign_id].readjudicate]
+    if not again:
+        return
     for index in again:
         for i, payers in after.adjustments[index].items():
-            after.payable[i] += sum(payers.values())
-        after.adjustments[index] = {}
+            most_payable[i] += sum(payers.values())
+    discounts = basket.discounts([book.by_id[a.campaign_id] for a in sale.adjustments])
+    after.payable = list(most_payable)
     for index in again:
         adjustment = sale.adjustments[index]
-        wanted = [min(discounts.get(adjustment.campaign_id, {}).get(i, 0), after.payable[i]) for i in lines]
+        campaign = book.by_id[adjustment.campaign_id]
+        most_given[index] = min(adjustment.amount, sum(most_payable), basket.most(campaign))
+        wanted = [min(discounts.get(campaign.id, {}).get(i, 0), after.payable[i]) for i in basket.lines]
         given = book.allocate(min(sum(wanted), adjustment.amount), wanted, wanted)
-        allocations = [(i, part) for i, part in zip(lines, given, strict=True) if part]
-        shares = book.by_id[adjustment.campaign_id].shares
-        paid, payers_of = funding.split(shares, allocations, sale.order.lines, book.allocate)
+        allocations = [(i, part) for i, part in zip(basket.lines, given, strict=True) if part]
+        paid, payers_of = funding.split(campaign.shares, allocations, sale.order.lines, book.allocate)
+        after.adjustments[index] = {}
         for at, (i, part) in enumerate(allocations):
             after.payable[i] -= part
             after.adjustments[index][i] = payers_of[at] if payers_of is not None else {next(iter(paid)): part}
 
 
-def _priced_again(
-    sale: Sale, after: Kept, lines: list[int], book: Book, node_budget: int
-) -> dict[str, dict[int, int]]:
-    """Campaign -> line -> discount, of what is kept, with only the campaigns that applied. Limits do not count:
-    no discount can be more than the one that was given under them.
-    """
-    kept_lines = []
-    for i in lines:
-        line, quantity = sale.order.lines[i], after.quantities[i]
-        floor = line.floor * quantity // line.quantity
-        kept_lines.append(line._replace(quantity=quantity, floor=floor))
-    order = Order(
-        member_id=sale.order.member_id,
-        currency=sale.currency,
-        lines=kept_lines,
-        coupon_ids=None,
-        required_campaigns=[],
-        forbidden_campaigns=[],
-        spends=[],
-        channel=sale.order.channel,
-        business_line=sale.order.business_line,
-        explain=False,
+def _keep_gifts(
+    sale: Sale, after: Kept, most_payable: list[int], most_given: list[int], basket: Basket, book: Book
+) -> None:
+    """A gift is the member's while what is kept meets its rule; it is claimed while it may come to meet it."""
+    given = [amount(shares) for shares in after.adjustments]
+    for rule in (book.grant_by_id[gift.grant_id] for gift in sale.gifts):
+        holds = basket.holds(rule.predicate)
+        may_hold = holds or book.plan.predicates[rule.predicate].reads_quantities
+        meets = holds and _meets(sale, rule, sum(after.payable), given, book)
+        may_meet = may_hold and _meets(sale, rule, sum(most_payable), most_given, book)
+        after.gifts.append(rule.keep or meets)
+        after.claimed.append(rule.keep or may_meet)
+
+
+def _meets(sale: Sale, rule: GrantRule, payable: int, given: list[int], book: Book) -> bool:
+    """Whether the member pays enough, and the campaign of the rule takes something off (if it is a discount)."""
+    campaign = book.campaigns[rule.campaign].id if rule.campaign >= 0 else ""
+    lost = any(
+        adjustment.campaign_id == campaign and not part
+        for adjustment, part in zip(sale.adjustments, given, strict=True)
     )
-    consumed = [lot._replace(expires_ms=NEVER_MS) for a in sale.adjustments for lot in a.consumed]
-    then = Wallet("", sale.order.member_id, sale.tier, sale.tags, consumed, {}, {})
-    standing = bytearray([Reason.FORBIDDEN]) * len(book.campaigns)
-    coupons: dict[int, Coupon] = {}
-    for adjustment in sale.adjustments:
-        campaign = book.by_id[adjustment.campaign_id]
-        standing[campaign.index] = 0
-        if adjustment.coupon_id:
-            coupons[campaign.index] = Coupon(adjustment.coupon_id, campaign.template_id, 0, NEVER_MS)
-    remaining = [MAX_AMOUNT] * len(book.limits)
-    request = facts.build(order, then, book, coupons, [], remaining, bytes(standing), sale.known, 0)
-    decision = book.program.decide(request, node_budget, False)
-    return {
-        book.campaigns[index].id: {lines[i]: part for i, part in allocations}
-        for index, allocations in decision.applied
-    }
+    return payable >= rule.min_payable and not lost
 
 
-def _earned(sale: Sale, earning: Earning, after: Kept, book: Book) -> int:
-    """Units that what is kept would have earned, under the same rule and multipliers."""
+def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book: Book) -> int:
+    """Units that what is kept would have earned if so much is paid, under the same rule and multipliers; not more
+    than it earned.
+    """
     rule = book.assets[earning.lot.asset].earn
     assert rule is not None
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
-    amounts = basis(rule, listed, discounted(after), after.payable)
+    amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
-    return rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1]
+    return min(earning.lot.amount, rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1])

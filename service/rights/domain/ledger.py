@@ -69,8 +69,13 @@ def spend_held(effects: Effects, lot: Lot) -> None:
 
 
 def promise(wallet: Wallet, effects: Effects, pending: Pending) -> None:
-    """Books units as earned but not available yet."""
-    wallet.pending.append(pending)
+    """Books units as earned but not available yet, together with what is pending of the same earning."""
+    for i, other in enumerate(wallet.pending):
+        if (other.settlement_id, other.asset) == (pending.settlement_id, pending.asset):
+            wallet.pending[i] = other._replace(amount=other.amount + pending.amount)
+            break
+    else:
+        wallet.pending.append(pending)
     wallet.changed = True
     effects.postings.append(Posting(pending.origin, pending.asset, -pending.amount))
     effects.postings.append(Posting(PENDING, pending.asset, pending.amount, None, pending.origin))
@@ -88,8 +93,8 @@ def fulfil(wallet: Wallet, effects: Effects, pending: Pending, lot: Lot, now_ms:
 def claw_back(wallet: Wallet, effects: Effects, earned: Lot, settlement_id: str, now_ms: int) -> Clawback:
     """Takes earned units back from the member.
 
-    First those of the settlement that are still pending; then from the lot they were booked in, then from the
-    soonest expiring lots of the same issuer; what is not there any more is owed.
+    First those of the settlement that are still pending; then from the lot they are in, or became when they were
+    available, then from the soonest expiring lots of the same issuer; what is not there any more is owed.
     """
     wanted = earned.amount
     result = Clawback(earned.asset, earned.origin, 0, [], 0)

@@ -147,10 +147,10 @@ def contribution(
 
 def record_streak(membership: Membership, measure_id: str, today: int) -> None:
     """Counts a day of a streak: one more, or the first after a gap."""
-    days = membership.counts.get(measure_id, {})
-    last = max(days, default=-1)
+    last, days = membership.streaks.get(measure_id, (-1, 0))
     if last < today:
-        membership.counts[measure_id] = {today: days[last] + 1 if last == today - 1 else 1}
+        membership.is_stale = True
+        membership.streaks[measure_id] = (today, days + 1 if last == today - 1 else 1)
 
 
 def value(measure: Measure, membership: Membership, values: Mapping[str, int], today: int) -> int:
@@ -158,12 +158,12 @@ def value(measure: Measure, membership: Membership, values: Mapping[str, int], t
     if measure.counts is Counts.SCORE:
         stored = membership.scores.get(measure.id)
         return computed(measure, values) if stored is None else stored[0]
+    if measure.counts is Counts.STREAK_DAYS:
+        last, length = membership.streaks.get(measure.id, (-1, 0))
+        return length if last >= today - 1 else 0
     days = membership.counts.get(measure.id)
     if not days:
         return 0
-    if measure.counts is Counts.STREAK_DAYS:
-        last = max(days)
-        return days[last] if last >= today - 1 else 0
     first = measure.first_day(today)
     if measure.counts is Counts.PURCHASE_DAYS:
         return sum(1 for day in days if first <= day <= today)
@@ -221,9 +221,10 @@ def due_ms(measures: Mapping[str, Measure], membership: Membership, today: int, 
         if measure.counts is Counts.SCORE:
             if measure.refresh_day and (membership.counts or membership.scores):
                 due = min(due, day_ms(next_refresh(measure.refresh_day, today), zone))
-        elif days and measure.counts is Counts.STREAK_DAYS:
-            if max(days) >= today - 1:
-                due = min(due, day_ms(max(days) + 2, zone))
+        elif measure.counts is Counts.STREAK_DAYS:
+            last, _ = membership.streaks.get(measure.id, (-1, 0))
+            if last >= today - 1:
+                due = min(due, day_ms(last + 2, zone))
         elif days and (counting := [day for day in days if day >= measure.first_day(today)]):
             due = min(due, measure.ends_ms(min(counting), zone))
     return due
@@ -263,4 +264,4 @@ def _until(membership: Membership, day: int, *, with_sums: bool) -> Membership:
         measure: {at: n for at, n in days.items() if at < day and (with_sums or at != ALL_TIME)}
         for measure, days in membership.counts.items()
     }
-    return Membership(counts, membership.scores)
+    return Membership(counts=counts, streaks=membership.streaks, scores=membership.scores)

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from rights.domain.limits import NEVER_MS
-from rights.domain.plan import Decision
+from rights.domain.plan import Decision, Facts
 
 
 class Line(NamedTuple):
@@ -131,14 +131,28 @@ class Posting(NamedTuple):
     origin: str | None = None
 
 
+class Occasion(NamedTuple):
+    """Where something happens that is not an order: what conditions read as order.channel and order.business_line."""
+
+    channel: str = ""
+    business_line: str = ""
+
+
+class Referral(NamedTuple):
+    """Who has referred a member, and whether an order of the member was found in the journal."""
+
+    referrer: str
+    has_ordered: bool
+
+
 class Usage(NamedTuple):
-    """A use (or, negative, a release) of a 'budget', a 'quota' or a per-member 'counter'.
+    """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
     'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01). 'plan' is what was paid for a
     period of a plan, or, negative, refunded or credited of it: its id is "plan|entry that bought it".
 
-    What a reservation holds of budgets and quotas has the kinds 'held_budget' and 'held_quota'; counters
-    count from the reservation on.
+    What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
+    'held_quota'; counters count from the reservation on.
     """
 
     kind: str
@@ -155,6 +169,9 @@ class RejectionReason(IntEnum):
     QUOTE_INVALID = 20
     QUOTE_MISMATCH = 30
     QUOTE_EXPIRED = 40
+    CODE_ALREADY_USED = 42
+    CODE_REVOKED = 44
+    CODE_EXPIRED = 46
     COUPON_ALREADY_USED = 50
     COUPON_EXPIRED = 60
     COUPON_NOT_YET_VALID = 70
@@ -162,12 +179,16 @@ class RejectionReason(IntEnum):
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
+    CLAIM_NOT_OPEN = 105
     MEMBER_LIMIT_REACHED = 110
     GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
+    REFERRAL_NOT_ALLOWED = 143
+    NOT_ELIGIBLE = 145
     COUPON_NOT_APPLICABLE = 150
+    NO_COUPON = 155
     INSUFFICIENT_BALANCE = 160
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
@@ -264,12 +285,17 @@ class Earning:
 
 @dataclass(slots=True)
 class Gift:
-    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled."""
+    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled.
+
+    until_ms: when the coupon expires, 0: as its template says. to_referrer: it goes to who has referred the member.
+    """
 
     grant_id: str
     template_id: str
     lot: Lot | None
     coupon: Coupon | None = None
+    until_ms: int = 0
+    to_referrer: bool = False
 
 
 class Explanation(NamedTuple):
@@ -286,6 +312,7 @@ class Priced:
     """A priced order: all of a receipt but its ids.
 
     known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    request: the order in the terms of the plan.
     """
 
     version: int
@@ -306,6 +333,7 @@ class Priced:
     kernel_seconds: float  # what the decision took; never part of a receipt
     known: dict[str, int]
     measured: dict[str, list[int]]
+    request: Facts
 
 
 @dataclass(slots=True)
@@ -314,7 +342,7 @@ class Sale:
 
     order: as it was asked for; tier and tags: the member's then. usages: what it used (or held).
     is_provisional: it is read from a reservation that was not confirmed by then. settled_ms: 0 for one of these.
-    known, measured: as in Priced.
+    known, measured: as in Priced. delivered_ms: when the goods were first told to have arrived, 0 if they were not.
     """
 
     settlement_id: str
@@ -334,6 +362,7 @@ class Sale:
     settled_ms: int = 0
     known: dict[str, int] = field(default_factory=dict)
     measured: dict[str, list[int]] = field(default_factory=dict)
+    delivered_ms: int = 0
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -343,7 +372,10 @@ class Sale:
 
 @dataclass(slots=True)
 class Hold:
-    """What a reservation keeps of a wallet until it ends. Part of the wallet."""
+    """What a reservation keeps of a wallet until it ends. Part of the wallet.
+
+    made_for: the member it was made for, where that one was merged into the wallet's; else "".
+    """
 
     reservation_id: str
     order_id: str
@@ -351,6 +383,7 @@ class Hold:
     lots: list[Lot]
     coupons: list[str]
     usages: list[Usage]
+    made_for: str = ""
 
 
 @dataclass(slots=True)
@@ -412,6 +445,22 @@ class Clawback:
 
 
 @dataclass(slots=True)
+class Restoration:
+    """Units taken back before and given again: pending once more, or a lot in the wallet less what repaid a debt."""
+
+    asset: str
+    origin: str
+    pending: int
+    lot: Lot | None
+    repaid: int
+
+    @property
+    def units(self) -> int:
+        """All of them."""
+        return self.pending + (self.lot.amount if self.lot is not None else 0) + self.repaid
+
+
+@dataclass(slots=True)
 class Shift:
     """How an adjustment or redemption changes when goods come back: per line and per party; sums to `amount`.
 
@@ -438,9 +487,11 @@ class Refund:
     adjustments: list[Shift]
     redemptions: list[Shift]
     clawbacks: list[Clawback]
+    restorations: list[Restoration]
     returned_coupons: list[str]
     forfeited_coupons: list[str]
     revoked_coupons: list[str]
+    restored_coupons: list[str]
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
@@ -472,6 +523,43 @@ class ToppedUp:
     principal: Lot
     bonus: Lot | None
     balance: int
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class TaskTaken:
+    """A task that was taken: until when it must be done, and the stake."""
+
+    ends_ms: int
+    lots: list[Lot]
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """A member of a program: since when, and, where that is new, what it gave."""
+
+    program_id: str
+    since_ms: int
+    created: bool
+    gifts: list[Gift]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a claim gave and what it cost. lot_values: per lot what its issuer pays; empty where issuers pay nothing."""
+
+    currency: str
+    gifts: list[Gift]
+    lots: list[Lot]
+    coupons: list[str]
+    lot_values: list[int]
 
 
 @dataclass(slots=True)
@@ -532,13 +620,27 @@ class BenefitReturned:
 
 
 @dataclass(slots=True)
+class Merged:
+    """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
+
+    member_id: str
+    coupon_ids: list[str]
+    lots: int
+    holds: int
+
+
+@dataclass(slots=True)
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
     levels: (ladder, level before, level after) that it changed. plans: what became of plans.
     closed: a program's end.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'transfer').
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
+    'transfer').
+    errands: (member, grant rule) to be given to another member afterwards.
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
+    code: the hash of the code that it redeems, None: none.
     other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
     """
 
@@ -547,10 +649,13 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
+    errands: list[tuple[str, str]] = field(default_factory=list)
     plans: list[PlanChange] = field(default_factory=list)
     closed: Closed | None = None
     settlement: tuple[str, State] | None = None
+    code: bytes | None = None
     other: "Effects | None" = None
+    absorbed: str = ""
 
 
 class InvalidField(Exception):
@@ -567,9 +672,7 @@ class SearchEnded(InvalidField):
     """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
 
     def __init__(self, required: int) -> None:
-        message = (
-            f"the search ended before it was found out whether the {required} campaigns required can apply"
-        )
+        message = f"the search ended before it was found out whether what must apply can: {required} campaigns"
         super().__init__("selection", message, reason="SEARCH_ENDED")
 
 

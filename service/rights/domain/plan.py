@@ -67,9 +67,13 @@ LINE_VARS: dict[str, bool] = {
     "line.amount": False,
 }
 TAGS_VAR = "member.tags"
+_CART_QUANTITIES = {
+    i for i, name in enumerate(CART_VARS) if name in ("cart.subtotal", "cart.quantity", "cart.line_count")
+}
+_LINE_QUANTITIES = {i for i, name in enumerate(LINE_VARS) if name in ("line.quantity", "line.amount")}
 # What else conditions may read of a request. A plan numbers what its conditions do read, by how it is written
 # (`order.month`, `member.tiers["t"]`), as cart variables after those that every request has.
-MORE_VARS = ("order.month", "order.minute")  # ints
+MORE_VARS = ("order.month", "order.minute", "member.birth_month")  # ints
 NUMBERS_OF = ("member.measures", "member.tiers")  # ints by id
 LISTS_OF = ("member.programs", "member.plans")  # ids: `"x" in member.plans`
 
@@ -135,6 +139,14 @@ class Predicate:
 
     code: tuple[tuple[int, int], ...]
     per_line: bool
+
+    @property
+    def reads_quantities(self) -> bool:
+        """Whether it can turn true or false when items are taken out of the cart."""
+        return any(
+            (op == Op.CART and arg in _CART_QUANTITIES) or (op == Op.LINE and arg in _LINE_QUANTITIES)
+            for op, arg in self.code
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,21 @@
 
 from collections import defaultdict
 
-from rights.domain import benefits, counting, funding, grant_groups, kept, ledger
+from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
     LOTS,
     Delivered,
+    Earning,
     Effects,
     Lot,
     Payers,
+    Pending,
     Refund,
     Rejection,
     RejectionReason,
+    Restoration,
     Sale,
     Shift,
     State,
@@ -56,21 +59,25 @@ def refund(
             excess = items - quantities[i]
             return Rejection(RejectionReason.REFUND_EXCEEDS_PURCHASE, str(i), message, excess), Effects()
         quantities[i] -= items
-    after = kept.keeping(sale, quantities, before, book, node_budget)
+    after = kept.keeping(sale, quantities, book, node_budget)
+    _take_no_more(before, after)
 
     effects = Effects()
     outcome = _told(sale, before, after)
     _give_back_money(sale, before, after, effects)
     _give_back_units(sale, before, after, wallet, effects, outcome, now_ms)
-    _take_back_earnings(sale, before, after, wallet, effects, outcome, now_ms)
-    _take_back_gifts(sale, before, after, wallet, effects, outcome, entry_id, now_ms)
+    _change_earnings(sale, before, after, wallet, book, effects, outcome, now_ms)
+    _change_gifts(sale, before, after, wallet, book, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
         _give_back_benefits(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, outcome, book):
+    for usage in _released(sale, before, after, outcome, wallet, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
+    if wallet.membership.tasks:
+        tasks.take_off(sale, after, wallet, book, node_budget)
     assets = {shift.name for shift in outcome.redemptions}
+    assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
     assets |= {lot.asset for lot in outcome.returned_benefits}
     ledger.moved(wallet, effects, book, assets, now_ms)
     final = "reversed" if reversal else "refunded" if after.nothing else "settled"
@@ -108,9 +115,11 @@ def _told(sale: Sale, before: Kept, after: Kept) -> Refund:
         adjustments=_shifts([a.campaign_id for a in sale.adjustments], before.adjustments, after.adjustments),
         redemptions=_shifts([r.asset for r in sale.redemptions], before.redemptions, after.redemptions),
         clawbacks=[],
+        restorations=[],
         returned_coupons=[],
         forfeited_coupons=[],
         revoked_coupons=[],
+        restored_coupons=[],
         spent_grants=[],
         expired_lots=[],
         complete=after.nothing,
@@ -169,40 +178,99 @@ def _difference(before: Payers, after: Payers) -> Payers:
     return {party: change for party, change in changes.items() if change}
 
 
-def _take_back_earnings(
-    sale: Sale, before: Kept, after: Kept, wallet: Wallet, effects: Effects, outcome: Refund, now_ms: int
-) -> None:
-    for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
-        if old > new:
-            lot = earning.lot._replace(amount=old - new)
-            outcome.clawbacks.append(ledger.claw_back(wallet, effects, lot, sale.settlement_id, now_ms))
+def _take_no_more(before: Kept, after: Kept) -> None:
+    """Sees to it that nothing is used again of a budget, quota or counter, which may be used up by now.
+
+    What they bear only falls with what is kept. But states of earlier versions may have given back more.
+    """
+    after.used = [min(old, new) for old, new in zip(before.used, after.used, strict=True)]
+    after.counted = [min(old, new) for old, new in zip(before.counted, after.counted, strict=True)]
+    after.claimed = [old and new for old, new in zip(before.claimed, after.claimed, strict=True)]
 
 
-def _take_back_gifts(
+def _change_earnings(
     sale: Sale,
     before: Kept,
     after: Kept,
     wallet: Wallet,
+    book: Book,
+    effects: Effects,
+    outcome: Refund,
+    now_ms: int,
+) -> None:
+    """What is no longer earned is taken back; what is earned after all comes again, pending if it would still be.
+
+    Nothing is pending any more of something earned, but no delivery is told: it came after the sale was read.
+    """
+    awaited = {pending.asset for pending in wallet.pending if pending.settlement_id == sale.settlement_id}
+    for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
+        lot, policy = earning.lot._replace(amount=abs(new - old)), book.assets[earning.lot.asset].expiry
+        available_ms = _available_ms(sale, earning, book)
+        if old and lot.asset not in awaited:
+            available_ms = min(available_ms, now_ms)
+        if earning.pending:
+            lot = lot._replace(expires_ms=book.lot_expiry(policy, min(available_ms, now_ms)))
+        if old > new:
+            outcome.clawbacks.append(ledger.claw_back(wallet, effects, lot, sale.settlement_id, now_ms))
+        elif new > old and available_ms > now_ms:
+            pending = Pending(lot.asset, lot.amount, lot.origin, sale.settlement_id, available_ms, policy)
+            ledger.promise(wallet, effects, pending)
+            outcome.restorations.append(Restoration(lot.asset, lot.origin, lot.amount, None, 0))
+        elif new > old:
+            outcome.restorations.append(_restored(lot, wallet, book, effects, now_ms))
+
+
+def _available_ms(sale: Sale, earning: Earning, book: Book) -> int:
+    """When an earning became, or will become, available: 0 at once, NEVER_MS only when it is delivered."""
+    rule = book.assets[earning.lot.asset].earn
+    assert rule is not None
+    if rule.on_delivery and sale.delivered_ms:
+        return min(earning.available_ms, sale.delivered_ms)
+    return earning.available_ms
+
+
+def _restored(lot: Lot, wallet: Wallet, book: Book, effects: Effects, now_ms: int) -> Restoration:
+    """Gives units again: in the lot they were in, or, once that is past its time, as if they were given now."""
+    if lot.expires_ms <= now_ms:
+        lot = lot._replace(expires_ms=book.lot_expiry(book.assets[lot.asset].expiry, now_ms))
+    repaid = ledger.issue(wallet, effects, lot, now_ms)
+    left = lot._replace(amount=lot.amount - repaid) if lot.amount > repaid else None
+    return Restoration(lot.asset, lot.origin, 0, left, repaid)
+
+
+def _change_gifts(
+    sale: Sale,
+    before: Kept,
+    after: Kept,
+    wallet: Wallet,
+    book: Book,
     effects: Effects,
     outcome: Refund,
     entry_id: str,
     now_ms: int,
 ) -> None:
-    """Coupons that are still held are revoked; units are taken back like earnings."""
+    """Coupons that are still held are revoked, and held again when the gift is the member's after all; units are
+    taken back and given again like earnings.
+    """
     for gift, had, has in zip(sale.gifts, before.gifts, after.gifts, strict=True):
-        if not had or has:
-            continue
         if gift.coupon is not None:
             coupon_id = gift.coupon.coupon_id
-            if wallet.coupons[coupon_id].state == "held":
+            state = wallet.coupons[coupon_id].state
+            if has and state == "revoked":
+                wallet.move_coupon(coupon_id, "held", "")
+                effects.moves.append((coupon_id, "restore"))
+                outcome.restored_coupons.append(coupon_id)
+            elif not has and state == "held":
                 wallet.move_coupon(coupon_id, "revoked", entry_id)
                 effects.moves.append((coupon_id, "revoke"))
                 outcome.revoked_coupons.append(coupon_id)
-            else:
+            elif had and not has:
                 outcome.spent_grants.append(coupon_id)
         elif gift.lot is not None:
-            clawback = ledger.claw_back(wallet, effects, gift.lot, "", now_ms)
-            outcome.clawbacks.append(clawback)
+            if had and not has:
+                outcome.clawbacks.append(ledger.claw_back(wallet, effects, gift.lot, "", now_ms))
+            elif has and not had:
+                outcome.restorations.append(_restored(gift.lot, wallet, book, effects, now_ms))
 
 
 def _give_back_coupons(
@@ -228,8 +296,11 @@ def _give_back_benefits(
             outcome.expired_lots.append(lot)
 
 
-def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book) -> list[Usage]:
-    """Uses given back: of budgets what the discount has lost, of quotas and member limits when nothing is left.
+def _released(
+    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book, now_ms: int
+) -> list[Usage]:
+    """Uses given back: of budgets, pools and counters what they no longer bear, of quotas and member limits a use of
+    which nothing can come any more.
 
     A coupon frees its grant group only where it is taken away: one that was used or handed over has been had.
     """
@@ -238,22 +309,28 @@ def _released(sale: Sale, before: Kept, after: Kept, outcome: Refund, book: Book
         campaign = book.by_id[adjustment.campaign_id]
         plan = book.plan.campaigns[campaign.index]
         lost = before.used[i] - after.used[i]
-        if plan.budget >= 0 and lost:
-            released.append(Usage("budget", book.limits[plan.budget].id, -lost))
+        if lost:
+            funds = [book.limits[index] for index in (plan.budget, plan.pool) if index >= 0]
+            released += [Usage(fund.kind, fund.id, -lost) for fund in funds]
         if (lost and not after.used[i]) or (campaign.is_cover and after.nothing and not campaign.keep_used):
             released += _one_use(sale, campaign.id, plan.quota, book)
-    for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
+    for earning, old, new in zip(sale.earnings, before.counted, after.counted, strict=True):
         if old > new:
             released += [Usage("counter", counter, new - old) for counter in earning.counters]
         if earning.multiplier_campaign and after.nothing:
             campaign = book.by_id[earning.multiplier_campaign]
             if not campaign.keep_used:
                 released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
-    for gift, had, has in zip(sale.gifts, before.gifts, after.gifts, strict=True):
-        if had and not has:
-            rule = book.grant_by_id[gift.grant_id]
+    for gift, had, has in zip(sale.gifts, before.claimed, after.claimed, strict=True):
+        rule = book.grant_by_id[gift.grant_id]
+        if had and not has and rule.every is None:
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
-            if gift.coupon is not None and gift.coupon.coupon_id in outcome.revoked_coupons:
+        elif had and not has and gifts.is_taken_back(gift, wallet):
+            released += [usage._replace(amount=-1) for usage in gifts.limits_of(rule, book, now_ms)]
+        if gift.coupon is not None and not has:
+            coupon_id = gift.coupon.coupon_id
+            gone = had and wallet.coupons[coupon_id].state == "revoked"
+            if gone or coupon_id in outcome.revoked_coupons:
                 released += grant_groups.released(book.templates[gift.template_id], sale.usages)
     return released
 

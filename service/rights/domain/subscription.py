@@ -51,6 +51,19 @@ class Subscription:
         """Until when it is paid."""
         return self.periods[-1].until_ms
 
+    def beside(self, other: "Subscription | None") -> "Subscription":
+        """This one and another one of the same plan as one: their periods run side by side."""
+        if other is None:
+            return self
+        return Subscription(
+            min(self.since_ms, other.since_ms),
+            sorted(self.periods + other.periods, key=lambda period: (period.until_ms, period)),
+            max(self.given_ms, other.given_ms),
+            self.coupons + other.coupons,
+            self.lots + other.lots,
+            min(self.due_ms, other.due_ms),
+        )
+
     def encode(self) -> dict[str, Any]:
         """As JSON; an expiry that does not come is null."""
         lots = [

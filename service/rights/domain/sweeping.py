@@ -24,10 +24,11 @@ class Due:
     settlement_id: str | None
     order_id: str | None
     effects: Effects
+    made_for: str = ""  # the member of the settlement, where that one was merged into this one
 
 
 def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
-    """Whether there is anything to do for a member."""
+    """Whether anything is to be done for a member before the next operation."""
     return (
         wallet.due_ms <= now_ms
         or following.is_behind(wallet, book, now_ms)
@@ -45,10 +46,11 @@ def sweep(
         if hold.expires_ms <= now_ms:
             entry_id = new_entry_id()
             _, effects = release(hold, "expired", wallet, used, entry_id, now_ms)
-            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects)
-    for pending in [p for p in wallet.pending if p.available_ms <= now_ms]:
+            yield Due(entry_id, "lapse", hold.reservation_id, hold.order_id, effects, hold.made_for)
+    available = sorted((p for p in wallet.pending if p.available_ms <= now_ms), key=lambda p: p.available_ms)
+    for pending in available:
         effects = Effects()
-        release_pending([pending], wallet, effects, book, now_ms)
+        release_pending([pending], wallet, effects, book, pending.available_ms)
         yield Due(new_entry_id(), "release", pending.settlement_id, None, effects)
     expired = [lot for lot in wallet.lots if lot.expires_ms <= now_ms]
     if expired:
@@ -87,21 +89,27 @@ def _follow(
         yield Due(entry_id, "allowance", None, None, effects)
 
 
+def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
+    """Makes a wallet that is only read what the next operation will find it to be; nothing of it is booked."""
+    return list(sweep(wallet, book, used, lambda: "", now_ms)) if is_due(wallet, book, now_ms) else []
+
+
 def release_pending(
-    pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, now_ms: int
+    pending: list[Pending], wallet: Wallet, effects: Effects, book: Book, available_ms: int
 ) -> tuple[list[Lot], dict[str, int]]:
     """Makes pending units available: (the lots, units per asset that repaid debts).
 
-    Their expiry is counted from now, under the policy with which they were earned.
+    Their expiry is counted from when they are available, however late that is noticed, under the policy with which
+    they were earned.
     """
     lots: list[Lot] = []
     repaid: dict[str, int] = {}
     for each in pending:
-        lot = Lot(each.asset, book.lot_expiry(each.expiry, now_ms), each.origin, each.amount)
-        units = ledger.fulfil(wallet, effects, each, lot, now_ms)
+        lot = Lot(each.asset, book.lot_expiry(each.expiry, available_ms), each.origin, each.amount)
+        units = ledger.fulfil(wallet, effects, each, lot, available_ms)
         lots.append(lot)
         if units:
             repaid[each.asset] = repaid.get(each.asset, 0) + units
         if each.expiry.policy == expiry.Policy.LAST_MOVEMENT:
-            ledger.carry_on(wallet, effects, each.asset, lot.expires_ms, now_ms)
+            ledger.carry_on(wallet, effects, each.asset, lot.expires_ms, available_ms)
     return lots, repaid

@@ -1,10 +1,47 @@
-"""What is used and held of budgets and quotas while a batch is decided."""
+"""What is used and held of budgets, quotas and pools while a batch is decided."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from rights.domain.book import Book, Limit
+from rights.domain.limits import BPS
+
+_NOTHING_MOVED: Mapping[tuple[str, str], int] = MappingProxyType({})
+
+
+class LimitState(NamedTuple):
+    """A budget, quota or pool as it stands. cap: the one of the rulebook that last used it; moved: by transfers."""
+
+    kind: str
+    id: str
+    cap: int
+    moved: int
+    used: int
+    held: int
+
+    @property
+    def effective_cap(self) -> int:
+        """The most that may be taken: the rulebook's cap and what was moved."""
+        return max(0, self.cap + self.moved)
+
+    @property
+    def taken(self) -> int:
+        """Used and held."""
+        return self.used + self.held
+
+    @property
+    def left(self) -> int:
+        """What can still be taken."""
+        return max(0, self.effective_cap - self.taken)
+
+    def is_low(self, alert_bps: int) -> bool:
+        """Whether a share of the cap, rounded up and never 0, is taken."""
+        return self.taken >= max(1, -(-self.effective_cap * alert_bps // BPS))
 
 
 class Change:
-    """What a batch takes of one budget or quota, net, under the limit that decided last (None: only releases)."""
+    """What a batch takes of one limit, net, under the one that decided last (None: only releases)."""
 
     __slots__ = ("held", "limit", "used")
 
@@ -17,9 +54,14 @@ class Change:
 class Used:
     """Amounts of one tenant as loaded, plus what the batch itself takes; netted for the commit."""
 
-    def __init__(self, amounts: dict[tuple[str, str], int]) -> None:
-        """amounts: (kind, id) -> used + held, as the database has it."""
+    def __init__(
+        self,
+        amounts: dict[tuple[str, str], int],
+        moved: Mapping[tuple[str, str], int] = _NOTHING_MOVED,
+    ) -> None:
+        """(kind, id) -> used + held, and what transfers have moved, as the database has it."""
         self._amounts = amounts
+        self._moved = moved
         self._remaining: dict[int, tuple[Book, list[int]]] = {}  # by version; kept up to date by `take`
         self.changes: dict[tuple[str, str], Change] = {}
 
@@ -27,7 +69,10 @@ class Used:
         """Per limit of the book, what is left of it; never negative."""
         cached = self._remaining.get(book.version)
         if cached is None:
-            left = [max(0, limit.cap - self._amounts.get((limit.kind, limit.id), 0)) for limit in book.limits]
+            taken, moved = self._amounts, self._moved
+            left = [
+                max(0, limit.cap + moved.get(limit[:2], 0) - taken.get(limit[:2], 0)) for limit in book.limits
+            ]
             cached = self._remaining[book.version] = (book, left)
         return cached[1]
 
@@ -41,12 +86,13 @@ class Used:
         change.held += held
         if limit is not None:
             change.limit = limit
-        total = self._amounts[key] = self._amounts.get(key, 0) + used + held
+        self._amounts[key] = self._amounts.get(key, 0) + used + held
         for book, left in self._remaining.values():
             index = book.limit_index.get(key)
             if index is not None:
-                left[index] = max(0, book.limits[index].cap - total)
+                left[index] = self.left(book.limits[index])
 
     def left(self, limit: Limit) -> int:
         """What is left of a limit."""
-        return max(0, limit.cap - self._amounts.get((limit.kind, limit.id), 0))
+        key = (limit.kind, limit.id)
+        return max(0, limit.cap + self._moved.get(key, 0) - self._amounts.get(key, 0))

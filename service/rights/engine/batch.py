@@ -9,6 +9,7 @@ durable; whatever fails before it rolls back as a whole and leaves no trace.
 import time
 
 from rights import metrics
+from rights.domain.codes import Codes
 from rights.engine import clock
 from rights.engine.commands import Command
 from rights.engine.deciding import Deciding, Outcome
@@ -16,7 +17,9 @@ from rights.engine.errors import Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.connect import CONNECTION_LOST, CONTENTION
-from rights.store.writer import Batch, Entry, Key, Writer
+from rights.store.writer import Batch, CodeTry, Entry, Key, Writer
+
+_HOUR_MS = 3_600_000
 
 
 async def execute(
@@ -43,24 +46,27 @@ async def execute(
 async def _attempt(
     commands: list[Command], writer: Writer, registry: Registry, settings: Settings, lock_budgets: bool
 ) -> tuple[list[Outcome], tuple[int, int]]:
-    keys = [
-        Key(e.tenant, c.member_id, e.caller, e.key, c.order_id if c.claims_order else None, c.settlement_id)
-        for c, e in ((c, c.envelope) for c in commands)
+    keys = [_key(command) for command in commands]
+    keys += [
+        _member(c.envelope.tenant, c.other_member_id)
+        for c in commands
+        if c.other_member_id is not None and c.other_member_id != c.member_id
     ]
-    keys += [_member(c.envelope.tenant, c.other_member_id) for c in commands if c.other_member_id]
     coupon_ids = [coupon_id for c in commands for coupon_id in c.coupon_ids]
+    tries = [CodeTry(c.envelope.tenant, c.member_id, c.code) for c in commands if c.code is not None]
     started = time.perf_counter()
     await writer.begin()
     try:
         loaded = await writer.load(keys, coupon_ids, clock.now_ms(), lock_budgets)
+        codes = await writer.load_codes(tries, clock.now_ms() // _HOUR_MS)
         # After the locks: a batch that waited for one decides at the time it got it.
         now_ms = clock.now_ms()
-        deciding = await _deciding(keys, loaded, registry, settings, now_ms)
+        deciding = await _deciding(keys, loaded, codes, registry, settings, now_ms)
         loading = time.perf_counter()
         # What is found for second members comes after what is found for the commands.
         outcomes = [deciding.decide(c, f) for c, f in zip(commands, loaded.found, strict=False)]
         decided = time.perf_counter()
-        if not deciding.entries:
+        if deciding.is_empty:
             await writer.rollback()
             return outcomes, (0, 0)
         refused = await _commit(deciding, writer, now_ms)
@@ -128,12 +134,13 @@ async def _sweep_loaded(
     keys = [_member(tenant, member) for tenant, member in members]
     loaded = await writer.load(keys, [], clock.now_ms(), False)
     now_ms = clock.now_ms()
-    deciding = await _deciding(keys, loaded, registry, settings, now_ms)
+    deciding = await _deciding(keys, loaded, {}, registry, settings, now_ms)
     for wallet in loaded.wallets.values():
         deciding.sweep(wallet)
     if await _commit(deciding, writer, now_ms) != (0, 0):
         metrics.DATABASE_RETRIES.labels("budget").inc()
         return None
+    deciding.tell_budgets()
     deciding.tell_swept()
     return deciding.entries
 
@@ -146,17 +153,35 @@ class SweepFailed(Exception):
         self.members = members
 
 
+def _key(command: Command) -> Key:
+    envelope = command.envelope
+    return Key(
+        envelope.tenant,
+        command.member_id,
+        envelope.caller,
+        envelope.key,
+        command.order_id if command.claims_order else None,
+        command.settlement_id,
+        command.settlement_member,
+    )
+
+
 def _member(tenant: str, member_id: str) -> Key:
     """A member to lock and load, without a command that it is asked for."""
     return Key(tenant, member_id, "", None, None, None)
 
 
 async def _deciding(
-    keys: list[Key], loaded: Batch, registry: Registry, settings: Settings, now_ms: int
+    keys: list[Key],
+    loaded: Batch,
+    codes: dict[str, Codes],
+    registry: Registry,
+    settings: Settings,
+    now_ms: int,
 ) -> Deciding:
     revisions = {k.tenant: f.revision for k, f in zip(keys, loaded.found, strict=True) if f.revision}
     rules = {tenant: await registry.rules(tenant, revision) for tenant, revision in revisions.items()}
-    return Deciding(loaded, rules, settings.search_node_budget, now_ms)
+    return Deciding(loaded, codes, rules, settings.search_node_budget, now_ms)
 
 
 async def _commit(deciding: Deciding, writer: Writer, now_ms: int) -> tuple[int, int]:
@@ -167,5 +192,6 @@ async def _commit(deciding: Deciding, writer: Writer, now_ms: int) -> tuple[int,
         deciding.states(),
         deciding.events(),
         deciding.budget_changes(),
+        deciding.codes,
         now_ms,
     )

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rights.domain import crediting, refunding, settling, transferring
+from rights.domain import crediting, refunding, settling
 from rights.domain.book import Asset, Book
+from rights.domain.codes import Codes
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import (
     Effects,
@@ -26,7 +27,7 @@ from rights.engine.registry import TenantRules
 
 @dataclass(slots=True)
 class Situation:
-    """What a command decides on: the member's wallet, the tenant's rules and budgets, the time.
+    """What a command decides on: the member's wallet, the tenant's rules, budgets and codes, the time.
 
     other: the wallet of the command's second member, if it has one.
     """
@@ -35,6 +36,7 @@ class Situation:
     other: Wallet | None
     rules: TenantRules
     used: Used
+    codes: Codes
     entry_id: str
     now_ms: int
     node_budget: int
@@ -82,6 +84,11 @@ class Command(ABC):
         """The second member, another one than the first."""
         return None
 
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        """Makes it a command on the member that another one was merged into."""
+        if self.member_id == member_id:
+            self.member_id = merged_into
+
     @property
     def order_id(self) -> str | None:
         """The order the entry belongs to."""
@@ -98,9 +105,19 @@ class Command(ABC):
         return None
 
     @property
+    def settlement_member(self) -> str:
+        """The member for whom that settlement was made."""
+        return self.member_id
+
+    @property
     def coupon_ids(self) -> list[str]:
         """Coupons whose state must be loaded even if they are redeemed or expired."""
         return []
+
+    @property
+    def code(self) -> bytes | None:
+        """The hash of the code it is about; that is locked, too."""
+        return None
 
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
@@ -131,6 +148,10 @@ class _Ordering(Command):
     @property
     def claims_order(self) -> bool:
         return True
+
+    def redirect(self, member_id: str, merged_into: str) -> None:
+        super(_Ordering, self).redirect(member_id, merged_into)
+        self.order.member_id = self.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -229,6 +250,10 @@ class _About(Command):
     @property
     def settlement_id(self) -> str | None:
         return self.sale.settlement_id
+
+    @property
+    def settlement_member(self) -> str:
+        return self.sale.order.member_id
 
     @property
     def coupon_ids(self) -> list[str]:
@@ -400,36 +425,6 @@ class Grant(Command):
             situation.wallet,
             book,
             situation.used,
-            situation.now_ms,
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class Transfer(Command):
-    """Hand a coupon over to another member."""
-
-    kind: ClassVar[str] = "transfer"
-
-    coupon_id: str
-    to_member_id: str
-
-    @property
-    def other_member_id(self) -> str | None:
-        return self.to_member_id
-
-    @property
-    def coupon_ids(self) -> list[str]:
-        return [self.coupon_id]
-
-    def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        assert situation.other is not None, "both members are loaded"
-        return transferring.transfer(
-            self.coupon_id,
-            situation.wallet,
-            situation.other,
-            situation.book(),
-            situation.used,
-            situation.entry_id,
             situation.now_ms,
         )
 

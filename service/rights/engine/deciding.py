@@ -10,16 +10,18 @@ from typing import Any
 
 from rights import metrics
 from rights.domain import sweeping
+from rights.domain.codes import Codes
 from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Reserve, Settle, Situation
-from rights.engine.errors import Refused, Unavailable, key_reused
+from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store import rows
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
+_NO_CODES = Codes(0)  # where no command tries one
 _SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
 _RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
 
@@ -40,12 +42,22 @@ class Outcome:
 class Deciding:
     """The state of a batch between load and commit."""
 
-    def __init__(self, loaded: Batch, rules: dict[str, TenantRules], node_budget: int, now_ms: int) -> None:
+    def __init__(
+        self,
+        loaded: Batch,
+        codes: dict[str, Codes],
+        rules: dict[str, TenantRules],
+        node_budget: int,
+        now_ms: int,
+    ) -> None:
         self.entries: list[Entry] = []
+        self.codes = codes
         self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
-        self._used = {tenant: Used(loaded.used.get(tenant, {})) for tenant in rules}
+        self._used = {
+            tenant: Used(loaded.used.get(tenant, {}), loaded.moved.get(tenant, {})) for tenant in rules
+        }
         self._node_budget = node_budget
         self._now_ms = now_ms
         self._by_key: dict[tuple[str, str, str], Entry] = {}
@@ -57,12 +69,12 @@ class Deciding:
     def decide(self, command: Command, found: Loaded) -> Outcome:
         """The outcome of one command.
 
-        Refused and InvalidField are raised before anything is changed, so they are this command's
-        alone. Any other exception is a fault and ends the batch.
+        Refused and InvalidField are raised before anything is changed (but for the count of codes tried in
+        vain), so they are this command's alone. Any other exception is a fault and ends the batch.
         """
         try:
             return self._replay(command, found) or self._execute(command, found)
-        except (Refused, InvalidField) as error:
+        except (Refused, InvalidField, MovedTo) as error:
             return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
@@ -84,7 +96,8 @@ class Deciding:
                     settlement_id=due.settlement_id,
                     version=rules.find_version(now_ms),
                     effects=due.effects,
-                )
+                ),
+                due.made_for,
             )
         wallet.changed = True  # `due_ms`, at least
 
@@ -105,15 +118,16 @@ class Deciding:
     def _execute(self, command: Command, found: Loaded) -> Outcome:
         envelope = command.envelope
         wallet, other = self._wallet(command, command.member_id), None
-        if command.other_member_id is not None:
+        if command.other_member_id is not None and command.other_member_id != command.member_id:
             other = self._wallet(command, command.other_member_id)
         wallets = [wallet] if other is None else [wallet, other]
         for each in wallets:
             self.sweep(each)
         now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
         rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
+        codes = self.codes.get(envelope.tenant, _NO_CODES)
         state = self._state(command, found)
-        situation = Situation(wallet, other, rules, used, entry_id, now_ms, self._node_budget, state)
+        situation = Situation(wallet, other, rules, used, codes, entry_id, now_ms, self._node_budget, state)
         version = command.version(situation)
         outcome: Any
         refused = self._order_taken(command, found)
@@ -138,7 +152,7 @@ class Deciding:
             request=envelope.request,
             response=command.encode(outcome, entry_id, now_ms),
         )
-        self._record(entry)
+        self._record(entry, command.settlement_member)
         self._by_key[envelope.tenant, envelope.caller, envelope.key] = entry
         if command.claims_order and command.order_id and entry.rejection is None:
             self._orders[envelope.tenant, command.order_id] = entry_id
@@ -166,6 +180,8 @@ class Deciding:
         wallet = self._wallets.get((command.envelope.tenant, member_id))
         if wallet is None:
             raise Refused("MEMBER_NOT_FOUND", f"no member {member_id!r}", {"member_id": member_id})
+        if wallet.membership.merged_into:
+            raise MovedTo(member_id, wallet.membership.merged_into)
         return wallet
 
     def _order_taken(self, command: Command, found: Loaded) -> Rejection | None:
@@ -197,14 +213,17 @@ class Deciding:
             return changed.state
         return found.state or _SETTLED
 
-    def _record(self, entry: Entry) -> None:
-        """Notes an entry, and what it makes of its settlement and of the claim of its order."""
+    def _record(self, entry: Entry, made_for: str = "") -> None:
+        """Notes an entry, and what it makes of its settlement and of the claim of its order.
+
+        made_for: the member of the settlement, where that is another one than the entry's.
+        """
         self.entries.append(entry)
         if entry.effects.settlement is None:
             return
         settlement_id, state = entry.effects.settlement
         self._states[entry.tenant, settlement_id] = StateChange(
-            entry.tenant, entry.member_id, settlement_id, state
+            entry.tenant, made_for or entry.member_id, settlement_id, state
         )
         if state.state in ("cancelled", "expired") and entry.order_id is not None:
             order = (entry.tenant, entry.order_id)
@@ -220,6 +239,11 @@ class Deciding:
         return not priced.decision.proven
 
     # What is to be committed
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is."""
+        return not self.entries and not any(codes.failed for codes in self.codes.values())
 
     def wallets(self) -> list[Wallet]:
         """Those that changed."""
@@ -243,7 +267,7 @@ class Deciding:
         return list(self._states.values())
 
     def budget_changes(self) -> list[BudgetChange]:
-        """What the batch uses and holds of each budget and quota, net."""
+        """What the batch uses and holds of each budget, quota and pool, net."""
         return [
             BudgetChange(tenant, kind, budget_id, change.used, change.held, change.limit)
             for tenant, used in self._used.items()
@@ -265,12 +289,12 @@ class Deciding:
                 metrics.SWEPT.labels(entry.kind).inc()
 
     def tell_budgets(self) -> None:
-        """Shows what is left of the budgets that the batch used."""
+        """Shows what is left of the budgets that the batch took from, or gave back to."""
         for tenant, used in self._used.items():
-            for change in used.changes.values():
-                if change.limit is not None:
-                    name = f"{change.limit.kind}/{change.limit.id}"
-                    metrics.BUDGET_REMAINING.labels(tenant, name).set(used.left(change.limit))
+            for key, change in used.changes.items():
+                limit = self._rules[tenant].book_at(self._now_ms).limit(*key) or change.limit
+                if limit is not None:
+                    metrics.BUDGET_REMAINING.labels(tenant, "/".join(key)).set(used.left(limit))
 
 
 def _facts(wallet: Wallet, outcome: Any, now_ms: int) -> rows.Facts | None:

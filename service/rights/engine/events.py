@@ -24,6 +24,9 @@ def of(entry: Entry) -> list[dict[str, object]]:
         if kind == "cancelled":
             event["cause"] = entry.kind
         told.append(event)
+    if entry.effects.absorbed:
+        merged = {"merged": entry.effects.absorbed}
+        told.append({"kind": "members_merged", "member": entry.member_id, "entry": entry.entry_id, **merged})
     for ladder, before, after in entry.effects.levels:
         level = {"from": before, "to": after, "ladder": ladder}
         told.append({"kind": "tier_changed", "member": entry.member_id, "entry": entry.entry_id, **level})

@@ -18,7 +18,7 @@ from rights import metrics
 from rights.engine import batch
 from rights.engine.commands import Command, Reserve, Settle
 from rights.engine.deciding import Outcome
-from rights.engine.errors import Overloaded, Refused, Unavailable
+from rights.engine.errors import MovedTo, Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.connect import CONNECTION_LOST, CONTENTION
@@ -115,7 +115,7 @@ class Lane:
                 await self._isolate(commands, error)
                 return
             else:
-                _answer(commands, outcomes)
+                await self._answer(commands, outcomes)
                 return
             log.warning("batch_retried", attempt=attempt + 1, size=len(commands), error=repr(problem))
             await asyncio.sleep(self._backoff_seconds(attempt))
@@ -140,6 +140,20 @@ class Lane:
         middle = len(commands) // 2
         await self._execute(commands[:middle])
         await self._execute(commands[middle:])
+
+    async def _answer(self, commands: list[Command], outcomes: list[Outcome]) -> None:
+        """Answers what is decided; commands on members who have been merged are executed on those they are now."""
+        moved: list[Command] = []
+        decided: list[tuple[Command, Outcome]] = []
+        for command, outcome in zip(commands, outcomes, strict=True):
+            if isinstance(outcome.answer, MovedTo):
+                command.redirect(outcome.answer.member_id, outcome.answer.merged_into)
+                moved.append(command)
+            else:
+                decided.append((command, outcome))
+        _answer([command for command, _ in decided], [outcome for _, outcome in decided])
+        if moved:
+            await self._execute(moved)
 
     def _backoff_seconds(self, attempt: int) -> float:
         settings = self._settings

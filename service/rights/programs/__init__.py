@@ -5,6 +5,9 @@ from pathlib import Path
 _DIRECTORY = Path(__file__).parent
 _SCENARIO = ".scenario.yaml"
 
+SCHEMA = _DIRECTORY / "rulebook.schema.json"
+"""What editors know of rulebook files; made by proto/make_rulebook_schema.py."""
+
 
 def names() -> list[str]:
     """Every program, by name."""

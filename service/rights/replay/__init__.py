@@ -11,8 +11,9 @@ The rules of a replay:
   handed over or expired, and those it redeemed; a coupon that the replay has used for an earlier order is gone.
 - *Points and stored value*: the wallet has what was spent then, lot by lot, and at least the minimum
   balance that spending asked for. So "as much as possible" never spends more than it did.
-- *Budgets and quotas*: they start with the caps of the rulebook that is replayed, whatever was used
-  before the period, and are used up in the order of the journal. Nothing comes back to them.
+- *Budgets, pools and quotas*: they start with the caps of the rulebook that is replayed and what transfers have
+  moved by now, whatever was used before the period, and are used up in the order of the journal. Nothing comes
+  back to them.
 - *Member limits*: uses before the period count, then those of the replay. Nothing comes back to them.
 - *Quotes and pauses*: a settlement of a quote is priced freely, and no campaign is paused.
 - *The same rulebook*: what was settled under the rulebook that is replayed keeps its recorded

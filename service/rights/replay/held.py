@@ -10,7 +10,8 @@ from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon
 from rights.store.recorded import CouponMoves, MemberUse, StoredCoupon
 
-_TAKES = frozenset({"redeem", "reserve", "revoke", "transfer"})  # 'grant', 'release' and 'return' give
+# 'grant', 'release', 'return' and 'restore' give
+_TAKES = frozenset({"redeem", "reserve", "revoke", "transfer"})
 _ALWAYS = ""  # sorts before every entry id
 _STILL = "~"  # sorts after every entry id
 

@@ -58,10 +58,11 @@ class Replayed(NamedTuple):
 class Replayer:
     """What the replay of one rulebook has used so far of budgets, quotas, member limits and coupons."""
 
-    def __init__(self, book: Book, node_budget: int) -> None:
+    def __init__(self, book: Book, moved: dict[tuple[str, str], int], node_budget: int) -> None:
+        """moved: by transfers, to each limit."""
         self._book = book
         self._node_budget = node_budget
-        self._used = Used({})
+        self._used = Used({}, moved)
         self._remaining = self._used.remaining(book)  # kept up to date by what is taken
         self._uses: dict[str, dict[str, int]] = defaultdict(dict)  # by member and counter
         self._gone: set[str] = set()  # coupons redeemed by the replay, but not by that order then

@@ -1,4 +1,4 @@
-"""What a replay found: sums before and after, per campaign, budget, asset and grant."""
+"""What a replay found: sums before and after, per campaign, limit, asset and grant."""
 
 import csv
 import io
@@ -30,11 +30,20 @@ class Question(NamedTuple):
 class Report:
     """Sums of the settlements replayed so far."""
 
-    def __init__(self, question: Question, budgeted: frozenset[str], limits: list[Limit]) -> None:
-        """budgeted: the campaigns of the replayed rulebook that are paid from a budget; limits: its own."""
+    def __init__(
+        self,
+        question: Question,
+        budgeted: frozenset[str],
+        limits: list[Limit],
+        moved: dict[tuple[str, str], int],
+    ) -> None:
+        """Of the replayed rulebook: the campaigns that are paid from a budget, and the limits; and what was moved."""
         self.question = question
         self._budgeted = budgeted
-        self._caps = {(limit.kind, limit.id): limit.cap for limit in limits}
+        self._caps = {
+            (limit.kind, limit.id): max(0, limit.cap + moved.get((limit.kind, limit.id), 0))
+            for limit in limits
+        }
         self.totals = [0] * (2 * len(TOTALS))
         self.campaigns: dict[str, list[int]] = defaultdict(lambda: [0] * (2 * len(CAMPAIGN)))
         self._assets: dict[str, list[int]] = defaultdict(lambda: [0] * (2 * len(_ASSET)))
@@ -96,9 +105,9 @@ class Report:
         return self.totals[index], self.totals[index + 1]
 
     def limits(self) -> Iterator[tuple[str, str, int, int, int]]:
-        """Budgets and quotas: (unit as in the names of columns, id, cap, used before, used after)."""
+        """Budgets, quotas and pools: (unit as in the names of columns, id, cap, used before, used after)."""
         for (kind, name), (was, would) in sorted(self._limits.items()):
-            unit = "used_minor" if kind == "budget" else "used"
+            unit = "used" if kind == "quota" else "used_minor"
             yield unit, f"{kind} {name}", self._caps.get((kind, name), 0), was, would
 
     @property

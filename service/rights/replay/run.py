@@ -46,9 +46,10 @@ async def run(
         question = Question(
             tenant, since.isoformat(), until.isoformat(), book.version, rulebook.name, book.currency
         )
-        report = Report(question, Version.of(rulebook).budgeted, book.limits)
+        moved = await journal.moved(tenant)
+        report = Report(question, Version.of(rulebook).budgeted, book.limits, moved)
         period = Period(tenant, _milliseconds(since), _milliseconds(until))
-        await _Run(journal, period, Replayer(book, node_budget), report).run(progress)
+        await _Run(journal, period, Replayer(book, moved, node_budget), report).run(progress)
     return report
 
 

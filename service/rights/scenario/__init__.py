@@ -31,6 +31,10 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `credit`, `top_up`: `{member: anna, asset: coins, amount: 10}`; of a top-up the amount is money.
 - `grant`: `{member: anna, template: gift}`.
 - `upsert`: `{member: anna, tier: 2, tags: [fan]}`.
+- `transfer`: `{member: anna, to: ben, coupon: gift}`, a coupon by its template.
+- `redeem`: `{member: anna, code: $code}`.
+- `record`: `{member: anna, activity: check-in}`.
+- `merge`: `{from: annie, into: anna}`.
 - `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
 - `subscribe`, `renew`, `unsubscribe`: `{member: anna, plan: super}`; also `expected_price`, of the first two.
 - `upgrade`: `{member: anna, from_plan: basic, plan: super}`.
@@ -42,14 +46,15 @@ wherever something becomes due. A step may do nothing but let time pass.
 
 An `idempotency_key` that is not given is made of the number of the step. `keep: {token: quote_token}` keeps a part of
 the answer for later steps, which write `$token`; `$o1` is the settlement or reservation of order `o1`. With
-`repeat: 1000` a step is done so often, each `#` in it being the number, from 1, and each time `then` holds.
+`repeat: 1000` a step is done so often, each `#` in it being the number, from 1; each answer is compared with `then`,
+and what it left behind once, at the end.
 
 **`then` says what must come of it**:
 
 - `payable`, `list`: what the member pays; the list price. A quote, settlement or reservation names `payable`.
 - `discounts` by campaign, `spent` and `earned` by asset, `granted` by coupon template or asset: compared with
-  `payable`, each as a whole: what is not named must not be there. `funding`, if named, likewise: who pays for the
-  discounts.
+  `payable`, each as a whole: what is not named must not be there. (What a recorded activity gives is `granted`, too.)
+  `funding`, if named, likewise: who pays for the discounts.
 - `parties`: what each party has received for the order so far (negative: paid), as a whole.
 - `refunded`, `charged`: what the member gets back, or owes. A refund or reversal names `refunded`.
 - `returned`, `taken_back`: units that come back, and earned ones that are taken back: compared with `refunded`, as a
@@ -58,8 +63,9 @@ the answer for later steps, which write `$token`; `$o1` is the settlement or res
 - `wallet`: balances of the assets named. `{coins: 4}` is 4 available, and nothing pending, held or owed; else
   `{coins: {available: 4, pending: 2, held: 1, debt: 3}}`.
 - `lots`: all lots of the assets named, by expiry: `{coins: {2027-11-12: 4, never: 2}}`.
-- `coupons`: all coupons held, by template. `tier`: the member's.
-- `others`: `{ben: {wallet: {coins: 1}}}`, these four of others. Else they are of who acts, of the order's member, or
+- `coupons`: all coupons held, by template. `tier`: the one given on the member.
+- `tiers`: the levels on the ladders named. `measures`: what is counted, of those named; money where it has decimals.
+- `others`: `{ben: {wallet: {coins: 1}}}`, these six of others. Else they are of who acts, of the order's member, or
   of `member` beside `then`.
 - `budgets`, `quotas`: what is used of those named.
 - `answer`: a part of the response in the proto's fields; of a list every entry, each in part.

@@ -10,7 +10,17 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from rights.client import RightsError
-from rights.scenario.answers import at_path, given_back, outcome, priced, receipt_of, refund_of, shown
+from rights.scenario.answers import (
+    at_path,
+    gifts_of,
+    given_back,
+    granted,
+    outcome,
+    priced,
+    receipt_of,
+    refund_of,
+    shown,
+)
 from rights.scenario.expected import MONEY_MAPS, NEVER, PARTS, PRICED, TAKEN_BACK, Expected, Value, Values
 from rights.v1 import member_pb2 as member
 from rights.v1 import settlement_pb2 as settlement
@@ -52,16 +62,19 @@ class Comparison:
         if wanted != "done":
             self._add(line, "outcome", wanted, wanted)
         receipt, refund = receipt_of(response), refund_of(response)
-        if receipt is not None:
+        if receipt is not None and "payable" in expected.numbers:
             self._receipt(receipt)
-        if refund is not None:
+        if refund is not None and "refunded" in expected.numbers:
             self._refund(refund)
+        gifts = gifts_of(response)
+        if gifts is not None and expected.is_given:
+            self.complete("granted", granted(gifts))
         if expected.answer is not None and response is not None:
             for path, at in expected.answer_lines.items():
                 self._add(at, path, shown(at_path(expected.answer, path)), shown(at_path(response, path)))
 
     def wallet(self, wallet: member.GetWalletResponse, expected: Expected, whose: str = "") -> None:
-        """Balances, lots, coupons and tier of the member, or of another one."""
+        """Balances, lots, coupons, measures and levels of the member, or of another one."""
         before = f"{whose}: " if whose else ""
         balances = {each.asset: each for each in wallet.balances}
         for asset, parts in expected.parts.get("wallet", {}).items():
@@ -80,6 +93,12 @@ class Comparison:
                 each.template_id for each in wallet.coupons if each.state == member.Coupon.STATE_HELD
             )
             self._map(f"{before}coupons", expected.maps["coupons"], held, expected.line)
+        counted = {each.measure_id: each.value for each in wallet.measures}
+        for measure, value in expected.maps.get("measures", {}).items():
+            self._number(f"{before}measures.{measure}", value, counted.get(measure, 0))
+        levels = {each.ladder_id: each.level for each in wallet.tiers}
+        for ladder, value in expected.maps.get("tiers", {}).items():
+            self._number(f"{before}tiers.{ladder}", value, levels.get(ladder, 0))
         if "tier" in expected.numbers:
             self._number(f"{before}tier", expected.numbers["tier"], wallet.member.tier)
 

@@ -1,7 +1,6 @@
 """Plays a scenario for people: what is given, and of each step when, what happened, and what was expected."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,18 +10,14 @@ from rights.printing import print_receipt, print_refund, print_wallet
 from rights.scenario.answers import outcome, receipt_of, refund_of
 from rights.scenario.document import Scenario
 from rights.scenario.playing import Played, ScenarioError, failures
-from rights.scenario.preparing import load
 from rights.scenario.stage import staged
 from rights.settings import Settings
 
 _console = Console(width=100, highlight=False)
 
 
-async def play(file: Path, settings: Settings) -> None:
-    """Plays a file and prints it. Raises ScenarioError for mistakes in it, and when a step is not as it expects."""
-    scenario, mistakes = load(file)
-    if scenario is None:
-        raise ScenarioError("\n".join(map(str, mistakes)))
+async def play(scenario: Scenario, settings: Settings) -> None:
+    """Plays a scenario and prints it. Raises ScenarioError when a step is not as it says."""
     _print_given(scenario)
     async with staged(scenario, settings) as player:
         async for played in player.play():

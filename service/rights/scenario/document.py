@@ -132,9 +132,8 @@ class _DocumentReader:
                 self._given(value)
             else:
                 for number, node in enumerate(self._items(value, "steps"), 1):
-                    step = self._step(node, number)
-                    if step is not None:
-                        self.scenario.steps.append(step)
+                    self.scenario.steps.append(self._step(node, number))
+        self._check_times()
         given = entry(root, "given")
         for name, found in (("title", entry(root, "title")), ("given.time", given and entry(given, "time"))):
             if found is None:
@@ -180,7 +179,7 @@ class _DocumentReader:
             name = name.replace("#", str(number)) if "repeat" in entries else name
             yield GivenMember(name, tier, tags, amounts["wallet"], amounts["coupons"])
 
-    def _step(self, node: Node, number: int) -> Step | None:
+    def _step(self, node: Node, number: int) -> Step:
         reader, path = self.reader, f"steps[{number - 1}]"
         entries = {key.value: (key, value) for key, value in pairs(node, reader, path)}
         for name, (key, _) in entries.items():
@@ -221,6 +220,17 @@ class _DocumentReader:
             else {},
             member=str(value["member"].value) if "member" in value else "",
         )
+
+    def _check_times(self) -> None:
+        """The clock does not go back."""
+        reached_ms = self.scenario.time_ms
+        for step in self.scenario.steps:
+            if step.at_ms is not None and step.at_ms < reached_ms:
+                path = f"steps[{step.number - 1}].at"
+                self.reader.note_at(
+                    step.line, 1, path, "is before the step before it: the clock does not go back"
+                )
+            reached_ms = max(reached_ms, step.at_ms or 0) + step.wait_ms
 
     def _method(self, act: str, value: Node | None, path: str) -> MethodDescriptor | None:
         if act in VERBS:

@@ -21,9 +21,19 @@ TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
 MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
 
 _MONEY = {"list", "payable", "refunded", "charged"}
-_UNIT_MAPS = {"spent", "earned", "granted", "returned", "taken_back", "coupons", "quotas"}
+_UNIT_MAPS = {
+    "spent",
+    "earned",
+    "granted",
+    "returned",
+    "taken_back",
+    "quotas",
+    "coupons",
+    "measures",
+    "tiers",
+}
 _TEXTS = {"rejected", "error"}
-_OF_A_WALLET = ("wallet", "lots", "coupons", "tier")
+_OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures")
 KEYS = (
     *("payable", "list", *PRICED, "funding", "parties", "refunded", "charged", *TAKEN_BACK),
     *("rejected", "error", "budgets", "quotas", *_OF_A_WALLET, "others", "answer"),
@@ -46,10 +56,12 @@ Values = dict[str, Value]
 class Expected:
     """A `then`, by key: texts has `rejected` and `error`; parts has `wallet` and `lots`, by asset.
 
-    answer: the fields of the response that it names, and by path where each is named.
+    line: of the file; is_given: False for a step without any, which only has to succeed; answer: the fields of the
+    response that it names, and by path where each is named.
     """
 
     line: int
+    is_given: bool = True
     texts: Values = field(default_factory=dict)
     numbers: Values = field(default_factory=dict)
     maps: dict[str, Values] = field(default_factory=dict)
@@ -61,7 +73,7 @@ class Expected:
     @property
     def has_wallet(self) -> bool:
         """Whether a wallet has to be read."""
-        return bool("coupons" in self.maps or self.parts or "tier" in self.numbers)
+        return bool(self.parts or {*self.maps, *self.numbers} & {*_OF_A_WALLET})
 
 
 class ExpectedReader:

@@ -17,7 +17,7 @@ from rights.v1 import member_pb2 as members
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
 from rights.v1.common_pb2 import MemberRef
-from rights.yaml_messages import FileMistake, entry
+from rights.yaml_messages import entry
 
 _NOT_PARTIES = frozenset({"member", "held", "pending", "debt", "payment"})
 
@@ -93,9 +93,10 @@ class Player:
     async def _move(self, step: Step) -> None:
         now_ms = self._timeline.now_ms
         to_ms = step.at_ms if step.at_ms is not None else now_ms + (step.wait_ms or 1)
-        if to_ms < now_ms:
-            place = FileMistake(str(self._scenario.file), step.line, 1, f"steps[{step.number - 1}].at", "")
-            raise ScenarioError(f"{place}is before the step before it: the clock does not go back")
+        if to_ms < now_ms:  # by the milliseconds between the steps before
+            raise ScenarioError(
+                f"{self._scenario.file}:{step.line}: the clock has passed the time of this step"
+            )
         await self._timeline.move_to(to_ms)
 
     async def _step(self, step: Step) -> Played:
@@ -121,7 +122,7 @@ class Player:
 
     async def _prepared(self, step: Step, number: int) -> Prepared:
         reader = self._scenario.reader(self._memory)
-        if entry(step.request, "coupons") is not None:
+        if any(entry(step.request, name) is not None for name in ("coupon", "coupons")):
             self._memory.coupons = await self._coupons(step, number)
         prepared = prepare(self._scenario, step, reader, number)
         if reader.mistakes:  # of what only the play could tell: what was kept may not fit where it is used

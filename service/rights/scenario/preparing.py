@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import Node
 
 from rights import rulebook_yaml
 from rights.scenario.document import Scenario, Step, numbered, read_document
-from rights.scenario.expected import PRICED, Expected, ExpectedReader
+from rights.scenario.expected import PRICED, TAKEN_BACK, Expected, ExpectedReader
 from rights.scenario.memory import Memory, Order
 from rights.scenario.reading import ScenarioReader
 from rights.scenario.verbs import VERBS, Situation, rewritten
@@ -24,6 +24,7 @@ from rights.yaml_messages import FileMistake, entry
 
 _PRICES = ("quote", "settle", "reserve")
 _GIVES_BACK = ("refund", "reverse")
+_PARTS = {*PRICED, *TAKEN_BACK, "funding", "list", "charged"}
 _PLACEHOLDER = "known-when-played"
 
 
@@ -64,7 +65,7 @@ def prepare(scenario: Scenario, step: Step, reader: ScenarioReader, number: int)
     else:
         request = _request(scenario, step, step.method, node, reader, number)
         response = GetMessageClass(step.method.output_type)
-    expected = Expected(step.line)
+    expected = Expected(step.line, is_given=False)
     if step.then is not None:
         then = numbered(step.then, number) if step.repeat > 1 else step.then
         expected = ExpectedReader(reader, response).read(then, f"{path}.then")
@@ -138,8 +139,10 @@ def _complain(step: Step, prepared: Prepared, reader: ScenarioReader, path: str)
     ):
         if step.act in acts and key not in expected.numbers:
             reader.note(node, f"{path}.{key}", f"is required: {why}")
-    priced = sorted(expected.maps.keys() & {*PRICED, "funding"})
-    if priced and not expected.numbers.keys() & {"payable", "refunded"}:
-        reader.note(node, path, f"names {', '.join(priced)} without `payable` or `refunded`")
+    parts = sorted((expected.maps.keys() | expected.numbers.keys()) & _PARTS)
+    if step.act == "record":
+        parts = [part for part in parts if part != "granted"]
+    if parts and not expected.numbers.keys() & {"payable", "refunded"}:
+        reader.note(node, path, f"names {', '.join(parts)} without `payable` or `refunded`")
     if expected.has_wallet and not prepared.member:
         reader.note(node, path, "names a wallet; say whose with `member` beside `then`")

@@ -24,18 +24,23 @@ class Operator:
             return await connection.fetchval(SQL["add_tenant"], tenant) is not None
 
     async def upsert_member(
-        self, tenant: str, member_id: str, tier: int, tags: list[str], now_ms: int
+        self, tenant: str, member_id: str, tier: int, tags: list[str], birth_month: int, now_ms: int
     ) -> bool:
-        """Creates a member or replaces tier and tags; whether it is new. A change of tier is an event."""
+        """Creates a member or replaces tier, tags and birth month; whether it is new. A change of tier is an event."""
         async with self._reader.transaction() as connection:
-            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags):
+            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags, birth_month):
                 return True
             old_tier = await connection.fetchval(SQL["lock_member"], tenant, member_id)
-            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags)
+            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags, birth_month)
             if old_tier != tier:
                 event = {"kind": "tier_changed", "member": member_id, "from": old_tier, "to": tier}
                 await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
             return False
+
+    async def add_member(self, tenant: str, member_id: str) -> None:
+        """Creates a member, unless it is there."""
+        async with self._reader.transaction() as connection:
+            await connection.execute(SQL["add_member"], tenant, member_id, 0, [], 0)
 
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str
@@ -52,6 +57,12 @@ class Operator:
             linked = await connection.fetchval(SQL["identity_member"], tenant, business_line, external_id)
             return linked, False
 
+    async def unlink_identity(self, tenant: str, business_line: str, external_id: str) -> bool:
+        """Unlinks an account; False where it is not linked, or its member was merged with another one."""
+        async with self._reader.transaction() as connection:
+            query = SQL["unlink_identity"]
+            return await connection.fetchval(query, tenant, business_line, external_id) is not None
+
     async def publish(self, tenant: str, rulebook: rulebook_pb2.Rulebook, caller: str) -> tuple[int, bool]:
         """Stores a valid rulebook as the next version, or finds the version of the same content."""
         content = rulebook.SerializeToString(deterministic=True)
@@ -67,6 +78,7 @@ class Operator:
             assert version is not None
             limits = [("budget", b.id, b.cap_minor) for b in rulebook.budgets]
             limits += [("quota", q.id, q.cap) for q in rulebook.quotas]
+            limits += [("pool", p.id, p.cap_minor) for p in rulebook.budget_pools]
             kinds, ids, caps = zip(*limits, strict=True) if limits else ((), (), ())
             await connection.execute(SQL["add_budgets"], tenant, list(kinds), list(ids), list(caps))
             await self._audit(connection, tenant, caller, "publish", f"version {version}")

@@ -5,7 +5,13 @@
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: load_codes
+-- Locks the codes that the commands of a batch try, and reads what is known of each try.
+SELECT position, pool_id, template_id, asset, units, origin, expire_days, lot_expires_ms, redeem_until_ms, is_revoked,
+       member_id, redeemed_by, failures
+FROM rights.load_codes($1, $2, $3, $4)
 
 -- name: lock_due
 -- Locks some members for whom something is due, soonest first, but for those left out. One whom others have locked is
@@ -27,6 +33,66 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
 INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 
+-- name: move_member_rows
+-- Moves the coupons, identities, tier and tags of members who were merged into others.
+SELECT rights.move_member_rows($1, $2, $3)
+
+-- name: unlink_identity
+-- Unlinks an account, unless its member has been merged with another one.
+DELETE FROM rights.identity i WHERE i.tenant_id = $1 AND i.business_line = $2 AND i.external_id = $3
+  AND cardinality(rights.merged_members($1, i.member_id)) = 1
+RETURNING i.member_id
+
+-- name: tag_members
+-- Puts a tag on members until a time, or (0) takes it away, and makes what depends on it due. Locked in the order in
+-- which batches lock. A member has at most 200 such tags.
+WITH named AS (
+    SELECT i.member_id AS name, 1 AS times FROM unnest($4::text[]) AS i (member_id) WHERE i.member_id <> ''
+    UNION ALL
+    SELECT i.member_id, 1 FROM unnest($5::text[], $6::text[]) AS a (business_line, external_id)
+    JOIN rights.identity i ON i.tenant_id = $1 AND i.business_line = a.business_line AND i.external_id = a.external_id
+), meant AS (
+    SELECT coalesce(p.person_id, n.name) AS member_id, count(*) AS times
+    FROM named n LEFT JOIN rights.person p ON p.tenant_id = $1 AND p.member_id = n.name GROUP BY 1
+), locked AS (
+    SELECT m.member_id, m.membership, meant.times,
+           $3::bigint = 0 OR m.membership -> 'tags' ? $2::text
+               OR (SELECT count(*) FROM jsonb_object_keys(m.membership -> 'tags')) < 200 AS fits
+    FROM rights.member m JOIN meant USING (member_id) WHERE m.tenant_id = $1
+    ORDER BY m.member_id FOR NO KEY UPDATE OF m
+), changed AS (
+    UPDATE rights.member m
+    SET membership = l.membership || '{"due_ms": 0}' || jsonb_build_object('tags', CASE WHEN $3::bigint = 0
+            THEN coalesce(l.membership -> 'tags', '{}') - $2::text
+            ELSE coalesce(l.membership -> 'tags', '{}') || jsonb_build_object($2::text, $3::bigint) END),
+        due_ms = 0
+    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits
+    RETURNING l.times
+)
+SELECT coalesce((SELECT sum(times) FROM changed), 0)::bigint AS tagged,
+       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused
+
+-- name: surviving_member
+-- Whom a member was merged into, in the end.
+WITH RECURSIVE one (member_id, merged_into, step) AS (
+    SELECT m.member_id, m.membership ->> 'merged_into', 0 FROM rights.member m
+    WHERE m.tenant_id = $1 AND m.member_id = $2
+    UNION ALL
+    SELECT m.member_id, m.membership ->> 'merged_into', one.step + 1 FROM one JOIN rights.member m
+        ON m.tenant_id = $1 AND m.member_id = one.merged_into)
+SELECT member_id FROM one ORDER BY step DESC LIMIT 1
+-- name: redeem_codes
+-- Marks the codes that a batch redeems; it has locked them and seen that they are unused.
+UPDATE rights.code c SET member_id = r.member_id, redeemed_by = r.entry_id
+FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[]) AS r (tenant_id, code_hash, member_id, entry_id)
+WHERE c.tenant_id = r.tenant_id AND c.code_hash = r.code_hash AND c.redeemed_by IS NULL
+
+-- name: note_code_failures
+-- How many unknown codes members have tried by now in an hour; their rows are locked.
+INSERT INTO rights.code_failure (tenant_id, member_id, hour, failures)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::int[])
+ON CONFLICT (tenant_id, member_id) DO UPDATE SET hour = excluded.hour, failures = excluded.failures
+
 -- name: member_state
 -- One member as a quote needs it: without a lock.
 SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text, m.pending::text, m.debts::text,
@@ -36,9 +102,33 @@ JOIN rights.tenant t ON t.tenant_id = m.tenant_id
 LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
 WHERE m.tenant_id = $1 AND m.member_id = $2
 
--- name: budget_amounts
--- What is used and held of a tenant's budgets and quotas.
-SELECT kind, budget_id, cap, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+-- name: limit_states
+-- What is used, held and was moved of a tenant's budgets, quotas and pools.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget WHERE tenant_id = $1 ORDER BY kind, budget_id
+
+-- name: lock_operators
+-- Lets one operator of the tenant after the other write; what they see then stays as it is.
+SELECT 1 FROM rights.tenant WHERE tenant_id = $1 FOR NO KEY UPDATE
+
+-- name: transfer_of_key
+SELECT digest, response FROM rights.budget_transfer WHERE tenant_id = $1 AND caller = $2 AND idempotency_key = $3
+
+-- name: lock_limits
+-- Locks some budgets and pools, in the order in which batches lock them.
+SELECT kind, budget_id, cap, moved, used, held FROM rights.budget
+WHERE tenant_id = $1 AND (kind, budget_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+ORDER BY tenant_id, kind, budget_id FOR NO KEY UPDATE
+
+-- name: move_budget
+-- Moves an amount to a budget, or, negative, from it; then the cap is that of the rulebook which allowed it.
+UPDATE rights.budget
+SET moved = moved + $3, cap = CASE WHEN $3 < 0 THEN $4 ELSE cap END
+WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
+
+-- name: add_transfer
+INSERT INTO rights.budget_transfer (
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response, moved_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, timestamptz 'epoch' + $10::bigint * interval '1 millisecond'
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
@@ -75,7 +165,7 @@ FROM rights.rulebook WHERE tenant_id = $1
 RETURNING version
 
 -- name: add_budgets
--- Budget rows exist before anything uses them, so that they can be locked.
+-- Rows of budgets, quotas and pools exist before anything uses them, so that they can be locked.
 INSERT INTO rights.budget (tenant_id, kind, budget_id, cap)
 SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[])
 ON CONFLICT DO NOTHING
@@ -99,7 +189,8 @@ INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
 SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
-INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.member (tenant_id, member_id, tier, tags, membership)
+SELECT $1, $2, $3, $4, CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 ON CONFLICT DO NOTHING RETURNING member_id
 
 -- name: lock_member
@@ -108,7 +199,9 @@ SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KE
 
 -- name: update_member
 -- What depends on tags is due to be looked at again.
-UPDATE rights.member SET tier = $3, tags = $4, membership = membership || '{"due_ms": 0}', due_ms = 0
+UPDATE rights.member
+SET tier = $3, tags = $4, due_ms = 0, membership = membership - 'birth_month' || '{"due_ms": 0}'
+    || CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 WHERE tenant_id = $1 AND member_id = $2
 
 -- name: add_events
@@ -117,6 +210,31 @@ INSERT INTO rights.outbox (tenant_id, recorded_ms, events) VALUES ($1, $2, $3::j
 
 -- name: member_exists
 SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = $2)
+
+-- name: may_refer
+SELECT EXISTS (SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = $2),
+       EXISTS (SELECT FROM rights.journal
+               WHERE tenant_id = $1 AND member_id = $3 AND kind IN ('settle', 'confirm') AND rejection IS NULL)
+
+-- name: add_errands
+-- What an order brings other members.
+INSERT INTO rights.errand (
+    tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms)
+SELECT *, $7::bigint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+
+-- name: take_errand_turn
+-- One worker at a time does errands; the others would only find them done.
+SELECT pg_try_advisory_xact_lock(hashtext('rights.errand'))
+
+-- name: errands_to_do
+SELECT tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms
+FROM rights.errand WHERE NOT done ORDER BY recorded_ms, errand_id LIMIT $1
+
+-- name: errands_done
+UPDATE rights.errand e SET done = true
+FROM unnest($1::text[], $2::text[], $3::text[]) AS d (tenant_id, member_id, errand_id)
+WHERE e.tenant_id = d.tenant_id AND e.member_id = d.member_id AND e.errand_id = d.errand_id
 
 -- name: link_identity
 INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
@@ -177,31 +295,47 @@ LEFT JOIN rights.settlement_state s
 WHERE c.tenant_id = $1 AND c.scope = 'order' AND c.claim_key = $2
 
 -- name: list_settlements
--- A member's settlements and reservations, newest first.
+-- The settlements and reservations of a member and of those merged into it, newest first.
 SELECT j.member_id, j.entry_id, j.kind, j.recorded_ms, j.order_id, j.rulebook_version, j.postings::text,
        j.usages::text, j.facts::text, j.request, j.response, s.state, s.changed_by, s.kept::text
-FROM rights.journal j
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
+      AND j.rejection IS NULL
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
 LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
-WHERE j.tenant_id = $1 AND j.member_id = $2 AND j.entry_id < $3 AND j.kind IN ('settle', 'reserve')
-  AND j.rejection IS NULL
 ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
 -- What happened to some settlements, oldest first.
-SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, response FROM rights.journal
+SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, usages::text, response FROM rights.journal
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement
--- The entries of a member that moved an asset, newest first. A lax path would look into the legs, not at them.
-SELECT entry_id, kind, recorded_ms, order_id, settlement_id, postings::text FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3
-  AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
-ORDER BY entry_id DESC LIMIT $5
+-- The entries of a member, and of those merged into it, that moved an asset, newest first, with the requests that can
+-- have a note. A lax path would look into the legs, not at them.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.settlement_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+      AND jsonb_path_exists(j.postings, 'strict $[*] ? (@[1] == $asset)', jsonb_build_object('asset', $4::text))
+    ORDER BY j.entry_id DESC LIMIT $5) AS j
+ORDER BY j.entry_id DESC LIMIT $5
 
 -- name: list_entries
-SELECT entry_id, kind, recorded_ms, order_id, postings::text FROM rights.journal
-WHERE tenant_id = $1 AND member_id = $2 AND entry_id < $3 ORDER BY entry_id DESC LIMIT $4
+-- The journal of a member and of those merged into it, newest first, with the requests that can have a note.
+SELECT j.entry_id, j.kind, j.recorded_ms, j.order_id, j.postings::text,
+       CASE WHEN j.kind IN ('credit', 'top_up', 'cancel', 'refund', 'reverse') THEN j.request END AS request
+FROM unnest(rights.merged_members($1, $2)) AS o (member_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM rights.journal j
+    WHERE j.tenant_id = $1 AND j.member_id = o.member_id AND j.entry_id < $3
+    ORDER BY j.entry_id DESC LIMIT $4) AS j
+ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: quote_key
 SELECT key FROM rights.quote_key

@@ -1,6 +1,6 @@
 """The read side, and operators' writes: a small pool beside the lanes' connections."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from rights.domain.model import Coupon, Posting, State, Usage
+from rights.domain.used import LimitState, Used
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
@@ -38,16 +39,6 @@ class StoredRulebook(NamedTuple):
     rulebook: rulebook_pb2.Rulebook
 
 
-class BudgetState(NamedTuple):
-    """A budget or quota."""
-
-    kind: str
-    id: str
-    cap: int
-    used: int
-    held: int
-
-
 @dataclass(frozen=True, slots=True)
 class StoredSettlement:
     """A settlement or reservation as booked, and how far it has come.
@@ -71,7 +62,11 @@ class StoredSettlement:
 
 
 class StoredEntry(NamedTuple):
-    """A journal entry with its postings. `settlement_id` and `response` are filled in where they are asked for."""
+    """A journal entry with its postings.
+
+    `settlement_id`, `response`, `request` (of kinds that can have a note) and `usages` are filled in where they are
+    asked for.
+    """
 
     entry_id: str
     kind: str
@@ -80,6 +75,8 @@ class StoredEntry(NamedTuple):
     postings: list[Posting]
     settlement_id: str = ""
     response: bytes = b""
+    request: bytes = b""
+    usages: Sequence[Usage] = ()
 
 
 class Reader:
@@ -144,20 +141,36 @@ class Reader:
             StoredRulebook(r["version"], r["name"], r["publisher"], r["published_at"], empty) for r in found
         ]
 
-    async def budgets(self, tenant: str) -> list[BudgetState]:
-        """All budgets and quotas of a tenant."""
-        return [BudgetState(*row) for row in await self._pool.fetch(SQL["budget_amounts"], tenant)]
+    async def limits(self, tenant: str) -> list[LimitState]:
+        """All budgets, quotas and pools of a tenant."""
+        return [LimitState(*row) for row in await self._pool.fetch(SQL["limit_states"], tenant)]
+
+    async def used(self, tenant: str) -> Used:
+        """What is taken of them, to decide on without a lock."""
+        states = await self.limits(tenant)
+        return Used({(s.kind, s.id): s.taken for s in states}, {(s.kind, s.id): s.moved for s in states})
 
     # Members
 
     async def wallet(
         self, tenant: str, member_id: str, coupon_ids: list[str], now_ms: int
     ) -> tuple[int, Wallet] | None:
-        """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired."""
+        """The tenant's revision and a member's wallet, unlocked; `coupon_ids` are told even if used or expired.
+
+        Of a member who was merged into another one, the other one's.
+        """
         row = await self._pool.fetchrow(SQL["member_state"], tenant, member_id, coupon_ids, now_ms)
         if row is None:
             return None
-        return row[0], rows.decode_wallet(tenant, member_id, row[1:10], row[10])
+        wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
+        if wallet.membership.merged_into:
+            return await self.wallet(tenant, wallet.membership.merged_into, coupon_ids, now_ms)
+        return row[0], wallet
+
+    async def surviving_member(self, tenant: str, member_id: str) -> str:
+        """Whom a member was merged into, in the end; else the same id, whether or not there is such a member."""
+        survivor: str | None = await self._pool.fetchval(SQL["surviving_member"], tenant, member_id)
+        return survivor or member_id
 
     async def coupons(
         self, tenant: str, member_id: str, used_too: bool, now_ms: int, limit: int
@@ -169,6 +182,16 @@ class Reader:
     async def identities(self, tenant: str, member_id: str) -> list[tuple[str, str]]:
         """(business line, external id) of a member's accounts."""
         return [(r[0], r[1]) for r in await self._pool.fetch(SQL["member_identities"], tenant, member_id)]
+
+    async def member_exists(self, tenant: str, member_id: str) -> bool:
+        """Whether there is such a member."""
+        return bool(await self._pool.fetchval(SQL["member_exists"], tenant, member_id))
+
+    async def may_refer(self, tenant: str, referrer: str, member_id: str) -> tuple[bool, bool]:
+        """Whether there is such a referrer, and whether the member has ordered before."""
+        row = await self._pool.fetchrow(SQL["may_refer"], tenant, referrer, member_id)
+        assert row is not None, "a query with one row"
+        return row[0], row[1]
 
     async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
         """The member an account is linked to."""
@@ -225,7 +248,8 @@ class Reader:
         """What happened to settlements after they were made, oldest first."""
         entries: dict[str, list[StoredEntry]] = {settlement_id: [] for settlement_id in settlement_ids}
         for row in await self._pool.fetch(SQL["settlement_entries"], tenant, settlement_ids):
-            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], row["response"]))
+            entry = _entry(row, row["settlement_id"], response=row["response"])
+            entries[entry.settlement_id].append(entry._replace(usages=_usages(row["usages"])))
         return entries
 
     async def statement(
@@ -242,19 +266,27 @@ class Reader:
             wallet = rows.decode_wallet(tenant, member_id, row[1:10], row[10])
             found = await connection.fetch(SQL["statement"], tenant, member_id, before, asset, limit)
         balance = sum(lot.amount for lot in wallet.lots if lot.asset == asset)
-        return balance, [_entry(each, each["settlement_id"] or "") for each in found]
+        return balance, [
+            _entry(each, each["settlement_id"] or "", request=each["request"] or b"") for each in found
+        ]
 
     async def entries(self, tenant: str, member_id: str, before: str, limit: int) -> list[StoredEntry]:
         """A member's journal before an id, newest first."""
         found = await self._pool.fetch(SQL["list_entries"], tenant, member_id, before, limit)
-        return [_entry(row) for row in found]
+        return [_entry(row, request=row["request"] or b"") for row in found]
 
 
 def _postings(text: str) -> list[Posting]:
     return [Posting(*leg) for leg in orjson.loads(text)]
 
 
-def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") -> StoredEntry:
+def _usages(text: str) -> list[Usage]:
+    return [Usage(*usage) for usage in orjson.loads(text)]
+
+
+def _entry(
+    row: asyncpg.Record, settlement_id: str = "", response: bytes = b"", request: bytes = b""
+) -> StoredEntry:
     return StoredEntry(
         row["entry_id"],
         row["kind"],
@@ -263,6 +295,7 @@ def _entry(row: asyncpg.Record, settlement_id: str = "", response: bytes = b"") 
         _postings(row["postings"]),
         settlement_id,
         response,
+        request,
     )
 
 
@@ -278,7 +311,7 @@ def _settlement(row: asyncpg.Record) -> StoredSettlement:
         order_id=row["order_id"],
         version=row["rulebook_version"],
         postings=_postings(row["postings"]),
-        usages=[Usage(*usage) for usage in orjson.loads(row["usages"])],
+        usages=_usages(row["usages"]),
         facts=rows.decode_facts(row["facts"]) if row["facts"] else None,
         request=row["request"],
         response=row["response"],

@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import asyncpg
 
+from rights.domain.used import LimitState
 from rights.store.sql import SQL, statements
 from rights.v1 import rulebook_pb2
 
@@ -94,6 +95,11 @@ class Recorded:
     async def tenants(self) -> list[str]:
         """Ids of all tenants."""
         return sorted(row["tenant_id"] for row in await self._connection.fetch(SQL["tenant_revisions"]))
+
+    async def moved(self, tenant: str) -> dict[tuple[str, str], int]:
+        """(kind, id) of a limit -> what transfers have moved to it by now."""
+        states = [LimitState(*row) for row in await self._connection.fetch(SQL["limit_states"], tenant)]
+        return {(state.kind, state.id): state.moved for state in states if state.moved}
 
     async def count(self, period: Period) -> int:
         """How many settlements `settlements` will give."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from rights.domain.codes import Code, CodePool, GiftCard
 from rights.domain.limits import NEVER_MS
 from rights.domain.membership import Membership
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
@@ -46,6 +47,7 @@ def encode_holds(holds: dict[str, Hold]) -> str:
                 "lots": _lots(hold.lots),
                 "coupons": hold.coupons,
                 "usages": [tuple(usage) for usage in hold.usages],
+                **({"made_for": hold.made_for} if hold.made_for else {}),
             }
             for hold in holds.values()
         }
@@ -111,6 +113,23 @@ def decode_coupon(row: Any) -> Coupon:
     return Coupon(coupon_id, template_id, starts_ms, _time(expires_ms), state, redeemed_by or "")
 
 
+def decode_code(row: Any) -> Code:
+    """What rights.load_codes tells of a code that there is."""
+    return Code(decode_pool(row), row["member_id"] or "", row["redeemed_by"] or "")
+
+
+def decode_pool(row: Any) -> CodePool:
+    """A row with a pool's columns."""
+    card = None
+    if row["asset"] is not None:
+        card = GiftCard(
+            row["asset"], row["units"], row["origin"], row["expire_days"] or 0, row["lot_expires_ms"] or 0
+        )
+    return CodePool(
+        row["pool_id"], row["template_id"] or "", card, _time(row["redeem_until_ms"]), row["is_revoked"]
+    )
+
+
 def _lots(lots: list[Lot]) -> list[tuple[str, int, int | None, str]]:
     return [(lot.asset, lot.amount, nullable(lot.expires_ms), lot.origin) for lot in lots]
 
@@ -128,6 +147,7 @@ def _decode_holds(text: str) -> dict[str, Hold]:
             _decode_lots(hold["lots"]),
             hold["coupons"],
             [Usage(*usage) for usage in hold["usages"]],
+            hold.get("made_for", ""),
         )
         for reservation, hold in orjson.loads(text).items()
     }

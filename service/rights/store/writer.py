@@ -1,11 +1,13 @@
 """The write side: one long-lived connection, one batch at a time."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import asyncpg
 import orjson
 
 from rights.domain.book import Limit
+from rights.domain.codes import Codes
 from rights.domain.model import Effects, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
@@ -16,7 +18,8 @@ from rights.store.sql import SQL
 
 @dataclass(slots=True)
 class Key:
-    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about.
+    """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
+    and the member it was made for.
 
     Without a key: a member who is loaded beside the commands.
     """
@@ -27,6 +30,15 @@ class Key:
     key: str | None
     order: str | None
     settlement: str | None
+    settlement_member: str = ""
+
+
+class CodeTry(NamedTuple):
+    """A member who tries a code."""
+
+    tenant: str
+    member_id: str
+    code_hash: bytes
 
 
 @dataclass(slots=True)
@@ -47,11 +59,12 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used."""
+    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used and was moved."""
 
     found: list[Loaded]
     wallets: dict[tuple[str, str], Wallet]
     used: dict[str, dict[tuple[str, str], int]]
+    moved: dict[str, dict[tuple[str, str], int]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +112,7 @@ class StateChange:
 
 @dataclass(slots=True)
 class BudgetChange:
-    """What a batch uses and holds of one budget or quota, net, under the limit of the rulebook that decided.
+    """What a batch uses and holds of one budget, quota or pool, net, under the limit of the rulebook that decided.
 
     limit: None where the batch only releases.
     """
@@ -165,12 +178,13 @@ class Writer:
             [k.key for k in keys],
             [k.order for k in keys],
             [k.settlement for k in keys],
+            [k.settlement_member or k.member_id for k in keys],
             coupon_ids,
             now_ms,
             lock_budgets,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
-        batch = Batch([], {}, {})
+        batch = Batch([], {}, {}, {})
         for row in found_rows:  # members first, then the commands in order
             position, tenant, member_id = row[:3]
             if position is None:
@@ -184,9 +198,23 @@ class Writer:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
             batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
-            for budget_tenant, kind, budget_id, amount in orjson.loads(budgets) if budgets else ():
+            for budget_tenant, kind, budget_id, amount, moved in orjson.loads(budgets) if budgets else ():
                 batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
+                if moved:
+                    batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
         return batch
+
+    async def load_codes(self, tries: list[CodeTry], hour: int) -> dict[str, Codes]:
+        """Locks the codes that commands try and reads what is known of them, by tenant. After `load`."""
+        loaded = {each.tenant: Codes(hour) for each in tries}
+        if tries:
+            found = await self._open().fetch(SQL["load_codes"], *map(list, zip(*tries, strict=True)), hour)
+            for each, row in zip(tries, found, strict=True):
+                codes = loaded[each.tenant]
+                if row["pool_id"] is not None:
+                    codes.add(each.code_hash, rows.decode_code(row))
+                codes.add_failures(each.member_id, row["failures"])
+        return loaded
 
     async def commit(
         self,
@@ -196,6 +224,7 @@ class Writer:
         states: list[StateChange],
         events: dict[str, list[dict[str, object]]],
         budgets: list[BudgetChange],
+        codes: dict[str, Codes],
         now_ms: int,
     ) -> tuple[int, int]:
         """Books a batch and commits it; answers how many claims and budgets refused.
@@ -207,6 +236,8 @@ class Writer:
         coupons = _changed_coupons(entries)
         connection = self._open()
         await self._pair(entries)
+        await self._send(entries, now_ms)
+        await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
             [e.tenant for e in entries],
@@ -272,6 +303,8 @@ class Writer:
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
+        if refused == (0, 0):
+            await self._move_rows(entries)
         await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
         return refused
 
@@ -288,6 +321,45 @@ class Writer:
                 [second.entry_id for _, second in sides],
             )
 
+    async def _send(self, entries: list[Entry], now_ms: int) -> None:
+        """Notes what the entries bring other members."""
+        errands = [
+            (e.tenant, e.member_id, f"{e.entry_id}-{i}", member_id, grant_id, e.version)
+            for e in entries
+            for i, (member_id, grant_id) in enumerate(e.effects.errands)
+        ]
+        if errands:
+            await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
+
+    async def _move_rows(self, entries: list[Entry]) -> None:
+        """Moves what members have in rows of their own to those they were merged into.
+
+        After everything else, so that what the batch itself gave them comes along.
+        """
+        merged = [e for e in entries if e.effects.absorbed]
+        if merged:
+            gone = [e.effects.absorbed for e in merged]
+            stays = [e.member_id for e in merged]
+            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
+
+    async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
+        """Marks codes as redeemed, and notes tries that found none."""
+        redeemed = [
+            (e.tenant, e.effects.code, e.member_id, e.entry_id) for e in entries if e.effects.code is not None
+        ]
+        if redeemed:
+            status = await self._open().execute(SQL["redeem_codes"], *map(list, zip(*redeemed, strict=True)))
+            if status != f"UPDATE {len(redeemed)}":
+                # The codes' locks make this impossible; a broken invariant must not be booked.
+                raise RuntimeError(f"{status}, but {len(redeemed)} codes are redeemed")
+        failed = [
+            (tenant, member_id, each.hour, each.failures(member_id))
+            for tenant, each in codes.items()
+            for member_id in sorted(each.failed)
+        ]
+        if failed:
+            await self._open().execute(SQL["note_code_failures"], *map(list, zip(*failed, strict=True)))
+
     def _open(self) -> asyncpg.Connection:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
@@ -301,6 +373,7 @@ _MOVES = {
     "release": ("reserved", "held"),
     "return": ("redeemed", "held"),
     "revoke": ("held", "revoked"),
+    "restore": ("revoked", "held"),
     "transfer": ("held", "transferred"),
 }
 

@@ -1,4 +1,4 @@
-"""The method table over grpc.aio.
+"""The table over grpc.aio.
 
 One generic handler looks methods up by path: registered per-method handlers cost more per method,
 and requests must reach the edge as bytes, so that malformed ones are told as such.
@@ -8,23 +8,22 @@ from __future__ import annotations  # grpc's classes are generic in their stubs 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_health.v1 import health_pb2
 
-from rights.api.edge import Edge
-from rights.api.errors import ApiError
-from rights.api.methods import Kind, Method
+from rights.api.edge import Edge, Requests
+from rights.api.errors import StatusError
+from rights.api.methods import Metadata, Peer
 from rights.settings import Settings, joined
+from rights.transport.health import Health
+from rights.transport.table import Served, services_of, table, unknown
 
 _DETAILS = "grpc-status-details-bin"
 _STATUS = {code.value[0]: code for code in grpc.StatusCode}
-_REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 _FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
 
 
@@ -43,10 +42,8 @@ class GrpcioServer:
                 ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
-        self._services = sorted({method.service for method in edge.methods.values()})
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._server.add_generic_rpc_handlers((_Methods(edge), *_reflection(self._services), _Unknown()))
+        self._health = Health(services_of(edge))
+        self._server.add_generic_rpc_handlers((_Methods(table(edge, self._health)),))
         address = joined(settings.host, settings.port)
         if settings.tls_certificate_file is not None and settings.tls_key_file is not None:
             credentials = _credentials(
@@ -59,11 +56,11 @@ class GrpcioServer:
     async def start(self) -> None:
         """Accepts calls and says SERVING."""
         await self._server.start()
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        self._health.say(health_pb2.HealthCheckResponse.SERVING)
 
     async def refuse(self) -> None:
         """Says NOT_SERVING; calls are still served."""
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.say(health_pb2.HealthCheckResponse.NOT_SERVING)
 
     async def stop(self, grace_seconds: float) -> None:
         """Accepts no more calls and waits for those under way.
@@ -79,102 +76,108 @@ class GrpcioServer:
         await self._server.stop(None)
         await stopping
 
-    async def _say(self, status: int) -> None:
-        for service in (health.OVERALL_HEALTH, *self._services):
-            await self._health.set(service, status)
+
+class _Exchange:
+    """A call as grpc.aio has it."""
+
+    def __init__(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        self._context = context
+        self._initial: list[tuple[str, str | bytes]] = []
+        self._trailing: list[tuple[str, str | bytes]] = []
+
+    @property
+    def metadata(self) -> Metadata:
+        return self._context.invocation_metadata() or ()
+
+    @property
+    def peer(self) -> Peer:
+        return self._context.auth_context()
+
+    @property
+    def seconds_left(self) -> float | None:
+        return self._context.time_remaining()
+
+    def add_initial(self, name: str, value: str | bytes) -> None:
+        self._initial.append((name, value))
+
+    def add_trailing(self, name: str, value: str | bytes) -> None:
+        self._trailing.append((name, value))
+        self._context.set_trailing_metadata(tuple(self._trailing))
+
+    def compress(self) -> None:
+        self._context.set_compression(grpc.Compression.Gzip)
+
+    async def begin(self) -> None:
+        """Sends the metadata that goes before the first answer."""
+        if self._initial:
+            initial, self._initial = tuple(self._initial), []
+            await self._context.send_initial_metadata(initial)
+
+    async def send(self, response: bytes) -> None:
+        """Sends one of several answers."""
+        await self.begin()
+        try:
+            await self._context.write(response)  # returns when flow control lets it go
+        except grpc.aio.InternalError:
+            # The client has gone; that it has cancelled the call is about to be told.
+            raise asyncio.CancelledError from None
+
+    async def abort(self, error: StatusError) -> None:
+        """Fails the call. Raises."""
+        details = ((_DETAILS, error.details),) if error.details else ()
+        await self._context.abort(_STATUS[error.code], error.message, (*self._trailing, *details))
 
 
 class _Methods(grpc.GenericRpcHandler):
-    """Finds the edge's methods."""
+    """Finds what the table has; what it has not is told with the ErrorInfo that grpcio's own answer would lack."""
 
-    def __init__(self, edge: Edge) -> None:
-        self._handlers = {
-            path: _SERVED_AS[method.kind](edge, method) for path, method in edge.methods.items()
-        }
-
-    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        return self._handlers.get(call.method)
-
-
-class _Unknown(grpc.GenericRpcHandler):
-    """Tells what no other handler knows; grpcio's own answer would lack the ErrorInfo."""
+    def __init__(self, table: dict[str, Served]) -> None:
+        self._handlers = {path: _handler(served) for path, served in table.items()}
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        error = ApiError("METHOD_UNKNOWN", f"no method {call.method}", metadata={"method": call.method})
-
-        async def refuse(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            await _abort(context, error)
-            raise error  # abort has raised
-
-        return grpc.unary_unary_rpc_method_handler(refuse)
+        return self._handlers.get(call.method) or _unknown(call.method)
 
 
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: ApiError) -> None:
-    await context.abort(_STATUS[error.code], error.message, ((_DETAILS, error.status().SerializeToString()),))
+def _unknown(path: str) -> grpc.RpcMethodHandler[bytes, bytes]:
+    async def refuse(_: AsyncIterator[bytes], context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        await _Exchange(context).abort(unknown(path))
+        raise AssertionError("abort has raised")
+
+    return grpc.stream_unary_rpc_method_handler(refuse)
 
 
-def _unary(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
-    async def serve(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+def _handler(served: Served) -> grpc.RpcMethodHandler[bytes, bytes]:
+    """Without serializers the bytes go through as they are."""
+
+    async def answer(request: Requests, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        assert served.answer is not None
+        exchange = _Exchange(context)
         try:
-            return await edge.invoke(
-                method,
-                request,
-                context.invocation_metadata() or (),
-                context.auth_context(),
-                context.time_remaining(),
-            )
-        except ApiError as error:
-            await _abort(context, error)
+            response = await served.answer(request, exchange)
+            await exchange.begin()
+            return response
+        except StatusError as error:
+            await exchange.begin()
+            await exchange.abort(error)
             raise  # abort has raised
 
-    # Without serializers the bytes go through as they are.
-    return grpc.unary_unary_rpc_method_handler(serve)
-
-
-def _server_stream(edge: Edge, method: Method) -> grpc.RpcMethodHandler[bytes, bytes]:
-    async def serve(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-        async def send(response: bytes) -> None:
-            try:
-                await context.write(response)  # returns when flow control lets it go
-            except grpc.aio.InternalError:
-                # The client has gone; that it has cancelled the call is about to be told.
-                raise asyncio.CancelledError from None
-
+    async def stream(request: Requests, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+        assert served.stream is not None
+        exchange = _Exchange(context)
         try:
-            await edge.stream(
-                method,
-                request,
-                context.invocation_metadata() or (),
-                context.auth_context(),
-                context.time_remaining(),
-                send,
-            )
-        except ApiError as error:
-            await _abort(context, error)
+            await served.stream(request, exchange, exchange.send)
+            await exchange.begin()
+        except StatusError as error:
+            await exchange.begin()
+            await exchange.abort(error)
 
-    return grpc.unary_stream_rpc_method_handler(serve)
-
-
-_SERVED_AS: dict[Kind, Callable[[Edge, Method], grpc.RpcMethodHandler[bytes, bytes]]] = {
-    Kind.UNARY: _unary,
-    Kind.SERVER_STREAM: _server_stream,
-}
-
-
-def _reflection(services: Iterable[str]) -> list[grpc.GenericRpcHandler]:
-    """Reflection under both of its names; v1 has v1alpha's messages."""
-    names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME, _REFLECTION_V1)
-    servicer = reflection.aio.ReflectionServicer(names)
-    stream = grpc.stream_stream_rpc_method_handler(
-        servicer.ServerReflectionInfo,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"ServerReflectionInfo": stream}
-    return [
-        grpc.method_handlers_generic_handler(name, methods)
-        for name in (reflection.SERVICE_NAME, _REFLECTION_V1)
-    ]
+    if served.kind.streams_requests:
+        if served.kind.streams_answers:
+            return grpc.stream_stream_rpc_method_handler(stream)
+        return grpc.stream_unary_rpc_method_handler(answer)
+    if served.kind.streams_answers:
+        return grpc.unary_stream_rpc_method_handler(stream)
+    return grpc.unary_unary_rpc_method_handler(answer)
 
 
 def _credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:

@@ -22,24 +22,53 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from rights.v1 import common_pb2 as rights_dot_v1_dot_common__pb2
 from rights.v1 import member_pb2 as rights_dot_v1_dot_member__pb2
 from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rights/v1/coupon.proto\x12\trights.v1\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\"\x92\x01\n\x15TransferCouponRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\'\n\tto_member\x18\x03 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x11\n\tcoupon_id\x18\x04 \x01(\t\"}\n\x16TransferCouponResponse\x12-\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.rights.v1.CouponTransferH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"q\n\x0e\x43ouponTransfer\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x11\n\tcoupon_id\x18\x02 \x01(\t\x12\x14\n\x0cto_member_id\x18\x03 \x01(\t\x12!\n\x06\x63oupon\x18\x04 \x01(\x0b\x32\x11.rights.v1.Coupon2f\n\rCouponService\x12U\n\x0eTransferCoupon\x12 .rights.v1.TransferCouponRequest\x1a!.rights.v1.TransferCouponResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16rights/v1/coupon.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\"\xd6\x01\n\x14GenerateCodesRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x1c\n\x12\x63oupon_template_id\x18\x03 \x01(\tH\x00\x12(\n\tgift_card\x18\x04 \x01(\x0b\x32\x13.rights.v1.GiftCardH\x00\x12\x35\n\x11redeem_until_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x06 \x01(\x05\x42\x06\n\x04gift\"\x8c\x01\n\x08GiftCard\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x15\n\x0b\x65xpire_days\x18\x04 \x01(\x05H\x00\x12\x31\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06\x65xpiry\"d\n\x15GenerateCodesResponse\x12\r\n\x05\x63odes\x18\x01 \x03(\t\x12\x13\n\x0b\x66irst_index\x18\x02 \x01(\x05\x12\x12\n\ndone_count\x18\x03 \x01(\x05\x12\x13\n\x0btotal_count\x18\x04 \x01(\x05\"+\n\x10SealCodesRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\"\x13\n\x11SealCodesResponse\"\x80\x03\n\x08\x43odePool\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x1c\n\x12\x63oupon_template_id\x18\x02 \x01(\tH\x00\x12(\n\tgift_card\x18\x03 \x01(\x0b\x32\x13.rights.v1.GiftCardH\x00\x12\x35\n\x11redeem_until_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncode_count\x18\x07 \x01(\x03\x12\x14\n\x0cunused_count\x18\x08 \x01(\x03\x12\x16\n\x0eredeemed_count\x18\t \x01(\x03\x12\x15\n\rrevoked_count\x18\n \x01(\x03\x12!\n\x19unsealed_generation_count\x18\x0b \x01(\x05\x42\x06\n\x04gift\"%\n\x12GetCodePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\"8\n\x13GetCodePoolResponse\x12!\n\x04pool\x18\x01 \x01(\x0b\x32\x13.rights.v1.CodePool\"(\n\x15RevokeCodePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\";\n\x16RevokeCodePoolResponse\x12!\n\x04pool\x18\x01 \x01(\x0b\x32\x13.rights.v1.CodePool\"`\n\x11RedeemCodeRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"{\n\x12RedeemCodeResponse\x12/\n\nredemption\x18\x01 \x01(\x0b\x32\x19.rights.v1.CodeRedemptionH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x95\x01\n\x0e\x43odeRedemption\x12\x15\n\rredemption_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12#\n\x06\x63oupon\x18\x03 \x01(\x0b\x32\x11.rights.v1.CouponH\x00\x12.\n\tgift_card\x18\x04 \x01(\x0b\x32\x19.rights.v1.GiftCardCreditH\x00\x42\x06\n\x04gift\"T\n\x0eGiftCardCredit\x12\x1b\n\x03lot\x18\x01 \x01(\x0b\x32\x0e.rights.v1.Lot\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x14\n\x0crepaid_units\x18\x03 \x01(\x03\"\x92\x01\n\x15TransferCouponRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\'\n\tto_member\x18\x03 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x11\n\tcoupon_id\x18\x04 \x01(\t\"}\n\x16TransferCouponResponse\x12-\n\x08transfer\x18\x01 \x01(\x0b\x32\x19.rights.v1.CouponTransferH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"q\n\x0e\x43ouponTransfer\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x11\n\tcoupon_id\x18\x02 \x01(\t\x12\x14\n\x0cto_member_id\x18\x03 \x01(\t\x12!\n\x06\x63oupon\x18\x04 \x01(\x0b\x32\x11.rights.v1.Coupon2\xf4\x03\n\rCouponService\x12T\n\rGenerateCodes\x12\x1f.rights.v1.GenerateCodesRequest\x1a .rights.v1.GenerateCodesResponse0\x01\x12\x46\n\tSealCodes\x12\x1b.rights.v1.SealCodesRequest\x1a\x1c.rights.v1.SealCodesResponse\x12L\n\x0bGetCodePool\x12\x1d.rights.v1.GetCodePoolRequest\x1a\x1e.rights.v1.GetCodePoolResponse\x12U\n\x0eRevokeCodePool\x12 .rights.v1.RevokeCodePoolRequest\x1a!.rights.v1.RevokeCodePoolResponse\x12I\n\nRedeemCode\x12\x1c.rights.v1.RedeemCodeRequest\x1a\x1d.rights.v1.RedeemCodeResponse\x12U\n\x0eTransferCoupon\x12 .rights.v1.TransferCouponRequest\x1a!.rights.v1.TransferCouponResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rights.v1.coupon_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSFERCOUPONREQUEST']._serialized_start=114
-  _globals['_TRANSFERCOUPONREQUEST']._serialized_end=260
-  _globals['_TRANSFERCOUPONRESPONSE']._serialized_start=262
-  _globals['_TRANSFERCOUPONRESPONSE']._serialized_end=387
-  _globals['_COUPONTRANSFER']._serialized_start=389
-  _globals['_COUPONTRANSFER']._serialized_end=502
-  _globals['_COUPONSERVICE']._serialized_start=504
-  _globals['_COUPONSERVICE']._serialized_end=606
+  _globals['_GENERATECODESREQUEST']._serialized_start=147
+  _globals['_GENERATECODESREQUEST']._serialized_end=361
+  _globals['_GIFTCARD']._serialized_start=364
+  _globals['_GIFTCARD']._serialized_end=504
+  _globals['_GENERATECODESRESPONSE']._serialized_start=506
+  _globals['_GENERATECODESRESPONSE']._serialized_end=606
+  _globals['_SEALCODESREQUEST']._serialized_start=608
+  _globals['_SEALCODESREQUEST']._serialized_end=651
+  _globals['_SEALCODESRESPONSE']._serialized_start=653
+  _globals['_SEALCODESRESPONSE']._serialized_end=672
+  _globals['_CODEPOOL']._serialized_start=675
+  _globals['_CODEPOOL']._serialized_end=1059
+  _globals['_GETCODEPOOLREQUEST']._serialized_start=1061
+  _globals['_GETCODEPOOLREQUEST']._serialized_end=1098
+  _globals['_GETCODEPOOLRESPONSE']._serialized_start=1100
+  _globals['_GETCODEPOOLRESPONSE']._serialized_end=1156
+  _globals['_REVOKECODEPOOLREQUEST']._serialized_start=1158
+  _globals['_REVOKECODEPOOLREQUEST']._serialized_end=1198
+  _globals['_REVOKECODEPOOLRESPONSE']._serialized_start=1200
+  _globals['_REVOKECODEPOOLRESPONSE']._serialized_end=1259
+  _globals['_REDEEMCODEREQUEST']._serialized_start=1261
+  _globals['_REDEEMCODEREQUEST']._serialized_end=1357
+  _globals['_REDEEMCODERESPONSE']._serialized_start=1359
+  _globals['_REDEEMCODERESPONSE']._serialized_end=1482
+  _globals['_CODEREDEMPTION']._serialized_start=1485
+  _globals['_CODEREDEMPTION']._serialized_end=1634
+  _globals['_GIFTCARDCREDIT']._serialized_start=1636
+  _globals['_GIFTCARDCREDIT']._serialized_end=1720
+  _globals['_TRANSFERCOUPONREQUEST']._serialized_start=1723
+  _globals['_TRANSFERCOUPONREQUEST']._serialized_end=1869
+  _globals['_TRANSFERCOUPONRESPONSE']._serialized_start=1871
+  _globals['_TRANSFERCOUPONRESPONSE']._serialized_end=1996
+  _globals['_COUPONTRANSFER']._serialized_start=1998
+  _globals['_COUPONTRANSFER']._serialized_end=2111
+  _globals['_COUPONSERVICE']._serialized_start=2114
+  _globals['_COUPONSERVICE']._serialized_end=2614
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,19 @@ if _version_not_supported:
 
 
 class CouponServiceStub:
-    """Coupons on their way to members. (MemberService.GrantCoupon gives one directly.)
+    """Coupons on their way to members: codes that are handed out and redeemed, and coupons that change hands.
+    (MemberService.GrantCoupon gives one directly.)
+
+    A *pool* of codes is named by its operator. All its codes give the same: a coupon of a template, or a **gift card**:
+    an amount of stored value (or points) that becomes a lot of the member who redeems the code, with an expiry of its
+    own. The lot is like any other: it is spent in parts, and what a refund gives back returns to it with its expiry.
+    Until then the gift card is nobody's: its codes book nothing. Redeeming one books the units from their issuer to the
+    member. The liability report lists what is outstanding in codes beside what members hold.
+
+    A code is 20 characters in groups of five, "7QK2M-9PXWA-H3LDR-4TVNE", 95 of its bits random; small letters, spaces
+    and missing dashes do not matter. The last character checks the others, so that a typo is told as one
+    (INVALID_ARGUMENT) and costs no try. The service keeps a hash of each code. The journal has that hash, too, in place
+    of the code.
 
     Errors common to all RPCs: see SettlementService.
     """
@@ -37,6 +49,31 @@ class CouponServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GenerateCodes = channel.unary_stream(
+                '/rights.v1.CouponService/GenerateCodes',
+                request_serializer=rights_dot_v1_dot_coupon__pb2.GenerateCodesRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_coupon__pb2.GenerateCodesResponse.FromString,
+                _registered_method=True)
+        self.SealCodes = channel.unary_unary(
+                '/rights.v1.CouponService/SealCodes',
+                request_serializer=rights_dot_v1_dot_coupon__pb2.SealCodesRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_coupon__pb2.SealCodesResponse.FromString,
+                _registered_method=True)
+        self.GetCodePool = channel.unary_unary(
+                '/rights.v1.CouponService/GetCodePool',
+                request_serializer=rights_dot_v1_dot_coupon__pb2.GetCodePoolRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_coupon__pb2.GetCodePoolResponse.FromString,
+                _registered_method=True)
+        self.RevokeCodePool = channel.unary_unary(
+                '/rights.v1.CouponService/RevokeCodePool',
+                request_serializer=rights_dot_v1_dot_coupon__pb2.RevokeCodePoolRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_coupon__pb2.RevokeCodePoolResponse.FromString,
+                _registered_method=True)
+        self.RedeemCode = channel.unary_unary(
+                '/rights.v1.CouponService/RedeemCode',
+                request_serializer=rights_dot_v1_dot_coupon__pb2.RedeemCodeRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_coupon__pb2.RedeemCodeResponse.FromString,
+                _registered_method=True)
         self.TransferCoupon = channel.unary_unary(
                 '/rights.v1.CouponService/TransferCoupon',
                 request_serializer=rights_dot_v1_dot_coupon__pb2.TransferCouponRequest.SerializeToString,
@@ -45,10 +82,76 @@ class CouponServiceStub:
 
 
 class CouponServiceServicer:
-    """Coupons on their way to members. (MemberService.GrantCoupon gives one directly.)
+    """Coupons on their way to members: codes that are handed out and redeemed, and coupons that change hands.
+    (MemberService.GrantCoupon gives one directly.)
+
+    A *pool* of codes is named by its operator. All its codes give the same: a coupon of a template, or a **gift card**:
+    an amount of stored value (or points) that becomes a lot of the member who redeems the code, with an expiry of its
+    own. The lot is like any other: it is spent in parts, and what a refund gives back returns to it with its expiry.
+    Until then the gift card is nobody's: its codes book nothing. Redeeming one books the units from their issuer to the
+    member. The liability report lists what is outstanding in codes beside what members hold.
+
+    A code is 20 characters in groups of five, "7QK2M-9PXWA-H3LDR-4TVNE", 95 of its bits random; small letters, spaces
+    and missing dashes do not matter. The last character checks the others, so that a typo is told as one
+    (INVALID_ARGUMENT) and costs no try. The service keeps a hash of each code. The journal has that hash, too, in place
+    of the code.
 
     Errors common to all RPCs: see SettlementService.
     """
+
+    def GenerateCodes(self, request, context):
+        """Generates codes in a pool, which is made if it is not there, and tells them once, in the order of their indices,
+        in chunks that are stored before they are told. Each chunk says how far it is.
+        Idempotent under its key: the same key and content tells the same codes again, from the first one on, and goes on
+        where it was interrupted: so a stream that broke is opened again, and what the caller has already is passed over.
+        That lasts until the codes are sealed (SealCodes), or for RIGHTS_CODE_RETELL_HOURS, a day if not set otherwise:
+        up to then the service keeps the seed from which they follow, afterwards nobody can find them out any more, and the
+        answer is FAILED_PRECONDITION, CODES_SEALED. Other content: IDEMPOTENCY_KEY_REUSED. (These keys are of their own:
+        they are not shared with other RPCs.)
+        ALREADY_EXISTS, CODE_POOL_DIFFERS: codes of that pool give something else. FAILED_PRECONDITION: CODE_POOL_REVOKED,
+        CODE_POOL_FULL. Role: `operator`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealCodes(self, request, context):
+        """Says that the caller has the codes of a key: the service forgets how to tell them again. Safe to retry.
+        NOT_FOUND: CODE_GENERATION_NOT_FOUND. Role: `operator`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCodePool(self, request, context):
+        """Reads a pool with the number of its codes. NOT_FOUND: CODE_POOL_NOT_FOUND. Safe to retry.
+        Roles: `operator` or `auditor`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeCodePool(self, request, context):
+        """Takes all unused codes of a pool back, for good: none is redeemed that is decided on after this answer, in any
+        worker process. What was redeemed stays. NOT_FOUND: CODE_POOL_NOT_FOUND. Safe to retry. Role: `operator`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeemCode(self, request, context):
+        """Redeems a code: the member gets the coupon, or the gift card's units, and nobody can redeem it again, whatever
+        races for it. Idempotent under its key like Settle; rejections, which are final: CODE_ALREADY_USED, CODE_REVOKED,
+        CODE_EXPIRED, GRANT_LIMIT_REACHED (of the coupon's grant group; the code stays unused).
+        Not recorded, so that the key can be used again: NOT_FOUND, CODE_NOT_FOUND (a code that is told is stored: this one
+        was never told; it counts as a failed try) and MEMBER_NOT_FOUND; RESOURCE_EXHAUSTED, CODE_ATTEMPTS_EXCEEDED: the
+        member has tried as many unknown codes in this hour as RIGHTS_CODE_FAILURES_PER_MEMBER allows, and no code is looked at
+        before RetryInfo's delay is over; FAILED_PRECONDITION, CODE_GIFT_UNKNOWN.
+        Roles: `operator` or `checkout`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def TransferCoupon(self, request, context):
         """Hands a coupon over to another member, if its template in the rulebook in force is `transferable`: the first
@@ -64,6 +167,31 @@ class CouponServiceServicer:
 
 def add_CouponServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GenerateCodes': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateCodes,
+                    request_deserializer=rights_dot_v1_dot_coupon__pb2.GenerateCodesRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_coupon__pb2.GenerateCodesResponse.SerializeToString,
+            ),
+            'SealCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.SealCodes,
+                    request_deserializer=rights_dot_v1_dot_coupon__pb2.SealCodesRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_coupon__pb2.SealCodesResponse.SerializeToString,
+            ),
+            'GetCodePool': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCodePool,
+                    request_deserializer=rights_dot_v1_dot_coupon__pb2.GetCodePoolRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_coupon__pb2.GetCodePoolResponse.SerializeToString,
+            ),
+            'RevokeCodePool': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCodePool,
+                    request_deserializer=rights_dot_v1_dot_coupon__pb2.RevokeCodePoolRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_coupon__pb2.RevokeCodePoolResponse.SerializeToString,
+            ),
+            'RedeemCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeemCode,
+                    request_deserializer=rights_dot_v1_dot_coupon__pb2.RedeemCodeRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_coupon__pb2.RedeemCodeResponse.SerializeToString,
+            ),
             'TransferCoupon': grpc.unary_unary_rpc_method_handler(
                     servicer.TransferCoupon,
                     request_deserializer=rights_dot_v1_dot_coupon__pb2.TransferCouponRequest.FromString,
@@ -78,10 +206,157 @@ def add_CouponServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CouponService:
-    """Coupons on their way to members. (MemberService.GrantCoupon gives one directly.)
+    """Coupons on their way to members: codes that are handed out and redeemed, and coupons that change hands.
+    (MemberService.GrantCoupon gives one directly.)
+
+    A *pool* of codes is named by its operator. All its codes give the same: a coupon of a template, or a **gift card**:
+    an amount of stored value (or points) that becomes a lot of the member who redeems the code, with an expiry of its
+    own. The lot is like any other: it is spent in parts, and what a refund gives back returns to it with its expiry.
+    Until then the gift card is nobody's: its codes book nothing. Redeeming one books the units from their issuer to the
+    member. The liability report lists what is outstanding in codes beside what members hold.
+
+    A code is 20 characters in groups of five, "7QK2M-9PXWA-H3LDR-4TVNE", 95 of its bits random; small letters, spaces
+    and missing dashes do not matter. The last character checks the others, so that a typo is told as one
+    (INVALID_ARGUMENT) and costs no try. The service keeps a hash of each code. The journal has that hash, too, in place
+    of the code.
 
     Errors common to all RPCs: see SettlementService.
     """
+
+    @staticmethod
+    def GenerateCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/rights.v1.CouponService/GenerateCodes',
+            rights_dot_v1_dot_coupon__pb2.GenerateCodesRequest.SerializeToString,
+            rights_dot_v1_dot_coupon__pb2.GenerateCodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.CouponService/SealCodes',
+            rights_dot_v1_dot_coupon__pb2.SealCodesRequest.SerializeToString,
+            rights_dot_v1_dot_coupon__pb2.SealCodesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCodePool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.CouponService/GetCodePool',
+            rights_dot_v1_dot_coupon__pb2.GetCodePoolRequest.SerializeToString,
+            rights_dot_v1_dot_coupon__pb2.GetCodePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCodePool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.CouponService/RevokeCodePool',
+            rights_dot_v1_dot_coupon__pb2.RevokeCodePoolRequest.SerializeToString,
+            rights_dot_v1_dot_coupon__pb2.RevokeCodePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeemCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.CouponService/RedeemCode',
+            rights_dot_v1_dot_coupon__pb2.RedeemCodeRequest.SerializeToString,
+            rights_dot_v1_dot_coupon__pb2.RedeemCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def TransferCoupon(request,

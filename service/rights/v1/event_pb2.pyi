@@ -21,6 +21,7 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_COUPON_GRANTED: _ClassVar[EventKind]
     EVENT_KIND_TIER_CHANGED: _ClassVar[EventKind]
     EVENT_KIND_BUDGET_LOW: _ClassVar[EventKind]
+    EVENT_KIND_MEMBERS_MERGED: _ClassVar[EventKind]
     EVENT_KIND_SUBSCRIBED: _ClassVar[EventKind]
     EVENT_KIND_RENEWED: _ClassVar[EventKind]
     EVENT_KIND_SUBSCRIPTION_ENDED: _ClassVar[EventKind]
@@ -40,6 +41,7 @@ EVENT_KIND_REFUNDED: EventKind
 EVENT_KIND_COUPON_GRANTED: EventKind
 EVENT_KIND_TIER_CHANGED: EventKind
 EVENT_KIND_BUDGET_LOW: EventKind
+EVENT_KIND_MEMBERS_MERGED: EventKind
 EVENT_KIND_SUBSCRIBED: EventKind
 EVENT_KIND_RENEWED: EventKind
 EVENT_KIND_SUBSCRIPTION_ENDED: EventKind
@@ -50,7 +52,7 @@ START_POINT_EARLIEST: StartPoint
 START_POINT_NOW: StartPoint
 
 class Event(_message.Message):
-    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert", "subscription_change", "program_closure")
+    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert", "member_merge", "subscription_change", "program_closure")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +67,7 @@ class Event(_message.Message):
     COUPON_GRANT_FIELD_NUMBER: _ClassVar[int]
     TIER_CHANGE_FIELD_NUMBER: _ClassVar[int]
     BUDGET_ALERT_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_MERGE_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTION_CHANGE_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_CLOSURE_FIELD_NUMBER: _ClassVar[int]
     position: str
@@ -81,9 +84,10 @@ class Event(_message.Message):
     coupon_grant: CouponGrant
     tier_change: TierChange
     budget_alert: BudgetAlert
+    member_merge: MemberMerge
     subscription_change: SubscriptionChange
     program_closure: ProgramClosure
-    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ..., subscription_change: _Optional[_Union[SubscriptionChange, _Mapping]] = ..., program_closure: _Optional[_Union[ProgramClosure, _Mapping]] = ...) -> None: ...
+    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ..., member_merge: _Optional[_Union[MemberMerge, _Mapping]] = ..., subscription_change: _Optional[_Union[SubscriptionChange, _Mapping]] = ..., program_closure: _Optional[_Union[ProgramClosure, _Mapping]] = ...) -> None: ...
 
 class ProgramClosure(_message.Message):
     __slots__ = ("program_id", "refunded_minor", "conversions")
@@ -131,6 +135,12 @@ class SubscriptionChange(_message.Message):
     cause: SubscriptionChange.Cause
     def __init__(self, plan_id: _Optional[str] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cause: _Optional[_Union[SubscriptionChange.Cause, str]] = ...) -> None: ...
 
+class MemberMerge(_message.Message):
+    __slots__ = ("merged_member_id",)
+    MERGED_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    merged_member_id: str
+    def __init__(self, merged_member_id: _Optional[str] = ...) -> None: ...
+
 class ReservationEnd(_message.Message):
     __slots__ = ("cause", "cancellation")
     class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -172,9 +182,11 @@ class BudgetAlert(_message.Message):
         LIMIT_UNSPECIFIED: _ClassVar[BudgetAlert.Limit]
         LIMIT_BUDGET: _ClassVar[BudgetAlert.Limit]
         LIMIT_QUOTA: _ClassVar[BudgetAlert.Limit]
+        LIMIT_POOL: _ClassVar[BudgetAlert.Limit]
     LIMIT_UNSPECIFIED: BudgetAlert.Limit
     LIMIT_BUDGET: BudgetAlert.Limit
     LIMIT_QUOTA: BudgetAlert.Limit
+    LIMIT_POOL: BudgetAlert.Limit
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]

@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("member_id", "tier", "tags")
+    __slots__ = ("member_id", "tier", "tags", "birth_month")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_MONTH_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     tier: int
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    birth_month: int
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., birth_month: _Optional[int] = ...) -> None: ...
 
 class UpsertMemberRequest(_message.Message):
     __slots__ = ("member",)
@@ -49,6 +51,42 @@ class LinkIdentityResponse(_message.Message):
     CREATED_FIELD_NUMBER: _ClassVar[int]
     created: bool
     def __init__(self, created: _Optional[bool] = ...) -> None: ...
+
+class UnlinkIdentityRequest(_message.Message):
+    __slots__ = ("identity",)
+    IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    identity: _common_pb2.Identity
+    def __init__(self, identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+
+class UnlinkIdentityResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MergeMembersRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_member", "into_member")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    INTO_MEMBER_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_member: _common_pb2.MemberRef
+    into_member: _common_pb2.MemberRef
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., into_member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ...) -> None: ...
+
+class MergeMembersResponse(_message.Message):
+    __slots__ = ("entry_id", "member_id", "merged_member_id", "coupon_ids", "lot_count", "reservation_count")
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    MERGED_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    LOT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    entry_id: str
+    member_id: str
+    merged_member_id: str
+    coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    lot_count: int
+    reservation_count: int
+    def __init__(self, entry_id: _Optional[str] = ..., member_id: _Optional[str] = ..., merged_member_id: _Optional[str] = ..., coupon_ids: _Optional[_Iterable[str]] = ..., lot_count: _Optional[int] = ..., reservation_count: _Optional[int] = ...) -> None: ...
 
 class Coupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time", "state", "settlement_id")
@@ -171,7 +209,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "subscriptions")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs", "tasks", "referrer_member_id", "subscriptions")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -183,6 +221,9 @@ class GetWalletResponse(_message.Message):
     DEBTS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
@@ -195,8 +236,37 @@ class GetWalletResponse(_message.Message):
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
     measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
     tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
+    programs: _containers.RepeatedCompositeFieldContainer[ProgramEnrolment]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskStanding]
+    referrer_member_id: str
     subscriptions: _containers.RepeatedCompositeFieldContainer[Subscription]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ...) -> None: ...
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskStanding, _Mapping]]] = ..., referrer_member_id: _Optional[str] = ..., subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ...) -> None: ...
+
+class TaskStanding(_message.Message):
+    __slots__ = ("board_id", "task_id", "take_time", "end_time", "progress", "goal", "done")
+    BOARD_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    TAKE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    board_id: str
+    task_id: str
+    take_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    progress: int
+    goal: int
+    done: bool
+    def __init__(self, board_id: _Optional[str] = ..., task_id: _Optional[str] = ..., take_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[int] = ..., goal: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+
+class ProgramEnrolment(_message.Message):
+    __slots__ = ("program_id", "enrol_time")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROL_TIME_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    enrol_time: _timestamp_pb2.Timestamp
+    def __init__(self, program_id: _Optional[str] = ..., enrol_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Subscription(_message.Message):
     __slots__ = ("plan_id", "start_time", "end_time", "periods", "next_time", "lots", "coupon_ids", "refundable_minor")
@@ -287,34 +357,36 @@ class Debt(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Balance(_message.Message):
-    __slots__ = ("asset", "available", "expired", "pending", "held", "debt")
+    __slots__ = ("asset", "available", "pending", "held", "debt")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
-    EXPIRED_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     DEBT_FIELD_NUMBER: _ClassVar[int]
     asset: str
     available: int
-    expired: int
     pending: int
     held: int
     debt: int
-    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., expired: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
+    def __init__(self, asset: _Optional[str] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., held: _Optional[int] = ..., debt: _Optional[int] = ...) -> None: ...
 
 class Counter(_message.Message):
-    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id")
+    __slots__ = ("campaign_id", "period", "used", "asset", "grant_group_id", "grant_id", "activity_id")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     PERIOD_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    GRANT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     period: str
     used: int
     asset: str
     grant_group_id: str
-    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ...) -> None: ...
+    grant_id: str
+    activity_id: str
+    def __init__(self, campaign_id: _Optional[str] = ..., period: _Optional[str] = ..., used: _Optional[int] = ..., asset: _Optional[str] = ..., grant_group_id: _Optional[str] = ..., grant_id: _Optional[str] = ..., activity_id: _Optional[str] = ...) -> None: ...
 
 class ListPostingsRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token")
@@ -335,7 +407,7 @@ class ListPostingsResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[JournalEntry, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JournalEntry(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "postings", "note")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[JournalEntry.Kind]
@@ -353,7 +425,14 @@ class JournalEntry(_message.Message):
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
+        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_CLAIM: _ClassVar[JournalEntry.Kind]
+        KIND_ENROL: _ClassVar[JournalEntry.Kind]
+        KIND_TAKE_TASK: _ClassVar[JournalEntry.Kind]
+        KIND_ERRAND: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
+        KIND_MERGE: _ClassVar[JournalEntry.Kind]
+        KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
         KIND_USE_BENEFIT: _ClassVar[JournalEntry.Kind]
         KIND_RETURN_BENEFIT: _ClassVar[JournalEntry.Kind]
         KIND_SUBSCRIBE: _ClassVar[JournalEntry.Kind]
@@ -378,7 +457,14 @@ class JournalEntry(_message.Message):
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
+    KIND_ACTIVITY: JournalEntry.Kind
+    KIND_CLAIM: JournalEntry.Kind
+    KIND_ENROL: JournalEntry.Kind
+    KIND_TAKE_TASK: JournalEntry.Kind
+    KIND_ERRAND: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
+    KIND_MERGE: JournalEntry.Kind
+    KIND_REDEEM_CODE: JournalEntry.Kind
     KIND_USE_BENEFIT: JournalEntry.Kind
     KIND_RETURN_BENEFIT: JournalEntry.Kind
     KIND_SUBSCRIBE: JournalEntry.Kind
@@ -393,12 +479,14 @@ class JournalEntry(_message.Message):
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
     order_id: str
     postings: _containers.RepeatedCompositeFieldContainer[_common_pb2.Posting]
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., postings: _Optional[_Iterable[_Union[_common_pb2.Posting, _Mapping]]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class GetStatementRequest(_message.Message):
     __slots__ = ("member", "asset", "page_size", "page_token")
@@ -421,7 +509,7 @@ class GetStatementResponse(_message.Message):
     def __init__(self, lines: _Optional[_Iterable[_Union[StatementLine, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class StatementLine(_message.Message):
-    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount")
+    __slots__ = ("entry_id", "kind", "entry_time", "order_id", "settlement_id", "amount", "balance", "held_amount", "pending_amount", "debt_amount", "note")
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -432,6 +520,7 @@ class StatementLine(_message.Message):
     HELD_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     PENDING_AMOUNT_FIELD_NUMBER: _ClassVar[int]
     DEBT_AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     entry_id: str
     kind: JournalEntry.Kind
     entry_time: _timestamp_pb2.Timestamp
@@ -442,4 +531,5 @@ class StatementLine(_message.Message):
     held_amount: int
     pending_amount: int
     debt_amount: int
-    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ...) -> None: ...
+    note: str
+    def __init__(self, entry_id: _Optional[str] = ..., kind: _Optional[_Union[JournalEntry.Kind, str]] = ..., entry_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., amount: _Optional[int] = ..., balance: _Optional[int] = ..., held_amount: _Optional[int] = ..., pending_amount: _Optional[int] = ..., debt_amount: _Optional[int] = ..., note: _Optional[str] = ...) -> None: ...

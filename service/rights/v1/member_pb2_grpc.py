@@ -48,6 +48,16 @@ class MemberServiceStub:
                 request_serializer=rights_dot_v1_dot_member__pb2.LinkIdentityRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_member__pb2.LinkIdentityResponse.FromString,
                 _registered_method=True)
+        self.UnlinkIdentity = channel.unary_unary(
+                '/rights.v1.MemberService/UnlinkIdentity',
+                request_serializer=rights_dot_v1_dot_member__pb2.UnlinkIdentityRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_member__pb2.UnlinkIdentityResponse.FromString,
+                _registered_method=True)
+        self.MergeMembers = channel.unary_unary(
+                '/rights.v1.MemberService/MergeMembers',
+                request_serializer=rights_dot_v1_dot_member__pb2.MergeMembersRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_member__pb2.MergeMembersResponse.FromString,
+                _registered_method=True)
         self.GrantCoupon = channel.unary_unary(
                 '/rights.v1.MemberService/GrantCoupon',
                 request_serializer=rights_dot_v1_dot_member__pb2.GrantCouponRequest.SerializeToString,
@@ -103,6 +113,26 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UnlinkIdentity(self, request, context):
+        """Unlinks an account. NOT_FOUND: IDENTITY_NOT_FOUND. FAILED_PRECONDITION, IDENTITY_MERGED: its member has been merged
+        with another one, so that nobody can tell any more what belongs to the account. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeMembers(self, request, context):
+        """Makes two members one, for ever: wallet, lots, coupons, reservations, debts, counters, counts, levels, tags and
+        accounts of `from_member` become those of `into_member`; nothing is lost or doubled. What both owe and own of an
+        asset is settled at once; of a level, a score and a streak the better one holds; limits count what both have used.
+        From then on whoever names `from_member`, in any RPC, means `into_member`. Its settlements keep its id; refunds of
+        them are for `into_member`. Each of the two gets a journal entry. Idempotent under its key. INVALID_ARGUMENT: both
+        are one member already. NOT_FOUND: MEMBER_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GrantCoupon(self, request, context):
         """Gives a member a coupon of a template of the rulebook in force. Idempotent under its key:
         the same key and content answers the same coupon; other content: IDEMPOTENCY_KEY_REUSED.
@@ -129,7 +159,9 @@ class MemberServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWallet(self, request, context):
-        """Reads a member's wallet. NOT_FOUND: MEMBER_NOT_FOUND. Safe to retry.
+        """Reads a member's wallet as the next operation would find it: lots and reservations whose time is over are gone, and
+        pending points whose time has come are there, whether that is booked yet or not. NOT_FOUND: MEMBER_NOT_FOUND. Safe
+        to retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +194,16 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.LinkIdentity,
                     request_deserializer=rights_dot_v1_dot_member__pb2.LinkIdentityRequest.FromString,
                     response_serializer=rights_dot_v1_dot_member__pb2.LinkIdentityResponse.SerializeToString,
+            ),
+            'UnlinkIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkIdentity,
+                    request_deserializer=rights_dot_v1_dot_member__pb2.UnlinkIdentityRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_member__pb2.UnlinkIdentityResponse.SerializeToString,
+            ),
+            'MergeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeMembers,
+                    request_deserializer=rights_dot_v1_dot_member__pb2.MergeMembersRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_member__pb2.MergeMembersResponse.SerializeToString,
             ),
             'GrantCoupon': grpc.unary_unary_rpc_method_handler(
                     servicer.GrantCoupon,
@@ -252,6 +294,60 @@ class MemberService:
             '/rights.v1.MemberService/LinkIdentity',
             rights_dot_v1_dot_member__pb2.LinkIdentityRequest.SerializeToString,
             rights_dot_v1_dot_member__pb2.LinkIdentityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.MemberService/UnlinkIdentity',
+            rights_dot_v1_dot_member__pb2.UnlinkIdentityRequest.SerializeToString,
+            rights_dot_v1_dot_member__pb2.UnlinkIdentityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.MemberService/MergeMembers',
+            rights_dot_v1_dot_member__pb2.MergeMembersRequest.SerializeToString,
+            rights_dot_v1_dot_member__pb2.MergeMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

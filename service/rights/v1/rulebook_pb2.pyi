@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from rights.v1 import activity_pb2 as _activity_pb2
 from rights.v1 import plan_pb2 as _plan_pb2
 from rights.v1 import tier_pb2 as _tier_pb2
 from google.protobuf.internal import containers as _containers
@@ -66,7 +67,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "measures", "tier_ladders", "grant_groups", "programs", "plans")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "activities", "task_boards", "grant_groups", "budget_pools", "plans")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -78,10 +79,13 @@ class Rulebook(_message.Message):
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
     GRANTS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    TASK_BOARDS_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
-    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
     PLANS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
@@ -94,12 +98,15 @@ class Rulebook(_message.Message):
     budgets: _containers.RepeatedCompositeFieldContainer[Budget]
     quotas: _containers.RepeatedCompositeFieldContainer[Quota]
     grants: _containers.RepeatedCompositeFieldContainer[GrantRule]
+    programs: _containers.RepeatedCompositeFieldContainer[Program]
     measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
+    activities: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Activity]
+    task_boards: _containers.RepeatedCompositeFieldContainer[_activity_pb2.TaskBoard]
     grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
-    programs: _containers.RepeatedCompositeFieldContainer[Program]
+    budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
     plans: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Plan]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., task_boards: _Optional[_Iterable[_Union[_activity_pb2.TaskBoard, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ..., plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
     __slots__ = ("id", "title", "issuer", "closing")
@@ -392,7 +399,7 @@ class GrantGroup(_message.Message):
     def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "plan_id")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "claim", "plan_id", "cost", "to_referrer", "every")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -405,7 +412,13 @@ class GrantRule(_message.Message):
     QUOTA_ID_FIELD_NUMBER: _ClassVar[int]
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
+    ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     when: str
@@ -418,8 +431,40 @@ class GrantRule(_message.Message):
     quota_id: str
     keep_on_refund: bool
     tier: TierTrigger
+    activity_id: str
+    enrolment_program_id: str
+    claim: ClaimTrigger
     plan_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., plan_id: _Optional[str] = ...) -> None: ...
+    cost: GrantCost
+    to_referrer: bool
+    every: EveryNth
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., plan_id: _Optional[str] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ..., to_referrer: _Optional[bool] = ..., every: _Optional[_Union[EveryNth, _Mapping]] = ...) -> None: ...
+
+class EveryNth(_message.Message):
+    __slots__ = ("measure_id", "n")
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    n: int
+    def __init__(self, measure_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class ClaimTrigger(_message.Message):
+    __slots__ = ("max_times",)
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    max_times: int
+    def __init__(self, max_times: _Optional[int] = ...) -> None: ...
+
+class GrantCost(_message.Message):
+    __slots__ = ("asset", "coupon_template_id", "keeps_expiry", "value_minor")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    asset: AssetGift
+    coupon_template_id: str
+    keeps_expiry: bool
+    value_minor: int
+    def __init__(self, asset: _Optional[_Union[AssetGift, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., keeps_expiry: _Optional[bool] = ..., value_minor: _Optional[int] = ...) -> None: ...
 
 class TierTrigger(_message.Message):
     __slots__ = ("ladder_id", "level")
@@ -578,22 +623,38 @@ class Tier(_message.Message):
     def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Budget(_message.Message):
-    __slots__ = ("id", "cap_minor", "alert_bps")
+    __slots__ = ("id", "cap_minor", "alert_bps", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
     ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap_minor: int
     alert_bps: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPool(_message.Message):
+    __slots__ = ("id", "title", "cap_minor", "alert_bps")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    cap_minor: int
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., cap_minor: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Quota(_message.Message):
-    __slots__ = ("id", "cap")
+    __slots__ = ("id", "cap", "alert_bps")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
+    ALERT_BPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ...) -> None: ...
+    alert_bps: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., alert_bps: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RulebookMistake(_message.Message):
     __slots__ = ("path", "message", "line", "column")
@@ -734,21 +795,63 @@ class GetBudgetsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetBudgetsResponse(_message.Message):
-    __slots__ = ("budgets", "quotas")
+    __slots__ = ("budgets", "quotas", "pools")
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
     QUOTAS_FIELD_NUMBER: _ClassVar[int]
+    POOLS_FIELD_NUMBER: _ClassVar[int]
     budgets: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
     quotas: _containers.RepeatedCompositeFieldContainer[BudgetUsage]
-    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ...) -> None: ...
+    pools: _containers.RepeatedCompositeFieldContainer[BudgetPoolUsage]
+    def __init__(self, budgets: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[BudgetUsage, _Mapping]]] = ..., pools: _Optional[_Iterable[_Union[BudgetPoolUsage, _Mapping]]] = ...) -> None: ...
 
 class BudgetUsage(_message.Message):
-    __slots__ = ("id", "cap", "used", "held")
+    __slots__ = ("id", "cap", "used", "held", "moved", "pool_id")
     ID_FIELD_NUMBER: _ClassVar[int]
     CAP_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
     id: str
     cap: int
     used: int
     held: int
-    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+    moved: int
+    pool_id: str
+    def __init__(self, id: _Optional[str] = ..., cap: _Optional[int] = ..., used: _Optional[int] = ..., held: _Optional[int] = ..., moved: _Optional[int] = ..., pool_id: _Optional[str] = ...) -> None: ...
+
+class BudgetPoolUsage(_message.Message):
+    __slots__ = ("id", "cap_minor", "used_minor", "held_minor", "unallotted_minor")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
+    USED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    HELD_MINOR_FIELD_NUMBER: _ClassVar[int]
+    UNALLOTTED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    cap_minor: int
+    used_minor: int
+    held_minor: int
+    unallotted_minor: int
+    def __init__(self, id: _Optional[str] = ..., cap_minor: _Optional[int] = ..., used_minor: _Optional[int] = ..., held_minor: _Optional[int] = ..., unallotted_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetRequest(_message.Message):
+    __slots__ = ("idempotency_key", "from_budget_id", "to_budget_id", "amount_minor")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    FROM_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    from_budget_id: str
+    to_budget_id: str
+    amount_minor: int
+    def __init__(self, idempotency_key: _Optional[str] = ..., from_budget_id: _Optional[str] = ..., to_budget_id: _Optional[str] = ..., amount_minor: _Optional[int] = ...) -> None: ...
+
+class TransferBudgetResponse(_message.Message):
+    __slots__ = ("from_budget", "to_budget", "pool")
+    FROM_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TO_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    from_budget: BudgetUsage
+    to_budget: BudgetUsage
+    pool: BudgetPoolUsage
+    def __init__(self, from_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., to_budget: _Optional[_Union[BudgetUsage, _Mapping]] = ..., pool: _Optional[_Union[BudgetPoolUsage, _Mapping]] = ...) -> None: ...

@@ -78,6 +78,11 @@ class RulebookServiceStub:
                 request_serializer=rights_dot_v1_dot_rulebook__pb2.GetBudgetsRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_rulebook__pb2.GetBudgetsResponse.FromString,
                 _registered_method=True)
+        self.TransferBudget = channel.unary_unary(
+                '/rights.v1.RulebookService/TransferBudget',
+                request_serializer=rights_dot_v1_dot_rulebook__pb2.TransferBudgetRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_rulebook__pb2.TransferBudgetResponse.FromString,
+                _registered_method=True)
 
 
 class RulebookServiceServicer:
@@ -141,7 +146,22 @@ class RulebookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetBudgets(self, request, context):
-        """Reads budgets and quotas with what is used of them. Safe to retry.
+        """Reads budgets, quotas and pools with what is used of them. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TransferBudget(self, request, context):
+        """Moves a part of a budget's cap to another budget of the same pool, or between a budget and what the pool has not
+        allotted. It holds for every settlement decided after this answer, in any worker process, and under later
+        rulebook versions too: the cap of a budget is that of the version and what was moved. Idempotent by its key, scoped
+        by tenant and caller, apart from the keys of other RPCs: a retry gets the first answer. Refusals record nothing, the same request may be sent again.
+        NOT_FOUND, BUDGET_NOT_FOUND: the rulebook in force has no such budget. FAILED_PRECONDITION, BUDGET_POOL_MISMATCH:
+        a budget is of no pool, or the two are of different ones. FAILED_PRECONDITION, BUDGET_TOO_SMALL: the source has
+        less left than is to be moved; the metadata has `asked`, `left`, and of a budget `cap`, `used`, `held`, of a pool
+        `cap` and `allotted`, all in minor units. FAILED_PRECONDITION, IDEMPOTENCY_KEY_REUSED: the key was used with other
+        content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,6 +209,11 @@ def add_RulebookServiceServicer_to_server(servicer, server):
                     servicer.GetBudgets,
                     request_deserializer=rights_dot_v1_dot_rulebook__pb2.GetBudgetsRequest.FromString,
                     response_serializer=rights_dot_v1_dot_rulebook__pb2.GetBudgetsResponse.SerializeToString,
+            ),
+            'TransferBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.TransferBudget,
+                    request_deserializer=rights_dot_v1_dot_rulebook__pb2.TransferBudgetRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_rulebook__pb2.TransferBudgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -411,6 +436,33 @@ class RulebookService:
             '/rights.v1.RulebookService/GetBudgets',
             rights_dot_v1_dot_rulebook__pb2.GetBudgetsRequest.SerializeToString,
             rights_dot_v1_dot_rulebook__pb2.GetBudgetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TransferBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.RulebookService/TransferBudget',
+            rights_dot_v1_dot_rulebook__pb2.TransferBudgetRequest.SerializeToString,
+            rights_dot_v1_dot_rulebook__pb2.TransferBudgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,9 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_QUOTE_INVALID: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTE_MISMATCH: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTE_EXPIRED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_ALREADY_USED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_REVOKED: _ClassVar[RejectionReason]
+    REJECTION_REASON_CODE_EXPIRED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_ALREADY_USED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_EXPIRED: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_NOT_YET_VALID: _ClassVar[RejectionReason]
@@ -49,12 +52,16 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_CAMPAIGN_UNKNOWN: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_PAUSED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: _ClassVar[RejectionReason]
+    REJECTION_REASON_CLAIM_NOT_OPEN: _ClassVar[RejectionReason]
     REJECTION_REASON_MEMBER_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_GRANT_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTA_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_BUDGET_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_REFERRAL_NOT_ALLOWED: _ClassVar[RejectionReason]
+    REJECTION_REASON_NOT_ELIGIBLE: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_NO_COUPON: _ClassVar[RejectionReason]
     REJECTION_REASON_INSUFFICIENT_BALANCE: _ClassVar[RejectionReason]
     REJECTION_REASON_REDEMPTION_NOT_ALLOWED: _ClassVar[RejectionReason]
     REJECTION_REASON_PRICE_CHANGED: _ClassVar[RejectionReason]
@@ -97,6 +104,9 @@ REJECTION_REASON_RESERVATION_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_QUOTE_INVALID: RejectionReason
 REJECTION_REASON_QUOTE_MISMATCH: RejectionReason
 REJECTION_REASON_QUOTE_EXPIRED: RejectionReason
+REJECTION_REASON_CODE_ALREADY_USED: RejectionReason
+REJECTION_REASON_CODE_REVOKED: RejectionReason
+REJECTION_REASON_CODE_EXPIRED: RejectionReason
 REJECTION_REASON_COUPON_ALREADY_USED: RejectionReason
 REJECTION_REASON_COUPON_EXPIRED: RejectionReason
 REJECTION_REASON_COUPON_NOT_YET_VALID: RejectionReason
@@ -104,12 +114,16 @@ REJECTION_REASON_COUPON_NOT_TRANSFERABLE: RejectionReason
 REJECTION_REASON_CAMPAIGN_UNKNOWN: RejectionReason
 REJECTION_REASON_CAMPAIGN_PAUSED: RejectionReason
 REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: RejectionReason
+REJECTION_REASON_CLAIM_NOT_OPEN: RejectionReason
 REJECTION_REASON_MEMBER_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_GRANT_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_QUOTA_EXHAUSTED: RejectionReason
 REJECTION_REASON_BUDGET_EXHAUSTED: RejectionReason
 REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_REFERRAL_NOT_ALLOWED: RejectionReason
+REJECTION_REASON_NOT_ELIGIBLE: RejectionReason
 REJECTION_REASON_COUPON_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_NO_COUPON: RejectionReason
 REJECTION_REASON_INSUFFICIENT_BALANCE: RejectionReason
 REJECTION_REASON_REDEMPTION_NOT_ALLOWED: RejectionReason
 REJECTION_REASON_PRICE_CHANGED: RejectionReason
@@ -262,6 +276,22 @@ class SettleBatchResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[SettleBatchItem]
     def __init__(self, items: _Optional[_Iterable[_Union[SettleBatchItem, _Mapping]]] = ...) -> None: ...
+
+class SettleStreamRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: SettleRequest
+    def __init__(self, request: _Optional[_Union[SettleRequest, _Mapping]] = ...) -> None: ...
+
+class SettleStreamResponse(_message.Message):
+    __slots__ = ("idempotency_key", "response", "error")
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    idempotency_key: str
+    response: SettleResponse
+    error: BatchItemError
+    def __init__(self, idempotency_key: _Optional[str] = ..., response: _Optional[_Union[SettleResponse, _Mapping]] = ..., error: _Optional[_Union[BatchItemError, _Mapping]] = ...) -> None: ...
 
 class SettleBatchItem(_message.Message):
     __slots__ = ("idempotency_key", "response", "error")
@@ -520,7 +550,7 @@ class RefundResponse(_message.Message):
     def __init__(self, refund: _Optional[_Union[Refund, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Refund(_message.Message):
-    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "returned_benefits")
+    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids", "returned_benefits")
     REFUND_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REFUND_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -537,6 +567,8 @@ class Refund(_message.Message):
     SPENT_GRANT_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     EXPIRED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    RESTORATIONS_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
     RETURNED_BENEFITS_FIELD_NUMBER: _ClassVar[int]
     refund_id: str
     settlement_id: str
@@ -554,8 +586,10 @@ class Refund(_message.Message):
     spent_grant_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
     complete: bool
     expired_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    restorations: _containers.RepeatedCompositeFieldContainer[Restoration]
+    restored_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
     returned_benefits: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
-    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., returned_benefits: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
+    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ..., returned_benefits: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
 
 class RefundedLine(_message.Message):
     __slots__ = ("quantity", "total_quantity", "list_minor", "refunded_minor")
@@ -612,6 +646,22 @@ class Clawback(_message.Message):
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     debt_units: int
     def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ..., pending_units: _Optional[int] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., debt_units: _Optional[int] = ...) -> None: ...
+
+class Restoration(_message.Message):
+    __slots__ = ("asset", "origin", "units", "pending_units", "lot", "repaid_units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_UNITS_FIELD_NUMBER: _ClassVar[int]
+    LOT_FIELD_NUMBER: _ClassVar[int]
+    REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    origin: str
+    units: int
+    pending_units: int
+    lot: _common_pb2.Lot
+    repaid_units: int
+    def __init__(self, asset: _Optional[str] = ..., origin: _Optional[str] = ..., units: _Optional[int] = ..., pending_units: _Optional[int] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., repaid_units: _Optional[int] = ...) -> None: ...
 
 class ConfirmDeliveryRequest(_message.Message):
     __slots__ = ("idempotency_key", "settlement_id")
@@ -742,14 +792,16 @@ class Receipt(_message.Message):
     def __init__(self, settlement_id: _Optional[str] = ..., order_id: _Optional[str] = ..., member_id: _Optional[str] = ..., rulebook_version: _Optional[int] = ..., settle_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., list_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., redeemed_minor: _Optional[int] = ..., payable_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[ReceiptLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[Adjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[Redemption, _Mapping]]] = ..., earnings: _Optional[_Iterable[_Union[Earning, _Mapping]]] = ..., optimality: _Optional[_Union[Receipt.Optimality, str]] = ..., optimality_gap_minor: _Optional[int] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class GrantedGift(_message.Message):
-    __slots__ = ("grant_id", "coupon", "lot")
+    __slots__ = ("grant_id", "coupon", "lot", "to_referrer")
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     COUPON_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     coupon: GrantedCoupon
     lot: _common_pb2.Lot
-    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ...) -> None: ...
+    to_referrer: bool
+    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., to_referrer: _Optional[bool] = ...) -> None: ...
 
 class GrantedCoupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time")

@@ -57,6 +57,11 @@ class SettlementServiceStub:
                 request_serializer=rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.FromString,
                 _registered_method=True)
+        self.SettleStream = channel.stream_stream(
+                '/rights.v1.SettlementService/SettleStream',
+                request_serializer=rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.FromString,
+                _registered_method=True)
         self.GetSettlement = channel.unary_unary(
                 '/rights.v1.SettlementService/GetSettlement',
                 request_serializer=rights_dot_v1_dot_settlement__pb2.GetSettlementRequest.SerializeToString,
@@ -139,6 +144,19 @@ class SettlementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SettleStream(self, request_iterator, context):
+        """Settles requests as they come and answers each as soon as it is durable, whatever their order: an answer names its
+        request's key. The requests are independent, as in SettleBatch: one that fails does not end the stream.
+        At most 256 requests of a stream are under way; the next is not read before an answer has been taken.
+        Ends with OK when the caller has sent all and every one is answered. Fails with UNAVAILABLE when the service stops or
+        the longest time of a stream is over, DEADLINE_EXCEEDED at its deadline (none is needed), INVALID_ARGUMENT for bytes
+        that are no request. A request without an answer is then settled or not: send it again, with its key, on another
+        stream or by Settle.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSettlement(self, request, context):
         """Reads one settlement with its receipt and whether it was reversed. NOT_FOUND: SETTLEMENT_NOT_FOUND.
         Safe to retry.
@@ -184,9 +202,8 @@ class SettlementServiceServicer:
 
     def Refund(self, request, context):
         """Takes goods back, any number of times, until nothing is left: money, points and stored value (to the
-        lots they came from, with their expiry), points earned, grants, budgets and quotas, each in proportion to
-        all that has been returned so far, so that any sequence of refunds comes to the same sums. Points, grants and
-        budgets once given back are not taken again, should a readjudicated discount come back in part.
+        lots they came from, with their expiry), points earned, grants, budgets and quotas. What is left of each depends
+        on the items kept alone, so any two sequences of refunds that leave the same items come to the same sums.
         Idempotent under its own key; rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED,
         RESERVATION_EXPIRED, ALREADY_REVERSED, ALREADY_REFUNDED, REFUND_EXCEEDS_PURCHASE.
         NOT_FOUND: SETTLEMENT_NOT_FOUND.
@@ -232,6 +249,11 @@ def add_SettlementServiceServicer_to_server(servicer, server):
                     servicer.SettleBatch,
                     request_deserializer=rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.FromString,
                     response_serializer=rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.SerializeToString,
+            ),
+            'SettleStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.SettleStream,
+                    request_deserializer=rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.SerializeToString,
             ),
             'GetSettlement': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSettlement,
@@ -363,6 +385,33 @@ class SettlementService:
             '/rights.v1.SettlementService/SettleBatch',
             rights_dot_v1_dot_settlement__pb2.SettleBatchRequest.SerializeToString,
             rights_dot_v1_dot_settlement__pb2.SettleBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/rights.v1.SettlementService/SettleStream',
+            rights_dot_v1_dot_settlement__pb2.SettleStreamRequest.SerializeToString,
+            rights_dot_v1_dot_settlement__pb2.SettleStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

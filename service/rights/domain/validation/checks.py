@@ -12,7 +12,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rights.domain.book import known_ids
-from rights.domain.cel import CelMistake, check_condition
+from rights.domain.cel import CelMistake, Reads, check_condition
 from rights.domain.limits import BPS, MAX_ID_BYTES
 from rights.v1 import rulebook_pb2 as pb
 
@@ -81,11 +81,13 @@ class Checks:
         self._group_ids = ids(rulebook.grant_groups)
         self._budget_ids = ids(rulebook.budgets)
         self._quota_ids = ids(rulebook.quotas)
+        self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
         self._benefit_ids = ids(a for a in rulebook.assets if a.kind == pb.Asset.KIND_BENEFIT)
         self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
+        self._activity_ids = ids(rulebook.activities)
         self._plan_ids = ids(rulebook.plans)
         self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
         self._known = known_ids(rulebook)
@@ -167,9 +169,9 @@ class Checks:
             self._conditions[text] = check_condition(text, self._known)
         self._note_condition(path, self._conditions[text])
 
-    def _check_member_condition(self, path: str, text: str) -> None:
-        """One that may read what is known of a member alone."""
-        self._note_condition(path, check_condition(text, self._known, of_member=True))
+    def _check_member_condition(self, path: str, text: str, reads: Reads = Reads.MEMBER) -> None:
+        """One without an order."""
+        self._note_condition(path, check_condition(text, self._known, reads))
 
     def _note_condition(self, path: str, mistakes: list[CelMistake]) -> None:
         for mistake in mistakes:
@@ -200,6 +202,12 @@ class Checks:
         if not asset_id:
             self._note(path, f"is required: an asset of KIND_BENEFIT; there are: {self._benefit_ids.listed}")
         self._check_reference(path, asset_id, self._benefit_ids, "an asset of KIND_BENEFIT")
+
+    def _check_named(self, path: str, id_: str, known: Ids, what: str) -> None:
+        """A reference that must be given."""
+        if not id_:
+            self._note(path, f"is required: {what}; there are: {known.listed}")
+        self._check_reference(path, id_, known, what)
 
     def _check_text(self, path: str, text: str, max_bytes: int, *, required: bool = False) -> None:
         size = len(text.encode())

@@ -1,9 +1,12 @@
-"""The rulebook as a whole, and the lists that others refer to: stages, programs, tiers, budgets, quotas."""
+"""The rulebook as a whole, and the lists that others refer to: stages, programs, tiers, limits."""
 
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from zoneinfo import available_timezones
 
 from rights.domain.limits import BPS, MAX_AMOUNT, MAX_TIER
+from rights.domain.validation.activities import ActivityChecks
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
@@ -20,6 +23,7 @@ MAX_PROGRAMS = 1_000
 MAX_TIERS = 100
 MAX_BUDGETS = 10_000
 MAX_QUOTAS = 10_000
+MAX_BUDGET_POOLS = 1_000
 MAX_RULEBOOK_NAME_BYTES = 128
 MAX_TIER_NAME_BYTES = 64
 MAX_BUDGET_ALERTS = 8
@@ -36,7 +40,9 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanChecks, ClosingChecks):
+class _RulebookChecks(
+    CampaignChecks, AssetChecks, GiftChecks, TierChecks, ActivityChecks, PlanChecks, ClosingChecks
+):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -57,6 +63,8 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanC
         self._check_grants()
         self._check_measures()
         self._check_tier_ladders()
+        self._check_activities()
+        self._check_task_boards()
         self._check_plans()
         return self._mistakes
 
@@ -124,13 +132,38 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, PlanC
         self._check_ids("budgets", budgets)
         for index, budget in enumerate(budgets):
             self._check_range(f"budgets[{index}].cap_minor", budget.cap_minor, 0, MAX_AMOUNT)
-            alerts = self._bounded(f"budgets[{index}].alert_bps", budget.alert_bps, MAX_BUDGET_ALERTS)
-            for position, bps in enumerate(alerts):
-                path = f"budgets[{index}].alert_bps[{position}]"
-                self._check_range(path, bps, 1, BPS)
-                if bps in alerts[:position]:
-                    self._note(path, f"{bps} is named twice")
+            self._check_alerts(f"budgets[{index}].alert_bps", budget.alert_bps)
+            self._check_reference(
+                f"budgets[{index}].pool_id", budget.pool_id, self._pool_ids, "a budget pool"
+            )
+        self._check_pools(budgets)
         quotas = self._bounded("quotas", self._rulebook.quotas, MAX_QUOTAS)
         self._check_ids("quotas", quotas)
         for index, quota in enumerate(quotas):
             self._check_range(f"quotas[{index}].cap", quota.cap, 0, MAX_AMOUNT)
+            self._check_alerts(f"quotas[{index}].alert_bps", quota.alert_bps)
+
+    def _check_pools(self, budgets: Sequence[pb.Budget]) -> None:
+        pools = self._bounded("budget_pools", self._rulebook.budget_pools, MAX_BUDGET_POOLS)
+        self._check_ids("budget_pools", pools)
+        allotted: Counter[str] = Counter()
+        for budget in (budget for budget in budgets if budget.pool_id):
+            allotted[budget.pool_id] += budget.cap_minor
+        for index, pool in enumerate(pools):
+            path = f"budget_pools[{index}]"
+            self._check_text(f"{path}.title", pool.title, MAX_TITLE_BYTES)
+            self._check_range(f"{path}.cap_minor", pool.cap_minor, 0, MAX_AMOUNT)
+            if allotted[pool.id] > pool.cap_minor:
+                self._note(
+                    f"{path}.cap_minor",
+                    f"{pool.cap_minor} is less than the caps of the budgets of the pool, "
+                    f"which sum to {allotted[pool.id]}",
+                )
+            self._check_alerts(f"{path}.alert_bps", pool.alert_bps)
+
+    def _check_alerts(self, path: str, alert_bps: Sequence[int]) -> None:
+        alerts = self._bounded(path, alert_bps, MAX_BUDGET_ALERTS)
+        for index, bps in enumerate(alerts):
+            self._check_range(f"{path}[{index}]", bps, 1, BPS)
+            if bps in alerts[:index]:
+                self._note(f"{path}[{index}]", f"{bps} is named twice")

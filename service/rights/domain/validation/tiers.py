@@ -37,6 +37,11 @@ class TierChecks(AllowanceChecks):
                 self._check_enum(f"{path}.spend.basis", measure.spend.basis, pb.SpendCount.Basis)
             case "orders" | "purchase_days":
                 self._check_condition(f"{path}.{counts}.when", getattr(measure, counts).when)
+            case "activity" | "streak_days":
+                activity_id = getattr(measure, counts).activity_id
+                self._check_named(
+                    f"{path}.{counts}.activity_id", activity_id, self._activity_ids, "an activity"
+                )
             case "score":
                 self._check_score(f"{path}.score", measure.score, earlier)
             case None:
@@ -81,6 +86,7 @@ class TierChecks(AllowanceChecks):
 
     def _check_ladder(self, path: str, ladder: pb.TierLadder) -> None:
         self._check_text(f"{path}.title", ladder.title, MAX_TITLE_BYTES)
+        self._check_reference(f"{path}.program_id", ladder.program_id, self._program_ids, "a program")
         levels = self._bounded(f"{path}.levels", ladder.levels, MAX_LEVELS)
         if not levels:
             self._note(f"{path}.levels", f"is required: 1 to {MAX_LEVELS} levels, lowest first")

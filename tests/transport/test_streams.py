@@ -13,14 +13,11 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from interop_service import Served, serving
 
 from rights import metrics
-from rights.api.auth import Authenticator
-from rights.api.edge import Edge
 from rights.api.errors import ApiError
 from rights.api.methods import Call, Kind, Method
-from rights.settings import load_settings
-from rights.transport.grpcio import GrpcioServer
 from rights.v1 import event_pb2 as pb
 
 SERVICE = "rights.v1.EventService"
@@ -29,46 +26,31 @@ OPERATOR = frozenset({"operator"})
 Handler = Callable[[Call, pb.StreamEventsRequest], AsyncGenerator[Any, None]]
 
 
-class EveryTenant:
-    """A registry that serves every tenant."""
-
-    async def rules(self, tenant: str) -> None: ...
-
-
 @dataclass
-class Stage:
+class Stage(Served):
     """One method on a real server, and a client of it."""
 
-    edge: Edge
-    server: GrpcioServer
-    channel: grpc.aio.Channel
+    only: grpc.aio.Channel
 
     def call(self, request: bytes = b"", timeout: float | None = None) -> Any:
-        return self.channel.unary_stream(PATH)(request, timeout=timeout)
+        return self.only.unary_stream(PATH)(request, timeout=timeout)
 
 
 @asynccontextmanager
-async def serving(method: Method, *options: tuple[str, int], max_seconds: float = 60) -> AsyncIterator[Stage]:
-    settings = load_settings(port=0)
-    edge = Edge([method], Authenticator(settings), EveryTenant(), max_seconds)  # type: ignore[arg-type]
-    server = GrpcioServer(edge, settings)
-    await server.start()
-    chosen = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1), *options]
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=chosen) as channel:
-            yield Stage(edge, server, channel)
-    finally:
-        await server.stop(5)
+async def on_stage(kind: str, method: Method, *options: tuple[str, int], **how: Any) -> AsyncIterator[Stage]:
+    async with serving(kind, [method], **how) as served, served.channel(*options) as channel:
+        yield Stage(served.edge, served.server, channel)
 
 
 def stage(
+    kind: str,
     handler: Handler,
     *options: tuple[str, int],
     roles: frozenset[str] = OPERATOR,
     max_seconds: float = 60,
 ) -> AbstractAsyncContextManager[Stage]:
     method = Method(SERVICE, "StreamEvents", pb.StreamEventsRequest, handler, roles, Kind.SERVER_STREAM)
-    return serving(method, *options, max_seconds=max_seconds)
+    return on_stage(kind, method, *options, max_seconds=max_seconds)
 
 
 def numbered(count: int) -> Handler:
@@ -109,28 +91,28 @@ async def eventually(true: Callable[[], bool], seconds: float = 5) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_messages_come_in_order_and_the_stream_ends_with_ok() -> None:
+async def test_messages_come_in_order_and_the_stream_ends_with_ok(kind: str) -> None:
     before = handled("OK")
-    async with stage(numbered(50)) as served:
+    async with stage(kind, numbered(50)) as served:
         request = pb.StreamEventsRequest(consumer_id="c").SerializeToString()
         assert await answered(served.call(request)) == [f"c{number}" for number in range(50)]
         await eventually(lambda: handled("OK") == before + 1)
 
 
-async def test_bytes_go_through_as_they_are() -> None:
+async def test_bytes_go_through_as_they_are(kind: str) -> None:
     async def stored(call: Call, request: Any) -> AsyncGenerator[Any, None]:
         yield pb.StreamEventsResponse(position="stored").SerializeToString()
 
-    async with stage(stored) as served:
+    async with stage(kind, stored) as served:
         assert await answered(served.call()) == ["stored"]
 
 
-async def test_what_a_handler_raises_is_told_after_what_it_sent() -> None:
+async def test_what_a_handler_raises_is_told_after_what_it_sent(kind: str) -> None:
     async def failing(call: Call, request: Any) -> AsyncGenerator[Any, None]:
         yield pb.StreamEventsResponse(position="one")
         raise ApiError("CONSUMER_NOT_FOUND", "no such consumer")
 
-    async with stage(failing) as served:
+    async with stage(kind, failing) as served:
         call = served.call()
         assert pb.StreamEventsResponse.FromString(await call.read()).position == "one"
         error = await ending(call)
@@ -138,24 +120,24 @@ async def test_what_a_handler_raises_is_told_after_what_it_sent() -> None:
         assert any(name == "grpc-status-details-bin" for name, _ in error.trailing_metadata() or ())
 
 
-async def test_a_timeout_inside_a_handler_is_not_taken_for_the_deadline() -> None:
+async def test_a_timeout_inside_a_handler_is_not_taken_for_the_deadline(kind: str) -> None:
     async def slow_database(call: Call, request: Any) -> AsyncGenerator[Any, None]:
         yield pb.StreamEventsResponse()
         raise TimeoutError("connecting took too long")
 
-    async with stage(slow_database) as served:
+    async with stage(kind, slow_database) as served:
         assert (await ending(served.call())).code() == grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_malformed_request_and_a_missing_role() -> None:
-    async with stage(numbered(1)) as served:
+async def test_a_malformed_request_and_a_missing_role(kind: str) -> None:
+    async with stage(kind, numbered(1)) as served:
         assert (await ending(served.call(b"\xff"))).code() == grpc.StatusCode.INVALID_ARGUMENT
-    async with stage(numbered(1), roles=frozenset({"nobody"})) as served:
+    async with stage(kind, numbered(1), roles=frozenset({"nobody"})) as served:
         assert (await ending(served.call())).code() == grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize("cut", ["deadline", "cancel", "connection"])
-async def test_a_client_that_goes_ends_the_handler(cut: str) -> None:
+async def test_a_client_that_goes_ends_the_handler(kind: str, cut: str) -> None:
     closed = asyncio.Event()
 
     async def handler(call: Call, request: Any) -> AsyncGenerator[Any, None]:
@@ -166,13 +148,13 @@ async def test_a_client_that_goes_ends_the_handler(cut: str) -> None:
             closed.set()
 
     before = {code: handled(code) for code in ("DeadlineExceeded", "Canceled")}
-    async with stage(handler) as served:
+    async with stage(kind, handler) as served:
         call = served.call(timeout=0.3 if cut == "deadline" else None)
         await call.read()
         if cut == "cancel":
             call.cancel()
         if cut == "connection":
-            await served.channel.close()
+            await served.only.close()
         if cut == "deadline":
             assert (await ending(call)).code() == grpc.StatusCode.DEADLINE_EXCEEDED
         async with asyncio.timeout(5):
@@ -186,7 +168,7 @@ async def test_a_client_that_goes_ends_the_handler(cut: str) -> None:
 
 
 @pytest.mark.parametrize("reads", [True, False])
-async def test_a_streams_time_is_over_whether_its_client_reads_or_not(reads: bool) -> None:
+async def test_a_streams_time_is_over_whether_its_client_reads_or_not(kind: str, reads: bool) -> None:
     closed = asyncio.Event()
 
     async def handler(call: Call, request: Any) -> AsyncGenerator[Any, None]:
@@ -197,7 +179,7 @@ async def test_a_streams_time_is_over_whether_its_client_reads_or_not(reads: boo
         finally:
             closed.set()
 
-    async with stage(handler, max_seconds=0.5) as served:
+    async with stage(kind, handler, max_seconds=0.5) as served:
         call = served.call()
         await call.read()
         async with asyncio.timeout(3):
@@ -208,8 +190,8 @@ async def test_a_streams_time_is_over_whether_its_client_reads_or_not(reads: boo
         call.cancel()
 
 
-async def test_ended_streams_are_told_unavailable_at_once_and_new_ones_too() -> None:
-    async with stage(endless) as served:
+async def test_ended_streams_are_told_unavailable_at_once_and_new_ones_too(kind: str) -> None:
+    async with stage(kind, endless) as served:
         calls = [served.call() for _ in range(10)]
         for call in calls:
             await call.read()
@@ -222,7 +204,7 @@ async def test_ended_streams_are_told_unavailable_at_once_and_new_ones_too() -> 
         assert time.monotonic() - started < 1
 
 
-async def test_no_message_is_made_before_the_client_takes_the_one_before() -> None:
+async def test_no_message_is_made_before_the_client_takes_the_one_before(kind: str) -> None:
     """A client that does not read: the server holds a window of bytes for it, not the stream."""
     made = 0
 
@@ -233,7 +215,7 @@ async def test_no_message_is_made_before_the_client_takes_the_one_before() -> No
             yield pb.StreamEventsResponse(position="x" * 100_000).SerializeToString()
 
     # The window stays at 64 KiB: without it, it grows with what the client has proven to take.
-    async with stage(handler, ("grpc.http2.bdp_probe", 0)) as served:
+    async with stage(kind, handler, ("grpc.http2.bdp_probe", 0)) as served:
         call = served.call()
         await call.read()
         await asyncio.sleep(0.3)
@@ -246,13 +228,13 @@ async def test_no_message_is_made_before_the_client_takes_the_one_before() -> No
         call.cancel()
 
 
-async def test_a_client_that_goes_while_a_message_is_sent_is_no_fault() -> None:
+async def test_a_client_that_goes_while_a_message_is_sent_is_no_fault(kind: str) -> None:
     async def handler(call: Call, request: Any) -> AsyncGenerator[Any, None]:
         while True:
             yield pb.StreamEventsResponse(position="x" * 100_000).SerializeToString()
 
     faults, cancelled = metrics.FAULTS.labels("rpc")._value.get(), handled("Canceled")
-    async with stage(handler) as served:
+    async with stage(kind, handler) as served:
         for _ in range(20):
             call = served.call()
             await call.read()
@@ -262,14 +244,14 @@ async def test_a_client_that_goes_while_a_message_is_sent_is_no_fault() -> None:
 
 
 @pytest.mark.parametrize("what", ["a stream that nobody reads", "a watch of health"])
-async def test_a_stop_does_not_wait_for(what: str) -> None:
+async def test_a_stop_does_not_wait_for(kind: str, what: str) -> None:
     async def handler(call: Call, request: Any) -> AsyncGenerator[Any, None]:
         while True:
             yield pb.StreamEventsResponse(position="x" * 1_000_000).SerializeToString()
 
-    async with stage(handler) as served:
+    async with stage(kind, handler) as served:
         if what == "a watch of health":
-            call = health_pb2_grpc.HealthStub(served.channel).Watch(health_pb2.HealthCheckRequest())
+            call = health_pb2_grpc.HealthStub(served.only).Watch(health_pb2.HealthCheckRequest())
         else:
             call = served.call()
         await call.read()
@@ -280,7 +262,7 @@ async def test_a_stop_does_not_wait_for(what: str) -> None:
         assert time.monotonic() - started < 5
 
 
-async def test_a_stop_waits_for_a_call_under_way() -> None:
+async def test_a_stop_waits_for_a_call_under_way(kind: str) -> None:
     """Its grace is for those: a unary call that takes its time is answered."""
 
     async def slow(call: Call, request: Any) -> pb.AckEventsResponse:
@@ -288,8 +270,8 @@ async def test_a_stop_waits_for_a_call_under_way() -> None:
         return pb.AckEventsResponse(position="done")
 
     method = Method(SERVICE, "AckEvents", pb.AckEventsRequest, slow, OPERATOR)
-    async with serving(method) as served:
-        call = asyncio.ensure_future(served.channel.unary_unary(method.path)(b""))
+    async with on_stage(kind, method) as served:
+        call = asyncio.ensure_future(served.only.unary_unary(method.path)(b""))
         await asyncio.sleep(0.2)
         await served.server.stop(10)
         assert pb.AckEventsResponse.FromString(await call).position == "done"

@@ -1,8 +1,8 @@
-"""Benefits, paid memberships, programs that close; see 0008_plans.sql."""
+"""Budget pools and transfers of budget; see 0006_budget_transfers.sql."""
 
 from rights.store.migrate import run_sql_file
 
-revision = "0008"
+revision = "0006"
 down_revision = "0005"
 
 

@@ -1,0 +1,163 @@
+"""The table over libnghttp2, driven from Cython on the event loop.
+
+Same calls, same answers as over grpc.aio, for a fraction of the CPU: nothing stands between a socket and a call but the
+session (rights_native._http2), unary calls have no task, and a connection's answers of one loop turn are one write.
+
+How it stays safe is said where it happens: floods and memory in the session, time in Connection.tend, and here the
+number of connections. Every bound is a setting; what is ended for one is counted by reason in
+rights_transport_closed_total and rights_transport_refused_total.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+
+from grpc_health.v1 import health_pb2
+
+from rights import metrics
+from rights.api.edge import Edge
+from rights.api.errors import PlainStatus
+from rights.settings import Settings
+from rights.transport.deadlines import Deadlines
+from rights.transport.health import Health
+from rights.transport.native_connection import Connection
+from rights.transport.table import services_of, table
+from rights.transport.tls import server_context
+from rights_native import _http2 as http2
+
+_BACKLOG = 1024
+_FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
+_UNAVAILABLE = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a connection or call may take for what, in seconds."""
+
+    handshake_seconds: float
+    request_seconds: float
+    unread_seconds: float
+    keepalive_seconds: float
+    keepalive_timeout_seconds: float
+    idle_seconds: float
+
+
+class NativeServer:
+    """A server for an Edge, with health and reflection. `rights_native._http2.load` comes first.
+
+    Made on the loop that it serves on.
+    """
+
+    def __init__(self, edge: Edge, settings: Settings) -> None:
+        self._edge = edge
+        self._settings = settings
+        self._health = Health(services_of(edge))
+        self._tls = server_context(settings)
+        self._connections: set[Connection] = set()
+        self._deserted = asyncio.Event()  # the last connection is gone
+        self._listener: asyncio.Server | None = None
+        self._tending: asyncio.Task[None] | None = None
+        self.loop = asyncio.get_running_loop()
+        self.table = {path.encode(): served for path, served in table(edge, self._health).items()}
+        self.deadlines = Deadlines(self.loop)
+        self.budget = http2.Budget(settings.max_buffered_bytes)
+        self.max_unread_bytes = settings.max_unread_bytes
+        self.limits = http2.Limits(
+            max_streams=settings.max_calls_per_connection,
+            max_header_bytes=settings.max_metadata_bytes,
+            max_message_bytes=settings.max_message_bytes,
+            max_pings=settings.max_pings_per_second,
+            max_settings=settings.max_settings_per_second,
+            max_resets=settings.max_resets_per_second,
+            max_empty_frames=settings.max_empty_frames_per_second,
+        )
+        self.bounds = Bounds(
+            settings.handshake_timeout_seconds,
+            settings.request_timeout_seconds,
+            settings.unread_timeout_seconds,
+            settings.keepalive_seconds,
+            settings.keepalive_timeout_seconds,
+            settings.connection_idle_seconds,
+        )
+        self._socket = _listening(settings.host, settings.port)
+        self.port: int = self._socket.getsockname()[1]
+
+    async def start(self) -> None:
+        """Accepts calls and says SERVING."""
+        self._listener = await self.loop.create_server(
+            lambda: Connection(self),
+            sock=self._socket,
+            backlog=_BACKLOG,
+            ssl=self._tls,
+            ssl_handshake_timeout=self.bounds.handshake_seconds if self._tls else None,
+        )
+        self._tending = self.loop.create_task(self._tend())
+        self._health.say(health_pb2.HealthCheckResponse.SERVING)
+
+    async def refuse(self) -> None:
+        """Says NOT_SERVING; calls are still served."""
+        self._health.say(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Accepts no more calls and waits for those under way.
+
+        A stream that has ended is over for its client only when that has read what was sent before. One that
+        does not read, or watches health for ever, is not waited for.
+        """
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._connections):
+            connection.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._edge.idle()
+        for connection in list(self._connections):
+            connection.abort_calls(PlainStatus(_UNAVAILABLE, "the service is stopping"))
+        if self._connections:
+            self._deserted.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._deserted.wait(), _FLUSH_SECONDS)
+        for connection in list(self._connections):
+            connection.abort("")
+        if self._tending is not None:
+            self._tending.cancel()
+        self._socket.close()
+
+    def admit(self, connection: Connection) -> bool:
+        """Whether there is room for one more connection."""
+        if len(self._connections) >= self._settings.max_connections_per_worker:
+            return False
+        self._connections.add(connection)
+        metrics.TRANSPORT_CONNECTIONS.inc()
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            metrics.TRANSPORT_CONNECTIONS.dec()
+            if not self._connections:
+                self._deserted.set()
+
+    async def _tend(self) -> None:
+        shortest = min(self.bounds.handshake_seconds, self.bounds.request_seconds, self.bounds.unread_seconds)
+        while True:
+            await asyncio.sleep(min(1.0, shortest / 2))
+            now = self.loop.time()
+            for connection in list(self._connections):
+                connection.tend(now)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A bound socket; the kernel spreads connections over the workers that have one for the port."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind(address)
+    return listening

@@ -1,0 +1,270 @@
+"""Calls of the native transport: from a stream with a complete request (or a begun one) to its trailers.
+
+A unary call is driven without a task (driver.py). Calls with a stream on either side have a task each; they live long
+enough for it not to matter, and wait for more than one thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from rights import metrics
+from rights.api.errors import PlainStatus, StatusError
+from rights.api.methods import Metadata, Peer
+from rights.transport import wire
+from rights.transport.driver import Driver
+from rights.transport.table import Served
+from rights_native import _http2 as http2
+
+if TYPE_CHECKING:
+    from rights.transport.native_connection import Connection
+
+log = structlog.get_logger(__name__)
+
+QUEUE_BYTES = 64 * 1024  # of answers that the peer has not taken; above it, who sends waits
+_OK: wire.Pairs = [(b"grpc-status", b"0")]
+_CANCELLED, _DEADLINE_EXCEEDED = 1, 4
+_DEADLINE = PlainStatus(_DEADLINE_EXCEEDED, "the deadline of the call has passed")
+
+
+def fail(stream: http2.Stream, error: StatusError, trailing: wire.Pairs | None = None) -> None:
+    """Answers a failure: trailers alone, if no answer has begun."""
+    trailers = wire.status_trailers(error) + (trailing or [])
+    if stream.answered:
+        stream.finish(trailers)
+    else:
+        stream.refuse(b"200", [(b"content-type", b"application/grpc"), *trailers])
+
+
+class Call:
+    """What calls of all kinds have in common. It is the call's Exchange."""
+
+    __slots__ = (
+        "_compresses",
+        "_initial",
+        "_over",
+        "_trailing",
+        "connection",
+        "deadline",
+        "served",
+        "slot",
+        "stream",
+    )
+
+    def __init__(
+        self, connection: Connection, stream: http2.Stream, served: Served, deadline: float | None
+    ) -> None:
+        self.connection = connection
+        self.stream = stream
+        self.served = served
+        self.deadline = deadline
+        self.slot = 0
+        self._initial: wire.Pairs | None = None
+        self._trailing: wire.Pairs | None = None
+        self._compresses = False
+        self._over = False
+        stream.call = self
+        if deadline is not None:
+            connection.deadlines.add(self, deadline)
+
+    @property
+    def metadata(self) -> Metadata:
+        return wire.read_metadata(self.stream.metadata)
+
+    @property
+    def peer(self) -> Peer:
+        return self.connection.peer
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.deadline is None else self.deadline - self.connection.loop.time()
+
+    def add_initial(self, name: str, value: str | bytes) -> None:
+        self._initial = (self._initial or []) + wire.write_metadata([(name, value)])
+
+    def add_trailing(self, name: str, value: str | bytes) -> None:
+        self._trailing = (self._trailing or []) + wire.write_metadata([(name, value)])
+
+    def compress(self) -> None:
+        accepted = (self.stream.accept_encoding or b"").replace(b" ", b"").split(b",")
+        if not self.stream.answered and wire.GZIP in accepted:
+            self._compresses = True
+
+    def expire(self) -> None:
+        """The deadline has passed: the caller is told, then the handler is stopped."""
+        self.abort(_DEADLINE)
+
+    def abort(self, error: StatusError) -> None:
+        """Ends the call with a failure that is not its handler's."""
+        if not self._over:
+            self._fail(error)
+            self._close()
+            self._stop()
+
+    def news(self) -> None:
+        """Something happened on the stream."""
+        if self.stream.closed and not self._over:
+            self._close()
+            self._stop()
+
+    def _stop(self) -> None:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        headers = self._initial or []
+        self.stream.start([*headers, (b"grpc-encoding", wire.GZIP)] if self._compresses else headers)
+
+    def _put(self, answer: bytes) -> None:
+        if not self.stream.answered:
+            self._begin()
+        if self._compresses:
+            self.stream.send(wire.compressed(answer), True)
+        else:
+            self.stream.send(answer)
+
+    def _finish(self) -> None:
+        if not self.stream.answered:
+            self._begin()
+        self.stream.finish(_OK + (self._trailing or []))
+
+    def _fail(self, error: StatusError) -> None:
+        if self._initial and not self.stream.answered:
+            self._begin()
+        fail(self.stream, error, self._trailing)
+
+    def _failed(self, error: BaseException) -> None:
+        """Tells what a handler raised."""
+        if isinstance(error, StatusError):
+            self._fail(error)
+        elif isinstance(error, asyncio.CancelledError):
+            self._fail(PlainStatus(_CANCELLED, "the call was cancelled"))
+        else:
+            metrics.FAULTS.labels("transport").inc()
+            log.error("call_failed", path=self.stream.path, exc_info=error)
+            self._fail(PlainStatus(wire.INTERNAL, "internal fault"))
+
+    def _close(self) -> None:
+        self._over = True
+        self.stream.call = None
+        if self.deadline is not None:
+            self.connection.deadlines.remove(self)
+        self.connection.flush_soon()
+
+
+class UnaryCall(Call):
+    """A request, then an answer."""
+
+    __slots__ = ("_driver",)
+
+    def begin(self, request: bytes) -> None:
+        """Runs the handler to its first wait, or its end."""
+        assert self.served.answer is not None
+        self._driver = Driver(self.served.answer(request, self), self.connection.loop, self._ended)
+        self._driver.start()
+
+    def _stop(self) -> None:
+        self._driver.cancel()
+
+    def _ended(self, answer: Any, error: BaseException | None) -> None:
+        if self._over:
+            return
+        if error is not None:
+            self._failed(error)
+        elif self._initial is None and self._trailing is None and not self._compresses:
+            self.stream.reply(answer)
+        else:
+            self._put(answer)
+            self._finish()
+        self._close()
+
+
+class StreamCall(Call):
+    """A stream of requests, of answers, or both."""
+
+    __slots__ = ("_reader", "_request", "_task", "_writer")
+
+    def begin(self, request: bytes | None) -> None:
+        """Starts the handler; `request` is the only one, or None where they are a stream."""
+        self._request = request
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._task = self.connection.loop.create_task(self._serve())
+
+    def news(self) -> None:
+        super().news()
+        _wake(self._reader)
+        if self.stream.queued <= QUEUE_BYTES // 2:
+            self.stream.wants_room = False
+            _wake(self._writer)
+
+    def _stop(self) -> None:
+        if self.stream.queued:  # a failure behind answers that are not read would never be told
+            self.stream.reset(http2.CANCEL)
+        self._task.cancel()
+
+    async def _serve(self) -> None:
+        request = _Requests(self) if self._request is None else self._request
+        try:
+            if self.served.stream is not None:
+                await self.served.stream(request, self, self.send)
+            else:
+                assert self.served.answer is not None
+                self._put(await self.served.answer(request, self))
+        except BaseException as error:
+            if not self._over:
+                self._failed(error)
+                self._close()
+            if not isinstance(error, Exception | asyncio.CancelledError):
+                raise
+        else:
+            if not self._over:
+                self._finish()
+                self._close()
+
+    async def send(self, answer: bytes) -> None:
+        """Queues an answer, and waits while too much is queued."""
+        self._put(answer)
+        self.connection.flush_soon()
+        while self.stream.queued > QUEUE_BYTES and not self._over:
+            self.stream.wants_room = True
+            self._writer = self.connection.loop.create_future()
+            await self._writer
+        if self._over:
+            raise asyncio.CancelledError
+
+    async def request(self) -> bytes:
+        """The next request. StopAsyncIteration at the end."""
+        while True:
+            message = self.stream.take()
+            if message is not None:
+                self.connection.flush_soon()  # the window may have opened
+                return self.connection.plain(self.stream, message)
+            if self.stream.error:
+                raise self.connection.mistake(self.stream)
+            if self.stream.ended:
+                raise StopAsyncIteration
+            if self._over:
+                raise asyncio.CancelledError
+            self._reader = self.connection.loop.create_future()
+            await self._reader
+
+
+class _Requests:
+    """The requests of a stream, as an async iterator."""
+
+    def __init__(self, call: StreamCall) -> None:
+        self._call = call
+
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self._call.request()
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,187 @@
+"""Two members who are one person become one: nothing is lost or doubled, and the old id goes on to mean the new one."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from scenario_books import book, off, points
+from scenario_service import Shop, failure, line
+from test_tiers import DAYS, LADDER, SPENT
+
+from rights import audit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def open_shop(shop: Shop, **fields: Any) -> None:
+    once = off("once", 500, member_limit={"max_uses": 1}, stage="platform")
+    ten = off("ten-off", 1_000, coupon_template_id="ten")
+    await shop.open(
+        book(
+            once,
+            ten,
+            templates=("ten",),
+            assets=(points(),),
+            measures=[SPENT, DAYS],
+            tier_ladders=[LADDER],
+            **fields,
+        )
+    )
+    await shop.member("old", tier=3, tags=["fan"])
+    await shop.member("new", tier=1, tags=["app"])
+
+
+async def merge(shop: Shop, gone: str = "old", stays: str = "new", key: str = "merge") -> Any:
+    return await shop.call(
+        "MergeMembers", idempotency_key=key, from_member={"member_id": gone}, into_member={"member_id": stays}
+    )
+
+
+async def in_order(shop: Shop) -> None:
+    assert await audit.run(shop.service.database_url) == []
+
+
+async def test_everything_goes_over_once(shop: Shop) -> None:
+    await open_shop(shop)
+    for member, account in (("old", "tb-1"), ("new", "eleme-1")):
+        await shop.credit(member, 100)
+        await shop.call(
+            "LinkIdentity", member_id=member, identity={"business_line": "x", "external_id": account}
+        )
+    coupon = await shop.grant("old", "ten")
+    await shop.buy("old", line(100_000), selection={"coupon_mode": "COUPON_MODE_NONE"})
+    await shop.buy("new", line(30_000))
+    reserved = await shop.reserve(
+        "old", line(10_000), spends=[{"asset": "points", "units": 30}]
+    )
+
+    merged = await merge(shop)
+    assert (merged.member_id, merged.merged_member_id, merged.reservation_count) == ("new", "old", 1)
+    assert coupon in merged.coupon_ids
+    for name in ("old", "new"):
+        wallet = await shop.wallet(name)
+        assert wallet.member.member_id == "new"
+        assert (wallet.member.tier, list(wallet.member.tags)) == (3, ["app", "fan"])
+        (balance,) = wallet.balances
+        assert (balance.available, balance.held) == (170 + 49 + 14, 30)
+        assert {i.external_id for i in wallet.identities} == {"tb-1", "eleme-1"}
+        assert wallet.tiers[0].level == 1
+        assert {m.measure_id: m.value for m in wallet.measures}["spent"] == 99_500 + 29_500
+        assert [c.used for c in wallet.counters if c.campaign_id == "once"] == [2]
+    assert (await shop.confirm(reserved.reservation_id)).receipt.settlement_id == reserved.reservation_id
+    await in_order(shop)
+
+
+async def test_the_old_id_means_the_new_member(shop: Shop) -> None:
+    await open_shop(shop)
+    sold = await shop.buy("old", line(10_000, quantity=2))
+    key = {"idempotency_key": "before", "order_id": "o-before"}
+    before = await shop.settle(shop.order("old", line(5_000), **key))
+    await merge(shop)
+    again = await shop.settle(shop.order("old", line(5_000), **key))
+    assert again == before  # the key has its answer
+    receipt = await shop.buy("old", line(10_000))
+    assert receipt.member_id == "new"
+    assert receipt.discount_minor == 0  # `once` was used by the one who is the other now
+    back = await shop.refund(sold.settlement_id, {0: 1})
+    assert back.refunded_minor == 9_750
+    entries = await shop.call("ListSettlements", member={"member_id": "new"}, page_size=10)
+    assert len(entries.settlements) == 3
+    lines = await shop.statement("new")
+    assert lines[0].balance == (await shop.balance("new")).available
+    assert sum(each.amount for each in lines) == lines[0].balance
+    await in_order(shop)
+
+
+async def test_a_debt_is_paid_with_what_the_other_has(shop: Shop) -> None:
+    await open_shop(shop)
+    sold = await shop.buy("old", line(100_000))
+    await shop.buy("old", line(10_000), spends=[{"asset": "points", "units": 49}])
+    await shop.refund(sold.settlement_id)
+    assert (await shop.balance("old")).debt == 45
+    await shop.credit("new", 100)
+    await merge(shop)
+    balance = await shop.balance("new")
+    assert (balance.available, balance.debt) == (55, 0)
+    await in_order(shop)
+
+
+async def test_a_member_is_merged_once_and_chains_are_followed(shop: Shop) -> None:
+    await open_shop(shop)
+    await shop.member("third")
+    await shop.credit("old", 5)
+    first = await merge(shop)
+    assert await merge(shop) == first
+    failed = await failure(merge(shop, key="again"))
+    assert list(failed.fields) == ["from_member"]
+    await merge(shop, "new", "third", "second")
+    assert (await shop.balance("old")).available == 5
+    assert (await shop.wallet("old")).member.member_id == "third"
+    await in_order(shop)
+
+
+async def test_accounts_of_merged_members_stay(shop: Shop) -> None:
+    await open_shop(shop)
+    identity = {"business_line": "tb", "external_id": "1"}
+    await shop.call("LinkIdentity", member_id="old", identity=identity)
+    await shop.call("UnlinkIdentity", identity=identity)
+    await shop.call("LinkIdentity", member_id="old", identity=identity)
+    await merge(shop)
+    failed = await failure(shop.call("UnlinkIdentity", identity=identity))
+    assert failed.reason == "IDENTITY_MERGED"
+    wallet = await shop.call("GetWallet", member={"identity": identity})
+    assert wallet.member.member_id == "new"
+
+
+async def test_a_reservation_lapses_for_the_member_it_went_over_to(shop: Shop) -> None:
+    await open_shop(shop)
+    await shop.credit("old", 50)
+    await shop.reserve(
+        "old", line(10_000), spends=[{"asset": "points", "units": 30}], ttl_seconds=1
+    )
+    await merge(shop)
+    await asyncio.sleep(1.5)
+    balance = await shop.balance("new")
+    assert (balance.available, balance.held) == (50, 0)
+    await in_order(shop)
+
+
+async def test_merging_while_both_settle_and_are_refunded_loses_nothing(shop: Shop) -> None:
+    """Members merge in pairs, over two workers, while orders of both come in and go back."""
+    await open_shop(shop)
+    pairs = [(f"a{i}", f"b{i}") for i in range(8)]
+    for one, other in pairs:
+        for member in (one, other):
+            await shop.member(member)
+            await shop.credit(member, 1_000)
+    generator = random.Random(7)
+
+    async def trade(member: str, number: int) -> int:
+        spent = 0
+        for i in range(number):
+            await asyncio.sleep(generator.random() * 0.02)
+            receipt = await shop.buy(
+                member, line(10_000), spends=[{"asset": "points", "units": 10}]
+            )
+            spent += 10
+            if i % 3 == 0:
+                await shop.refund(receipt.settlement_id)
+                spent -= 10
+        return spent
+
+    async def join(one: str, other: str) -> None:
+        await asyncio.sleep(generator.random() * 0.3)
+        await merge(shop, one, other, f"merge-{one}")
+
+    spent = await asyncio.gather(*(trade(member, 12) for pair in pairs for member in pair))
+    joined = asyncio.gather(*(join(*pair) for pair in pairs))
+    more = await asyncio.gather(*(trade(member, 12) for pair in pairs for member in pair))
+    await joined
+    for i, (one, other) in enumerate(pairs):
+        total = sum(spent[2 * i : 2 * i + 2]) + sum(more[2 * i : 2 * i + 2])
+        earned = 2 * 2 * 8 * 4  # 99.00 or 99.90 paid earns 4 a kept order
+        assert (await shop.balance(one)).available == 2_000 - total + earned, (one, other)
+        wallet = await shop.wallet(one)
+        assert wallet.member.member_id == other
+    await in_order(shop)
