@@ -293,7 +293,7 @@ class Person:
             return Outcome("NOT_SUBSCRIBED")
         membership, price = self.plans[event.plan], self._price(event.plan)
         membership.add_period(membership.periods[-1].until, price)
-        self._pay(membership, price, "subscribed", at)
+        self._pay(membership, price, at)
         return Outcome(minor=price)
 
     def _unsubscribe(self, event: h.Unsubscribe, at: int) -> Outcome:
@@ -342,14 +342,14 @@ class Person:
         price = self._price(plan)
         membership = self.plans[plan] = Membership(plan, [])
         membership.add_period(at, price)
-        self._pay(membership, price, "subscribed", at)
+        self._pay(membership, price, at)
         self._give_allowances(membership, at)
         return price
 
     def _end_plan(self, plan: str, refunded: int, at: int) -> None:
         """What it gave for the time of now, and the member still has, is taken away."""
         membership = self.plans.pop(plan)
-        self._pay(membership, -refunded, "subscribed", at)
+        self._pay(membership, -refunded, at)
         for coupon in membership.coupons:
             if coupon.state == "held":
                 coupon.state = "revoked"
@@ -359,8 +359,8 @@ class Person:
                 self.wallet.take(lot._replace(amount=part))
                 self.books.move(at, "clawed_back", lot.asset, lot.origin, part)
 
-    def _pay(self, membership: Membership, amount: int, cause: str, at: int) -> None:
-        self.books.owe(at, cause, {}, {("payment", membership.terms.issuer, ""): amount})
+    def _pay(self, membership: Membership, amount: int, at: int) -> None:
+        self.books.owe(at, "subscribed", {}, {("payment", membership.terms.issuer, ""): amount})
 
     def _give_allowances(self, membership: Membership, at: int) -> None:
         is_new_period = membership.given_until < membership.periods[0].since
