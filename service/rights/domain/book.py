@@ -296,6 +296,8 @@ class Book:
         self.every_grants = [rule for rule in at_orders if rule.every is not None]
         self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
         self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
+        triggers = {g.id: g.WhichOneof("trigger") for g in rulebook.grants}
+        self.delivery_grants = [self.grant_by_id[id_] for id_, kind in triggers.items() if kind == "delivery"]
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
         self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
