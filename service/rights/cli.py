@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_budgets, cli_calls, cli_events, cli_reports
+from rights import cli_budgets, cli_calls, cli_coupons, cli_events, cli_reports, cli_segments
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -72,6 +72,8 @@ app.add_typer(cli_calls.rulebook_app, name="rulebook")
 app.add_typer(cli_budgets.budget_app, name="budget")
 app.add_typer(cli_calls.wallet_app, name="wallet")
 app.add_typer(cli_calls.settlement_app, name="settlement")
+app.add_typer(cli_segments.segment_app, name="segment")
+app.add_typer(cli_coupons.coupon_app, name="coupon")
 app.add_typer(cli_events.events_app, name="events")
 app.add_typer(cli_reports.report_app, name="report")
 

@@ -18,7 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from rights.v1 import common_pb2, event_pb2, member_pb2, rulebook_pb2, settlement_pb2
+from rights.v1 import common_pb2, coupon_pb2, event_pb2, member_pb2, rulebook_pb2, segment_pb2, settlement_pb2
 
 CALL_TIMEOUT_SECONDS = 30
 REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
@@ -118,16 +118,48 @@ class Service:
         self, request: event_pb2.StreamEventsRequest
     ) -> Iterator[event_pb2.StreamEventsResponse]:
         """The messages of one StreamEvents, until the service ends it. `StreamBroken`: it may be opened again."""
-        import grpc
-
         from rights.v1.event_pb2_grpc import EventServiceStub
 
         stub: Any = EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.StreamEvents, request)
+
+    def coupons(self, method: str, request: Message) -> Any:
+        """Calls CouponService."""
+        from rights.v1.coupon_pb2_grpc import CouponServiceStub
+
+        return self._call(CouponServiceStub, method, request)
+
+    def code_stream(
+        self, request: coupon_pb2.GenerateCodesRequest
+    ) -> Iterator[coupon_pb2.GenerateCodesResponse]:
+        """The chunks of one GenerateCodes. `StreamBroken`: it may be opened again."""
+        from rights.v1.coupon_pb2_grpc import CouponServiceStub
+
+        stub: Any = CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.GenerateCodes, request)
+
+    def _stream(self, rpc: Any, request: Message) -> Iterator[Any]:
+        import grpc
+
         try:
-            yield from stub.StreamEvents(request, metadata=self._metadata)
+            yield from rpc(request, metadata=self._metadata)
         except grpc.RpcError as error:
             broken = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
             raise (StreamBroken if broken else CommandError)(_explained(error, self._address)) from None
+
+    def upload_segment(
+        self, requests: Iterator[segment_pb2.UploadSegmentRequest]
+    ) -> Iterator[segment_pb2.UploadSegmentResponse]:
+        """Uploads a segment; what is told of each request."""
+        import grpc
+
+        from rights.v1.segment_pb2_grpc import SegmentServiceStub
+
+        stub: Any = SegmentServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        try:
+            yield from stub.UploadSegment(requests, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise CommandError(_explained(error, self._address)) from None
 
     def reports(self, method: str, request: Message) -> Any:
         """Calls ReportService."""
@@ -241,10 +273,14 @@ _RIGHT = frozenset(
         "Balance",
         "Behind",
         "Lag",
+        "Codes",
+        "Unused",
+        "Redeemed",
+        "Revoked",
     }
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
-    | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Settled", "Refunded", "Topped up", "Exchanged", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
     | {"Moved", "Unallotted"}
     | {
         "Issued",

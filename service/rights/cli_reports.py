@@ -101,13 +101,13 @@ def _fail_unless_balanced(answer: Any) -> None:
 
 def _show_clearing(answer: pb.GetClearingResponse) -> None:
     table(
-        ("Party", "Settled", "Refunded", "Topped up", "Total"),
+        ("Party", "Settled", "Refunded", "Topped up", "Exchanged", "Total"),
         [(row.party, *_amounts(row)) for row in answer.positions],
         f"Positions from {answer.start_time.ToJsonString()} to {answer.end_time.ToJsonString()}; "
         "below zero: owes",
     )
     table(
-        ("Debtor", "Creditor", "For", "Settled", "Refunded", "Topped up", "Total"),
+        ("Debtor", "Creditor", "For", "Settled", "Refunded", "Topped up", "Exchanged", "Total"),
         [(row.debtor, row.creditor, row.asset, *_amounts(row)) for row in answer.dues],
         "Who owes whom",
     )
@@ -184,6 +184,22 @@ def _show_liability(answer: pb.GetLiabilityResponse) -> None:
             ],
             "Coupons of members",
         )
+    if answer.codes:
+        table(
+            ("Program", "Pool", "Becomes", "Issuer", "Codes", "Units", "Value", "Paid by"),
+            [
+                (
+                    row.program_id,
+                    row.pool_id,
+                    row.asset or row.coupon_template_id,
+                    row.issuer,
+                    *_numbers(row.code_count, row.outstanding_units),
+                    *_valued(row),
+                )
+                for row in answer.codes
+            ],
+            "Codes that are not redeemed",
+        )
     _show_movements(answer.movements)
     _show_checks(answer.checks)
 
@@ -220,7 +236,13 @@ def _show_checks(checks: Any) -> None:
 
 
 def _amounts(row: pb.ClearingPosition | pb.ClearingDue) -> tuple[str, ...]:
-    minor = (row.settled_minor, row.refunded_minor, row.topped_up_minor, row.total_minor)
+    minor = (
+        row.settled_minor,
+        row.refunded_minor,
+        row.topped_up_minor,
+        row.exchanged_minor,
+        row.total_minor,
+    )
     return tuple(money(amount, row.currency) for amount in minor)
 
 
@@ -228,7 +250,7 @@ def _numbers(*numbers: int) -> tuple[str, ...]:
     return tuple(f"{number:,}" for number in numbers)
 
 
-def _valued(row: pb.OutstandingUnits | pb.OutstandingCoupons) -> tuple[str, str]:
+def _valued(row: pb.OutstandingUnits | pb.OutstandingCoupons | pb.OutstandingCodes) -> tuple[str, str]:
     """The value, and who pays which part of it; of coupons without a value, which share in basis points."""
     from rights.api.report_documents import funded, funding
 

@@ -135,8 +135,8 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -289,6 +289,45 @@ class RightsClient:
 
     # rights.v1.CouponService
 
+    async def redeem_code(self, request: coupon.RedeemCodeRequest) -> coupon.RedeemCodeResponse:
+        """Redeems a code, once per key."""
+        return await self._call(self._coupon.RedeemCode, request)
+
+    async def generate_codes(
+        self, request: coupon.GenerateCodesRequest
+    ) -> AsyncGenerator[coupon.GenerateCodesResponse, None]:
+        """Every chunk of codes once; when the stream breaks, opens another one and goes on where it was.
+
+        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk.
+        """
+        done = failures = 0
+        while done < request.count:
+            try:
+                async for response in self._coupon.GenerateCodes(request, metadata=self._metadata):
+                    del response.codes[: done - response.first_index]  # told before
+                    if response.codes:
+                        response.first_index, failures = done, 0
+                        yield response
+                        done = response.done_count
+            except grpc.aio.AioRpcError as error:
+                failure = RightsError(error)
+                failures += 1
+                if not failure.is_temporary or failures == self._attempts:
+                    raise failure from error
+                await self._pause(failures, failure)
+
+    async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
+        """Lets the service forget how to tell codes again."""
+        return await self._call(self._coupon.SealCodes, request)
+
+    async def get_code_pool(self, request: coupon.GetCodePoolRequest) -> coupon.GetCodePoolResponse:
+        """Reads a pool of codes."""
+        return await self._call(self._coupon.GetCodePool, request)
+
+    async def revoke_code_pool(self, request: coupon.RevokeCodePoolRequest) -> coupon.RevokeCodePoolResponse:
+        """Takes the unused codes of a pool back."""
+        return await self._call(self._coupon.RevokeCodePool, request)
+
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
@@ -299,6 +338,22 @@ class RightsClient:
     ) -> activity.RecordActivityResponse:
         """Records what a member did, once per key."""
         return await self._call(self._activity.RecordActivity, request)
+
+    async def claim(self, request: activity.ClaimRequest) -> activity.ClaimResponse:
+        """Asks for what a rule gives, once per key."""
+        return await self._call(self._activity.Claim, request)
+
+    async def take_task(self, request: activity.TakeTaskRequest) -> activity.TakeTaskResponse:
+        """Takes a task, once per key."""
+        return await self._call(self._activity.TakeTask, request)
+
+    async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
+        """Makes a member one of a program, once."""
+        return await self._call(self._activity.Enrol, request)
+
+    async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
+        """Tells whose an account is."""
+        return await self._call(self._activity.Recognise, request)
 
     # rights.v1.EventService
 

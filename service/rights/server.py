@@ -27,12 +27,14 @@ from rights.api.members import MemberApi, MemberResolver
 from rights.api.quotes import QuoteSigner
 from rights.api.reports import ReportApi
 from rights.api.rulebooks import RulebookApi
+from rights.api.segments import SegmentApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
 from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
+from rights.engine.errands import Errands
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
@@ -48,6 +50,7 @@ from rights.store.migrate import missing_revision
 from rights.store.operator import Operator
 from rights.store.outbox import Outbox
 from rights.store.reader import Reader
+from rights.store.segments import SegmentStore
 from rights.transport.grpcio import GrpcioServer
 
 log = structlog.get_logger(__name__)
@@ -132,8 +135,9 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             *SettlementApi(settings, registry, lanes, reader, members, signer, intake).methods(),
             *LifecycleApi(registry, lanes, reader, intake).methods(),
             *SettlementReadsApi(reader, members).methods(),
+            *SegmentApi(SegmentStore(reader)).methods(),
             *IdentityApi(lanes, reader, operator, members).methods(),
-            *ActivityApi(lanes, members).methods(),
+            *ActivityApi(registry, lanes, reader, operator, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
             *CouponApi(settings, lanes, members).methods(),
             *CodeApi(registry, reader, codes, minting).methods(),
@@ -151,6 +155,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
         chores = (
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
+            Errands(registry, lanes, reader, settings.errand_interval_milliseconds / 1000).run(),
             Retention(outbox, settings).run(),
             minting.seal_forgotten(),
         )

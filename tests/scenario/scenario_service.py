@@ -32,6 +32,7 @@ from rights.v1 import (
     member_pb2,
     report_pb2,
     rulebook_pb2,
+    segment_pb2,
     settlement_pb2,
     simulation_pb2,
 )
@@ -50,9 +51,10 @@ _METHODS = {
     method.name: (f"/{service.full_name}/{method.name}", method.input_type, method.output_type)
     for module in (
         settlement_pb2,
-        member_pb2,
-        coupon_pb2,
         activity_pb2,
+        coupon_pb2,
+        member_pb2,
+        segment_pb2,
         rulebook_pb2,
         event_pb2,
         report_pb2,
@@ -255,6 +257,15 @@ class Caller:
             encoded(GetMessageClass(request)(**fields)), metadata=self.metadata, timeout=timeout
         )
 
+    def exchange(self, method: str, requests: Any, *, timeout: float = 60) -> Any:
+        """A call whose request and answer are streams; requests: an iterable of fields."""
+        path, request, response = _METHODS[method]
+        return next(self._turn).stream_stream(path, response_deserializer=GetMessageClass(response).FromString)(
+            [encoded(GetMessageClass(request)(**fields)) for fields in requests],
+            metadata=self.metadata,
+            timeout=timeout,
+        )
+
     async def call(
         self, method: str, *, worker: int | None = None, timeout: float = 30, **fields: Any
     ) -> Any:
@@ -352,9 +363,10 @@ class Shop(Caller):
         await self.call("Activate", version=published.version)
         return int(published.version)
 
-    async def member(self, member_id: str, tier: int = 0, tags: Iterable[str] = ()) -> str:
+    async def member(self, member_id: str, tier: int = 0, tags: Iterable[str] = (), **fields: Any) -> str:
         """A new member."""
-        await self.call("UpsertMember", member={"member_id": member_id, "tier": tier, "tags": list(tags)})
+        known = {"member_id": member_id, "tier": tier, "tags": list(tags)} | fields
+        await self.call("UpsertMember", member=known)
         return member_id
 
     async def members(self, count: int) -> list[str]:

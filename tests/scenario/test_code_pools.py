@@ -1,12 +1,15 @@
 """Codes: generated once, told again after a broken stream, redeemed once by whoever is first; gift cards."""
 
 import asyncio
+import json
 import os
 import random
 import signal
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -498,3 +501,106 @@ async def test_a_gift_card_repays_what_is_owed(shop: Shop) -> None:
     credit = (await redeemed(shop, code)).redemption.gift_card
     assert (credit.repaid_units, credit.balance) == (700, 4_300)
     await in_order(shop)
+
+
+async def test_the_liability_tells_what_is_outstanding_in_codes(shop: Shop) -> None:
+    """Until it is redeemed it is nobody's: no check and no sum of what members hold has it."""
+    await open_shop(shop)
+    cards = await generated(shop, "cards", 3, gift_card=CARD)
+    await generated(shop, "coupons", 4)
+    await generated(shop, "late", 2, redeem_until_time=in_seconds(0.2))
+    await generated(shop, "revoked", 2)
+    await asyncio.sleep(0.3)
+    before = in_seconds(0)
+    await asyncio.sleep(0.01)
+    await redeemed(shop, cards[0])
+    await shop.call("RevokeCodePool", pool_id="revoked")
+
+    async def told(**fields: Any) -> dict[str, tuple[int, int, int]]:
+        report = await shop.call("GetLiability", **fields)
+        assert report.balanced
+        return {row.pool_id: (row.code_count, row.outstanding_units, row.value_minor) for row in report.codes}
+
+    assert await told() == {"cards": (2, 10_000, 10_000), "coupons": (4, 0, 4_000)}
+    assert await told(as_of_time=before) == {
+        "cards": (3, 15_000, 15_000),
+        "coupons": (4, 0, 4_000),
+        "revoked": (2, 0, 2_000),
+    }
+    held = (await shop.call("GetLiability")).units
+    assert [(row.asset, row.issuer, row.outstanding_units) for row in held] == [
+        ("balance", "issuer/bank", 5_000)
+    ]
+
+
+# The commands
+
+
+async def command(shop: Shop, *words: str) -> tuple[int, str]:
+    """Runs `rights coupon ...` as an operator: its exit code, and what it says."""
+    environment = os.environ | {
+        "RIGHTS_ADDRESS": shop.service.address,
+        "RIGHTS_TOKEN": token(shop.tenant, "op"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rights", "coupon", *words),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode().strip()
+
+
+async def test_the_command_writes_a_file_and_seals_what_it_wrote(shop: Shop, tmp_path: Path) -> None:
+    await open_shop(shop)
+    out = tmp_path / "codes.txt"
+    words = ["generate", "--pool", "spring", "--template", "ten", "--count", "12000", "--out", str(out)]
+    done = f"12,000 codes of pool spring are in {out}. Nobody can be told them again."
+    assert await command(shop, *words) == (0, done)
+    codes = out.read_text().splitlines()
+    assert (len(set(codes)), out.stat().st_mode & 0o777, os.listdir(tmp_path)) == (12_000, 0o600, [out.name])
+    assert (await pool_of(shop, "spring")).unsealed_generation_count == 0
+    assert (await redeemed(shop, codes[-1])).HasField("redemption")
+    code, said = await command(shop, *words)
+    assert (code, "is there already" in said) == (2, True)
+    code, said = await command(shop, "revoke", "spring", "--json")
+    assert code == 0
+    told = json.loads(said)
+    assert (told["redeemed_count"], told["revoked_count"]) == ("1", "11999")
+    assert "coupon ten" in (await command(shop, "pool", "spring"))[1]
+
+
+async def test_the_command_goes_on_with_what_broke_off(shop: Shop, tmp_path: Path) -> None:
+    """Another run had got some codes of gift cards: with its key the file has these and the rest."""
+    await open_shop(shop)
+    operator = shop.as_caller(token(shop.tenant, "op"))
+    card = CARD | {"expire_days": 9}
+    stream = operator.stream("GenerateCodes", **order("cards", 7_000, "broken", gift_card=card))
+    first = await anext(aiter(stream))
+    stream.cancel()
+    out = tmp_path / "codes.txt"
+    given = ["--asset", "balance", "--units", "5000", "--expire-days", "9", "--out", str(out)]
+    code, said = await command(
+        shop, "generate", "--pool", "cards", "--count", "7000", "--resume", "broken", *given
+    )
+    assert code == 0, said
+    codes = out.read_text().splitlines()
+    assert (codes[: len(first.codes)], len(set(codes))) == (list(first.codes), 7_000)
+    assert (await pool_of(shop, "cards")).gift_card.expire_days == 9
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--template", "ten", "--asset", "balance"),
+        (),
+        ("--asset", "balance", "--expire-days", "5", "--expire-at", "2027-01-01T00:00:00Z"),
+        ("--template", "ten", "--redeem-until", "2027-01-01"),
+    ],
+)
+async def test_wrong_options(shop: Shop, tmp_path: Path, words: tuple[str, ...]) -> None:
+    out = tmp_path / "codes.txt"
+    code, said = await command(shop, "generate", "--pool", "p", "--count", "1", "--out", str(out), *words)
+    assert code == 2, said
+    assert not os.listdir(tmp_path)

@@ -772,9 +772,9 @@ def test_a_spent_coupon_that_is_the_members_again_stays_spent() -> None:
     assert at.wallet.coupons["ce1-0"].state == "redeemed"
 
 
-def grouped() -> Till:
-    """A coupon of a group of which a member gets one, by an order of which four or two items may be left."""
-    rule = pb.GrantRule(id="g", coupon_template_id="t", when="cart.quantity != 3")
+def grouped(**rule_fields: Any) -> Till:
+    """A coupon of a group of which a member gets one; unless said, by an order of which four or two items are left."""
+    rule = pb.GrantRule(id="g", coupon_template_id="t", **(rule_fields or {"when": "cart.quantity != 3"}))
     book = rules([], grants=[rule], templates=["t"])
     book.coupon_templates[0].grant_group_id = "once"
     book.grant_groups.add(id="once", member_limit={"max_uses": 1})
@@ -808,3 +808,14 @@ def test_a_coupon_that_was_used_has_been_had() -> None:
     at.wallet.move_coupon("ce1-0", "redeemed", "e9")
     at.give_back(None)
     assert at.wallet.counters == {"group/once|": 1}
+
+
+def test_a_used_coupon_that_goes_after_all_frees_its_grant_group() -> None:
+    """Its order came back meanwhile, so it was not had."""
+    at = grouped(min_payable_minor=400)
+    at.wallet.move_coupon("ce1-0", "redeemed", "e9")
+    at.give_back({0: 1})
+    assert at.wallet.counters == {"group/once|": 1}
+    at.wallet.move_coupon("ce1-0", "held", "")
+    assert at.give_back({0: 1}).revoked_coupons == ["ce1-0"]
+    assert at.wallet.counters == {}

@@ -5,10 +5,12 @@ import pytest
 from rights.domain.clearing import Clearing, ClearingPosition, clearing
 from rights.domain.dues import Dues, Sale
 from rights.domain.liability import (
+    CodeCount,
     CouponCount,
     FundedValue,
     Holding,
     Liability,
+    OutstandingCodes,
     OutstandingCoupons,
     OutstandingUnits,
     ProgramLiability,
@@ -166,6 +168,29 @@ RULEBOOK = rulebook_pb2.Rulebook(
         }
     ],
 )
+
+
+def test_codes_are_worth_what_they_become() -> None:
+    """Beside what members hold, and in no sum of it: 3 cards of 101 points, 4 coupons; of the unknown no value."""
+    counts = [
+        CodeCount("cards", "", "points", "issuer/x", 101, 3),
+        CodeCount("coupons", "ten-off", "", "", 0, 4),
+        CodeCount("old", "gone", "", "", 0, 2),
+        CodeCount("scores", "", "score", "platform", 5, 2),
+    ]
+    made = liability([], [], [], RULEBOOK, 100, counts)
+    assert made.codes == [
+        OutstandingCodes(
+            "cards", "", "points", "issuer/x", 3, 303, "CNY", 152, "club", (FundedValue("issuer/x", 152),)
+        ),
+        OutstandingCodes(
+            "coupons", "ten-off", "", "", 4, 0, "CNY", 4_000, "club", made.codes[1].funded
+        ),
+        OutstandingCodes("old", "gone", "", "", 2, 0, "", None, "", ()),
+        OutstandingCodes("scores", "", "score", "platform", 2, 10, "", None, "", ()),
+    ]
+    assert sum(part.value_minor for part in made.codes[1].funded) == 4_000
+    assert (made.programs, made.checks) == ([], [])
 
 
 def test_liability_by_month_and_issuer() -> None:

@@ -47,6 +47,7 @@ def _liability(order: LiabilityOrder, report: Liability) -> pb.GetLiabilityRespo
         units=[pb.OutstandingUnits(**_with_parties(row._asdict())) for row in report.units],
         coupons=[pb.OutstandingCoupons(**_with_shares(row._asdict())) for row in report.coupons],
         programs=[pb.ProgramLiability(**row._asdict()) for row in report.programs],
+        codes=[pb.OutstandingCodes(**_with_parties(row._asdict())) for row in report.codes],
         movements=[pb.UnitMovement(**row._asdict()) for row in report.movements],
     )
 

@@ -62,6 +62,17 @@ class CouponCount(NamedTuple):
     coupons: int
 
 
+class CodeCount(NamedTuple):
+    """Unused codes of a pool: of coupons of a template, or of gift cards of `units` each."""
+
+    pool_id: str
+    template_id: str
+    asset: str
+    issuer: str
+    units: int
+    codes: int
+
+
 class OutstandingUnits(NamedTuple):
     """Units outstanding; see the proto."""
 
@@ -110,6 +121,21 @@ class OutstandingCoupons(NamedTuple):
     funded: tuple[FundedValue, ...]
 
 
+class OutstandingCodes(NamedTuple):
+    """Codes outstanding; see the proto."""
+
+    pool_id: str
+    coupon_template_id: str
+    asset: str
+    issuer: str
+    code_count: int
+    outstanding_units: int
+    currency: str
+    value_minor: int | None
+    program_id: str
+    funded: tuple[FundedValue, ...]
+
+
 class ProgramLiability(NamedTuple):
     """What a party will have to pay for a program; see the proto."""
 
@@ -129,6 +155,7 @@ class Liability:
     units: list[OutstandingUnits]
     coupons: list[OutstandingCoupons]
     programs: list[ProgramLiability]
+    codes: list[OutstandingCodes]
     movements: list[UnitMovement]
     checks: list[Check]
 
@@ -139,6 +166,7 @@ def liability(
     legs: Iterable[LegSum],
     rulebook: rulebook_pb2.Rulebook,
     max_rows: int,
+    codes: Iterable[CodeCount] = (),
 ) -> Liability:
     """Puts the report together. legs: of all entries that count. Raises ReportTooLarge."""
     moved, _ = movements(legs)
@@ -150,10 +178,11 @@ def liability(
         units=units,
         coupons=counted,
         programs=_programs(units, counted, rulebook.currency),
+        codes=_codes(codes, rulebook),
         movements=moved,
         checks=compared("outstanding_equals_movements", change_by_asset(moved), outstanding),
     )
-    bounded([report.units, report.coupons, report.programs, report.movements], max_rows)
+    bounded([report.units, report.coupons, report.programs, report.codes, report.movements], max_rows)
     return report
 
 
@@ -173,8 +202,7 @@ def _row(
     key: tuple[str, str, str], units: Counter[str], currency: str, asset: rulebook_pb2.Asset
 ) -> OutstandingUnits:
     claimable = units[MEMBER] + units[HELD] + units[PENDING]
-    redeem = asset.redeem
-    value = _half_up(claimable * redeem.value_minor, redeem.units) if asset.HasField("redeem") else None
+    value = _worth(claimable, asset)
     return OutstandingUnits(
         *key,
         available_units=units[MEMBER],
@@ -186,8 +214,14 @@ def _row(
         currency="" if value is None else currency,
         value_minor=value,
         program_id=asset.program_id,
-        funded=_funded(value or 0, redeem.funding, key[2]),
+        funded=_funded(value or 0, asset.redeem.funding, key[2]),
     )
+
+
+def _worth(units: int, asset: rulebook_pb2.Asset) -> int | None:
+    """What units of an asset are worth; None: they cannot be redeemed for money."""
+    redeem = asset.redeem
+    return _half_up(units * redeem.value_minor, redeem.units) if asset.HasField("redeem") else None
 
 
 def _half_up(amount: int, parts: int) -> int:
@@ -217,6 +251,38 @@ def _coupons(counts: Iterable[CouponCount], rulebook: rulebook_pb2.Rulebook) -> 
                 "" if value is None else rulebook.currency,
                 value,
                 _funded(value or 0, campaign.funding, ""),
+            )
+        )
+    return found
+
+
+def _codes(counts: Iterable[CodeCount], rulebook: rulebook_pb2.Rulebook) -> list[OutstandingCodes]:
+    campaigns = {c.coupon_template_id: c for c in rulebook.campaigns if c.coupon_template_id}
+    programs = {template.id: template.program_id for template in rulebook.coupon_templates}
+    assets = {asset.id: asset for asset in rulebook.assets}
+    found = []
+    for pool_id, template_id, asset_id, issuer, units, codes in counts:
+        if template_id:
+            campaign = campaigns.get(template_id, _NO_CAMPAIGN)
+            each_minor = _most_taken_off(campaign)
+            value = None if each_minor is None else each_minor * codes
+            program, funding = programs.get(template_id, ""), campaign.funding
+        else:
+            asset = assets.get(asset_id, _UNKNOWN_ASSET)
+            value = _worth(units * codes, asset)
+            program, funding = asset.program_id, asset.redeem.funding
+        found.append(
+            OutstandingCodes(
+                pool_id,
+                template_id,
+                asset_id,
+                issuer,
+                codes,
+                units * codes,
+                "" if value is None else rulebook.currency,
+                value,
+                program,
+                _funded(value or 0, funding, issuer),
             )
         )
     return found

@@ -18,6 +18,7 @@ MAX_ID_BYTES = 128
 MAX_EXTERNAL_ID_BYTES = 256
 MAX_NOTE_BYTES = 256
 MAX_TAGS = 200
+MAX_SEGMENT_MEMBERS = 10_000  # per request of an upload
 MAX_TAG_BYTES = 64
 MAX_TIER = 1_000
 MAX_QUOTE_TOKEN_BYTES = 65_536  # a token names every campaign that applied

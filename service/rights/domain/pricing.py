@@ -120,6 +120,7 @@ def price(
         kernel_seconds=kernel_seconds,
         known=known,
         measured=counting.measured(request, book) if book.order_measures else {},
+        request=request,
     )
 
 

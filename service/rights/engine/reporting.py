@@ -6,11 +6,12 @@ from enum import IntEnum
 
 from rights.domain.clearing import Clearing, clearing
 from rights.domain.dues import Dues, Sale
-from rights.domain.liability import CouponCount, Holding, Holdings, Liability, liability
+from rights.domain.liability import CodeCount, CouponCount, Holding, Holdings, Liability, liability
 from rights.domain.report import LegSum, LegSums, ReportTooLarge
 from rights.engine import clock
 from rights.store.reader import AFTER_ALL
 from rights.store.reports import ReportReader, Slice, StoredRefund, StoredSale
+from rights.v1 import activity_pb2
 from rights.v1 import settlement_pb2 as pb
 
 _SETTLED_MS = 60_000  # no entry takes that long from its decision to its commit; if one does, the check fails
@@ -65,12 +66,15 @@ async def make_clearing(reader: ReportReader, order: ClearingOrder, max_rows: in
             settled = await reader.settled_sales(part)
             confirmed = await reader.confirmed_sales(part)
             refunded = await reader.refunded_sales(part)
+            claimed = await reader.claims(part)
         for stored in settled:
             dues.settled(_settled(stored))
         for stored in confirmed:
             dues.settled(_confirmed(stored))
         for refund in refunded:
             _add_refund(dues, refund)
+        for response in claimed:
+            dues.exchanged(activity_pb2.ClaimResponse.FromString(response).claimed)
         if len(dues) > max_rows:
             raise ReportTooLarge(f"more than {max_rows} pairs of parties, {max_rows} rows are allowed")
     return clearing(legs.all(), dues, max_rows)
@@ -80,11 +84,11 @@ async def make_liability(reader: ReportReader, order: LiabilityOrder, max_rows: 
     """Reads what members hold, and all postings up to then. Raises ReportTooLarge."""
     rulebook = await reader.rulebook(order.version)
     make = _of_wallets if order.of_wallets else _of_entries
-    holdings, coupons, legs = await make(reader, order.as_of_ms, rulebook.time_zone)
-    return liability(holdings, coupons, legs, rulebook, max_rows)
+    holdings, coupons, legs, codes = await make(reader, order.as_of_ms, rulebook.time_zone)
+    return liability(holdings, coupons, legs, rulebook, max_rows, codes)
 
 
-_Held = tuple[list[Holding], list[CouponCount], list[LegSum]]
+_Held = tuple[list[Holding], list[CouponCount], list[LegSum], list[CodeCount]]
 
 
 async def _of_wallets(reader: ReportReader, now_ms: int, zone: str) -> _Held:
@@ -97,7 +101,8 @@ async def _of_wallets(reader: ReportReader, now_ms: int, zone: str) -> _Held:
             legs.add(await reader.leg_sums(part))
     async with reader.snapshot(whole_tables=True):
         legs.add(await reader.leg_sums(Slice(settled_id, AFTER_ALL)))
-        return await reader.holdings(now_ms, zone), await reader.coupons(now_ms, zone), legs.all()
+        holdings, coupons = await reader.holdings(now_ms, zone), await reader.coupons(now_ms, zone)
+        return holdings, coupons, legs.all(), await reader.codes(now_ms, AFTER_ALL)
 
 
 async def _of_entries(reader: ReportReader, as_of_ms: int, zone: str) -> _Held:
@@ -109,7 +114,8 @@ async def _of_entries(reader: ReportReader, as_of_ms: int, zone: str) -> _Held:
             legs.add(await reader.leg_sums(part))
             holdings.add(await reader.holdings_moved(part, as_of_ms, zone))
     async with reader.snapshot(whole_tables=True):
-        return holdings.all(), await reader.coupons_then(as_of_ms, zone, end_id), legs.all()
+        coupons = await reader.coupons_then(as_of_ms, zone, end_id)
+        return holdings.all(), coupons, legs.all(), await reader.codes(as_of_ms, end_id)
 
 
 def _merchants(cart: pb.Cart) -> Iterable[str]:

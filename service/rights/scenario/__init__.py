@@ -31,6 +31,10 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `credit`, `top_up`: `{member: anna, asset: coins, amount: 10}`; of a top-up the amount is money.
 - `grant`: `{member: anna, template: gift}`.
 - `upsert`: `{member: anna, tier: 2, tags: [fan]}`.
+- `transfer`: `{member: anna, to: ben, coupon: gift}`, a coupon by its template.
+- `redeem`: `{member: anna, code: $code}`.
+- `record`: `{member: anna, activity: check-in}`.
+- `merge`: `{from: annie, into: anna}`.
 - `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
 - `check`: `anna`, only looks at the wallet.
 - `pause`, `resume`: `ten-off`, a campaign.
@@ -46,8 +50,8 @@ and what it left behind once, at the end.
 
 - `payable`, `list`: what the member pays; the list price. A quote, settlement or reservation names `payable`.
 - `discounts` by campaign, `spent` and `earned` by asset, `granted` by coupon template or asset: compared with
-  `payable`, each as a whole: what is not named must not be there. `funding`, if named, likewise: who pays for the
-  discounts.
+  `payable`, each as a whole: what is not named must not be there. (What a recorded activity gives is `granted`, too.)
+  `funding`, if named, likewise: who pays for the discounts.
 - `parties`: what each party has received for the order so far (negative: paid), as a whole.
 - `refunded`, `charged`: what the member gets back, or owes. A refund or reversal names `refunded`.
 - `returned`, `taken_back`: units that come back, and earned ones that are taken back: compared with `refunded`, as a

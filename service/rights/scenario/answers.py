@@ -1,6 +1,7 @@
 """What an answer says, under the names that a scenario uses."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,12 @@ def refund_of(response: Message | None) -> settlement.Refund | None:
     return found if isinstance(found, settlement.Refund) else None
 
 
+def gifts_of(response: Message | None) -> Iterable[settlement.GrantedGift] | None:
+    """What a recorded activity gave; None for any other answer."""
+    found = _given(response, "recorded")
+    return None if found is None else found.gifts
+
+
 def settlement_id_of(response: Message | None) -> str:
     """The settlement or reservation that an answer has made; "" for none."""
     reservation, receipt = _given(response, "reservation"), receipt_of(response)
@@ -62,11 +69,18 @@ def priced(receipt: settlement.Receipt) -> dict[str, Counter[str]]:
         found["spent"][redemption.asset] += redemption.units
     for earning in receipt.earnings:
         found["earned"][earning.lot.asset] += earning.lot.amount
-    for grant in receipt.grants:
-        if grant.HasField("coupon"):
-            found["granted"][grant.coupon.template_id] += 1
+    found["granted"] = granted(receipt.grants)
+    return found
+
+
+def granted(gifts: Iterable[settlement.GrantedGift]) -> Counter[str]:
+    """Coupons by template, units by asset."""
+    found: Counter[str] = Counter()
+    for gift in gifts:
+        if gift.HasField("coupon"):
+            found[gift.coupon.template_id] += 1
         else:
-            found["granted"][grant.lot.asset] += grant.lot.amount
+            found[gift.lot.asset] += gift.lot.amount
     return found
 
 

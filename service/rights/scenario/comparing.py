@@ -10,7 +10,17 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from rights.client import RightsError
-from rights.scenario.answers import at_path, given_back, outcome, priced, receipt_of, refund_of, shown
+from rights.scenario.answers import (
+    at_path,
+    gifts_of,
+    given_back,
+    granted,
+    outcome,
+    priced,
+    receipt_of,
+    refund_of,
+    shown,
+)
 from rights.scenario.expected import MONEY_MAPS, NEVER, PARTS, PRICED, TAKEN_BACK, Expected, Value, Values
 from rights.v1 import member_pb2 as member
 from rights.v1 import settlement_pb2 as settlement
@@ -56,6 +66,9 @@ class Comparison:
             self._receipt(receipt)
         if refund is not None and "refunded" in expected.numbers:
             self._refund(refund)
+        gifts = gifts_of(response)
+        if gifts is not None and expected.is_given:
+            self.complete("granted", granted(gifts))
         if expected.answer is not None and response is not None:
             for path, at in expected.answer_lines.items():
                 self._add(at, path, shown(at_path(expected.answer, path)), shown(at_path(response, path)))

@@ -56,10 +56,12 @@ Values = dict[str, Value]
 class Expected:
     """A `then`, by key: texts has `rejected` and `error`; parts has `wallet` and `lots`, by asset.
 
-    answer: the fields of the response that it names, and by path where each is named.
+    line: of the file; is_given: False for a step without any, which only has to succeed; answer: the fields of the
+    response that it names, and by path where each is named.
     """
 
     line: int
+    is_given: bool = True
     texts: Values = field(default_factory=dict)
     numbers: Values = field(default_factory=dict)
     maps: dict[str, Values] = field(default_factory=dict)

@@ -122,7 +122,7 @@ class Player:
 
     async def _prepared(self, step: Step, number: int) -> Prepared:
         reader = self._scenario.reader(self._memory)
-        if entry(step.request, "coupons") is not None:
+        if any(entry(step.request, name) is not None for name in ("coupon", "coupons")):
             self._memory.coupons = await self._coupons(step, number)
         prepared = prepare(self._scenario, step, reader, number)
         if reader.mistakes:  # of what only the play could tell: what was kept may not fit where it is used

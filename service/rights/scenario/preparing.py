@@ -65,7 +65,7 @@ def prepare(scenario: Scenario, step: Step, reader: ScenarioReader, number: int)
     else:
         request = _request(scenario, step, step.method, node, reader, number)
         response = GetMessageClass(step.method.output_type)
-    expected = Expected(step.line)
+    expected = Expected(step.line, is_given=False)
     if step.then is not None:
         then = numbered(step.then, number) if step.repeat > 1 else step.then
         expected = ExpectedReader(reader, response).read(then, f"{path}.then")
@@ -140,6 +140,8 @@ def _complain(step: Step, prepared: Prepared, reader: ScenarioReader, path: str)
         if step.act in acts and key not in expected.numbers:
             reader.note(node, f"{path}.{key}", f"is required: {why}")
     parts = sorted((expected.maps.keys() | expected.numbers.keys()) & _PARTS)
+    if step.act == "record":
+        parts = [part for part in parts if part != "granted"]
     if parts and not expected.numbers.keys() & {"payable", "refunded"}:
         reader.note(node, path, f"names {', '.join(parts)} without `payable` or `refunded`")
     if expected.has_wallet and not prepared.member:

@@ -1,6 +1,7 @@
 """How a request and an expected answer are written in a scenario: the proto's fields, said shorter.
 
-- A key may leave out the ending `_id` or `_minor`, and `key` is `idempotency_key`, `price` is `unit_price_minor`.
+- A key may leave out the ending `_id`, `_minor` or `_member`; `key` is `idempotency_key`, `price` is
+  `unit_price_minor`.
 - Without `_minor` an amount is written as people write it: `price: 39.90` is `unit_price_minor: 3990`.
 - A member is written by its id: `member: anna`.
 - A time may be written in the rulebook's time zone: `2026-11-11 00:00`, `2026-11-11` (its first instant).
@@ -26,7 +27,7 @@ from rights.v1.common_pb2 import MemberRef
 from rights.yaml_messages import MessageReader, WrongValueError, shown
 
 _ALIASES = {"key": "idempotency_key", "price": "unit_price_minor"}
-_ENDINGS = ("_id", "_minor")
+_ENDINGS = ("_id", "_minor", "_member")
 _AMOUNT = re.compile(r"(-?[0-9][0-9_]*)(?:\.([0-9]+))?")
 _LOCAL_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)?", re.ASCII)
 _TIME_EXAMPLE = "write one like 2026-11-11 00:00, in the rulebook's time zone"

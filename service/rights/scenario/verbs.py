@@ -83,6 +83,12 @@ def _coupons(value: Node, situation: Situation, path: str) -> Entries:
     return [("selection", _mapping([("coupon_ids", _sequence(ids, value))], value))]
 
 
+def _coupon(value: Node, situation: Situation, path: str) -> Entries:
+    """`coupon: template` is the member's coupon of that template that expires first."""
+    ids = situation.reader.memory.coupons[str(value.value)]
+    return [("coupon_id", _text(ids[0] if ids else f"none-of-{value.value}", value))]
+
+
 def _settlement(value: Node, situation: Situation, path: str) -> Entries:
     return [("settlement_id", _id_of_order(value, situation, path))]
 
@@ -141,6 +147,10 @@ VERBS: dict[str, Verb] = {
     "credit": Verb("MemberService/CreditAsset"),
     "top_up": Verb("MemberService/TopUp"),
     "grant": Verb("MemberService/GrantCoupon"),
+    "transfer": Verb("CouponService/TransferCoupon", {"coupon": _coupon}),
+    "redeem": Verb("CouponService/RedeemCode"),
+    "record": Verb("ActivityService/RecordActivity"),
+    "merge": Verb("MemberService/MergeMembers"),
     "upsert": Verb("MemberService/UpsertMember", inside="member"),
     "link": Verb("MemberService/LinkIdentity"),
     "check": Verb("MemberService/GetWallet", scalar="member"),

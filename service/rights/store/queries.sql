@@ -43,6 +43,35 @@ DELETE FROM rights.identity i WHERE i.tenant_id = $1 AND i.business_line = $2 AN
   AND cardinality(rights.merged_members($1, i.member_id)) = 1
 RETURNING i.member_id
 
+-- name: tag_members
+-- Puts a tag on members until a time, or (0) takes it away, and makes what depends on it due. Locked in the order in
+-- which batches lock. A member has at most 200 such tags.
+WITH named AS (
+    SELECT i.member_id AS name, 1 AS times FROM unnest($4::text[]) AS i (member_id) WHERE i.member_id <> ''
+    UNION ALL
+    SELECT i.member_id, 1 FROM unnest($5::text[], $6::text[]) AS a (business_line, external_id)
+    JOIN rights.identity i ON i.tenant_id = $1 AND i.business_line = a.business_line AND i.external_id = a.external_id
+), meant AS (
+    SELECT coalesce(p.person_id, n.name) AS member_id, count(*) AS times
+    FROM named n LEFT JOIN rights.person p ON p.tenant_id = $1 AND p.member_id = n.name GROUP BY 1
+), locked AS (
+    SELECT m.member_id, m.membership, meant.times,
+           $3::bigint = 0 OR m.membership -> 'tags' ? $2::text
+               OR (SELECT count(*) FROM jsonb_object_keys(m.membership -> 'tags')) < 200 AS fits
+    FROM rights.member m JOIN meant USING (member_id) WHERE m.tenant_id = $1
+    ORDER BY m.member_id FOR NO KEY UPDATE OF m
+), changed AS (
+    UPDATE rights.member m
+    SET membership = l.membership || '{"due_ms": 0}' || jsonb_build_object('tags', CASE WHEN $3::bigint = 0
+            THEN coalesce(l.membership -> 'tags', '{}') - $2::text
+            ELSE coalesce(l.membership -> 'tags', '{}') || jsonb_build_object($2::text, $3::bigint) END),
+        due_ms = 0
+    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits
+    RETURNING l.times
+)
+SELECT coalesce((SELECT sum(times) FROM changed), 0)::bigint AS tagged,
+       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused
+
 -- name: surviving_member
 -- Whom a member was merged into, in the end.
 WITH RECURSIVE one (member_id, merged_into, step) AS (
@@ -98,8 +127,8 @@ WHERE tenant_id = $1 AND kind = 'budget' AND budget_id = $2
 
 -- name: add_transfer
 INSERT INTO rights.budget_transfer (
-    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    tenant_id, caller, idempotency_key, digest, pool_id, from_budget, to_budget, amount, response, moved_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, timestamptz 'epoch' + $10::bigint * interval '1 millisecond'
 
 -- name: tenant_revisions
 -- Which tenants there are, and which of their rules are no longer the ones cached.
@@ -160,7 +189,8 @@ INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
 SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
-INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.member (tenant_id, member_id, tier, tags, membership)
+SELECT $1, $2, $3, $4, CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 ON CONFLICT DO NOTHING RETURNING member_id
 
 -- name: lock_member
@@ -169,7 +199,9 @@ SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KE
 
 -- name: update_member
 -- What depends on tags is due to be looked at again.
-UPDATE rights.member SET tier = $3, tags = $4, membership = membership || '{"due_ms": 0}', due_ms = 0
+UPDATE rights.member
+SET tier = $3, tags = $4, due_ms = 0, membership = membership - 'birth_month' || '{"due_ms": 0}'
+    || CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 WHERE tenant_id = $1 AND member_id = $2
 
 -- name: add_events
@@ -178,6 +210,31 @@ INSERT INTO rights.outbox (tenant_id, recorded_ms, events) VALUES ($1, $2, $3::j
 
 -- name: member_exists
 SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = $2)
+
+-- name: may_refer
+SELECT EXISTS (SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = $2),
+       EXISTS (SELECT FROM rights.journal
+               WHERE tenant_id = $1 AND member_id = $3 AND kind IN ('settle', 'confirm') AND rejection IS NULL)
+
+-- name: add_errands
+-- What an order brings other members.
+INSERT INTO rights.errand (
+    tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms)
+SELECT *, $7::bigint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+
+-- name: take_errand_turn
+-- One worker at a time does errands; the others would only find them done.
+SELECT pg_try_advisory_xact_lock(hashtext('rights.errand'))
+
+-- name: errands_to_do
+SELECT tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms
+FROM rights.errand WHERE NOT done ORDER BY recorded_ms, errand_id LIMIT $1
+
+-- name: errands_done
+UPDATE rights.errand e SET done = true
+FROM unnest($1::text[], $2::text[], $3::text[]) AS d (tenant_id, member_id, errand_id)
+WHERE e.tenant_id = d.tenant_id AND e.member_id = d.member_id AND e.errand_id = d.errand_id
 
 -- name: link_identity
 INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
@@ -234,7 +291,7 @@ ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
 -- What happened to some settlements, oldest first.
-SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, response FROM rights.journal
+SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, usages::text, response FROM rights.journal
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement

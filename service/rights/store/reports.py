@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from rights.domain.liability import CouponCount, Holding
+from rights.domain.liability import CodeCount, CouponCount, Holding
 from rights.domain.report import LegSum
 from rights.settings import Settings
 from rights.store.connect import Connection, options
@@ -112,6 +112,10 @@ class ReportReader:
         """The refunds and reversals of a range."""
         return [StoredRefund(*row) for row in await self._rows("refunded_sales", part)]
 
+    async def claims(self, part: Slice) -> list[bytes]:
+        """The answers to claims of a range by which issuers owe each other something."""
+        return [response for (response,) in await self._rows("claims", part)]
+
     async def holdings(self, at_ms: int, zone: str) -> list[Holding]:
         """What members hold now."""
         rows = await self._connection.fetch(REPORT_SQL["holdings_now"], self._tenant, at_ms, zone)
@@ -125,6 +129,11 @@ class ReportReader:
         """The coupons that members can use now."""
         rows = await self._connection.fetch(REPORT_SQL["coupons_now"], self._tenant, at_ms, zone)
         return [CouponCount(*row) for row in rows]
+
+    async def codes(self, at_ms: int, end_id: str) -> list[CodeCount]:
+        """The codes that could be redeemed after the entries before an id."""
+        rows = await self._connection.fetch(REPORT_SQL["codes_unused"], self._tenant, at_ms, end_id)
+        return [CodeCount(*row) for row in rows]
 
     async def coupons_then(self, at_ms: int, zone: str, end_id: str) -> list[CouponCount]:
         """The coupons that members could use after the entries before an id."""

@@ -57,6 +57,12 @@ SELECT f.kind, f.response, s.kind AS sale_kind, s.request AS sale_request, s.res
              ORDER BY e.entry_id) AS earlier
 FROM refunded f JOIN rights.journal s ON s.tenant_id = $1 AND s.entry_id = f.settlement_id
 
+-- name: claims
+-- Claims of a range with which money moved: their answers.
+SELECT response FROM rights.journal
+WHERE tenant_id = $1 AND entry_id >= $2 AND entry_id < $3 AND kind = 'claim' AND rejection IS NULL
+  AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] like_regex "^[A-Z]{3}$")')
+
 -- name: holdings_now
 -- What members hold, as their wallets are; past: at the time $2. A month is that of the last instant before the
 -- expiry, in the zone $3: what expires at the end of November expires when December begins.
@@ -82,6 +88,19 @@ SELECT account, asset, coalesce(origin, '') AS issuer,
 FROM rights.posting
 WHERE tenant_id = $1 AND entry_id >= $2 AND entry_id < $3 AND account IN ('member', 'held', 'pending', 'debt')
 GROUP BY 1, 2, 3, 4, 5
+
+-- name: codes_unused
+-- Codes that can be redeemed at the time $2 or later, after the entries before the id $3.
+SELECT p.pool_id, coalesce(p.template_id, '') AS template_id, coalesce(p.asset, '') AS asset,
+       coalesce(p.origin, '') AS issuer, coalesce(p.units, 0) AS units, g.codes - r.codes AS codes
+FROM rights.code_pool p,
+     LATERAL (SELECT coalesce(sum(stored), 0)::bigint AS codes FROM rights.code_generation g
+              WHERE g.tenant_id = p.tenant_id AND g.pool_id = p.pool_id AND g.started_ms <= $2) g,
+     LATERAL (SELECT count(*) AS codes FROM rights.code c
+              WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.pool_id AND c.redeemed_by < $3) r
+WHERE p.tenant_id = $1 AND g.codes > r.codes AND coalesce(p.redeem_until_ms > $2, true)
+  AND coalesce(p.lot_expires_ms > $2, true) AND coalesce(p.revoked_ms > $2, true)
+ORDER BY p.pool_id
 
 -- name: coupons_now
 -- Coupons that can be used at the time $2 or later, or that a reservation holds.

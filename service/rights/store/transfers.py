@@ -67,6 +67,7 @@ class TransferWriter:
             to_id,
             transfer.amount,
             response,
+            now_ms,
         )
         rest = f"the rest of pool {pool}"
         subject = f"{transfer.amount} from {from_id or rest} to {to_id or rest}"

@@ -55,23 +55,25 @@ class GetClearingResponse(_message.Message):
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., balanced: _Optional[bool] = ..., positions: _Optional[_Iterable[_Union[ClearingPosition, _Mapping]]] = ..., dues: _Optional[_Iterable[_Union[ClearingDue, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
 
 class ClearingPosition(_message.Message):
-    __slots__ = ("currency", "party", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor")
+    __slots__ = ("currency", "party", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor", "exchanged_minor")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     PARTY_FIELD_NUMBER: _ClassVar[int]
     SETTLED_MINOR_FIELD_NUMBER: _ClassVar[int]
     REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOPPED_UP_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGED_MINOR_FIELD_NUMBER: _ClassVar[int]
     currency: str
     party: str
     settled_minor: int
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
-    def __init__(self, currency: _Optional[str] = ..., party: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ...) -> None: ...
+    exchanged_minor: int
+    def __init__(self, currency: _Optional[str] = ..., party: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ..., exchanged_minor: _Optional[int] = ...) -> None: ...
 
 class ClearingDue(_message.Message):
-    __slots__ = ("currency", "debtor", "creditor", "asset", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor")
+    __slots__ = ("currency", "debtor", "creditor", "asset", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor", "exchanged_minor")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     DEBTOR_FIELD_NUMBER: _ClassVar[int]
     CREDITOR_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +82,7 @@ class ClearingDue(_message.Message):
     REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOPPED_UP_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGED_MINOR_FIELD_NUMBER: _ClassVar[int]
     currency: str
     debtor: str
     creditor: str
@@ -88,7 +91,8 @@ class ClearingDue(_message.Message):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
-    def __init__(self, currency: _Optional[str] = ..., debtor: _Optional[str] = ..., creditor: _Optional[str] = ..., asset: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ...) -> None: ...
+    exchanged_minor: int
+    def __init__(self, currency: _Optional[str] = ..., debtor: _Optional[str] = ..., creditor: _Optional[str] = ..., asset: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ..., exchanged_minor: _Optional[int] = ...) -> None: ...
 
 class UnitMovement(_message.Message):
     __slots__ = ("asset", "issuer", "issued_units", "spent_units", "returned_units", "expired_units", "clawed_back_units", "change_units")
@@ -137,13 +141,14 @@ class GetLiabilityRequest(_message.Message):
     def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., as_of_date: _Optional[str] = ..., format: _Optional[_Union[ReportFormat, str]] = ...) -> None: ...
 
 class GetLiabilityResponse(_message.Message):
-    __slots__ = ("as_of_time", "rulebook_version", "balanced", "units", "coupons", "programs", "movements", "checks", "document")
+    __slots__ = ("as_of_time", "rulebook_version", "balanced", "units", "coupons", "programs", "codes", "movements", "checks", "document")
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
     RULEBOOK_VERSION_FIELD_NUMBER: _ClassVar[int]
     BALANCED_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
     COUPONS_FIELD_NUMBER: _ClassVar[int]
     PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
     MOVEMENTS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
@@ -153,10 +158,35 @@ class GetLiabilityResponse(_message.Message):
     units: _containers.RepeatedCompositeFieldContainer[OutstandingUnits]
     coupons: _containers.RepeatedCompositeFieldContainer[OutstandingCoupons]
     programs: _containers.RepeatedCompositeFieldContainer[ProgramLiability]
+    codes: _containers.RepeatedCompositeFieldContainer[OutstandingCodes]
     movements: _containers.RepeatedCompositeFieldContainer[UnitMovement]
     checks: _containers.RepeatedCompositeFieldContainer[ReportCheck]
     document: str
-    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rulebook_version: _Optional[int] = ..., balanced: _Optional[bool] = ..., units: _Optional[_Iterable[_Union[OutstandingUnits, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[OutstandingCoupons, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramLiability, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
+    def __init__(self, as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rulebook_version: _Optional[int] = ..., balanced: _Optional[bool] = ..., units: _Optional[_Iterable[_Union[OutstandingUnits, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[OutstandingCoupons, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramLiability, _Mapping]]] = ..., codes: _Optional[_Iterable[_Union[OutstandingCodes, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
+
+class OutstandingCodes(_message.Message):
+    __slots__ = ("pool_id", "coupon_template_id", "asset", "issuer", "code_count", "outstanding_units", "currency", "value_minor", "program_id", "funded")
+    POOL_ID_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    CODE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    OUTSTANDING_UNITS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNDED_FIELD_NUMBER: _ClassVar[int]
+    pool_id: str
+    coupon_template_id: str
+    asset: str
+    issuer: str
+    code_count: int
+    outstanding_units: int
+    currency: str
+    value_minor: int
+    program_id: str
+    funded: _containers.RepeatedCompositeFieldContainer[FundedValue]
+    def __init__(self, pool_id: _Optional[str] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[str] = ..., issuer: _Optional[str] = ..., code_count: _Optional[int] = ..., outstanding_units: _Optional[int] = ..., currency: _Optional[str] = ..., value_minor: _Optional[int] = ..., program_id: _Optional[str] = ..., funded: _Optional[_Iterable[_Union[FundedValue, _Mapping]]] = ...) -> None: ...
 
 class OutstandingUnits(_message.Message):
     __slots__ = ("asset", "expiry_month", "issuer", "available_units", "expired_units", "held_units", "pending_units", "debt_units", "outstanding_units", "currency", "value_minor", "program_id", "funded")

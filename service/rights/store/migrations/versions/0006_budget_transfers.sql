@@ -24,7 +24,7 @@ CREATE TABLE rights.budget_transfer (
     to_budget       text COLLATE "C",
     amount          bigint NOT NULL CHECK (amount > 0),
     response        bytea NOT NULL,
-    moved_at        timestamptz NOT NULL DEFAULT now(),
+    moved_at        timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, caller, idempotency_key),
     CONSTRAINT moved_somewhere CHECK (from_budget IS DISTINCT FROM to_budget)
 );
