@@ -429,8 +429,13 @@ class Till:
     def deliver(self) -> None:
         """The goods arrive, and the sale is read back with that."""
         assert self.sale is not None
-        outcome, effects = refunding.deliver(self.sale, self.state, self.wallet, self.book, self.now_ms)
+        outcome, effects = refunding.deliver(
+            self.sale, self.state, self.wallet, self.book, self.used, "d1", self.now_ms, NODE_BUDGET
+        )
         assert isinstance(outcome, Delivered), outcome
+        self.sale.gifts += outcome.gifts
+        if effects.settlement is not None:
+            self.state = effects.settlement[1]
         self.effects.append(effects)
         self.sale.delivered_ms = self.now_ms
 

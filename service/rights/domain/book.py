@@ -354,6 +354,8 @@ class Book:
         self.every_grants = [rule for rule in at_orders if rule.every is not None]
         self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
         self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
+        triggers = {g.id: g.WhichOneof("trigger") for g in rulebook.grants}
+        self.delivery_grants = [self.grant_by_id[id_] for id_, kind in triggers.items() if kind == "delivery"]
         self.tier_grants = self._tier_grants(rulebook)
         self.plans = {plan.id: self._paid_plan(plan, rulebook.grants) for plan in rulebook.plans}
         self.programs = [p.id for p in rulebook.programs]

@@ -500,11 +500,12 @@ class Refund:
 
 @dataclass(slots=True)
 class Delivered:
-    """Pending lots that became available; repaid: units per asset that went to debts."""
+    """Pending lots that became available; repaid: units per asset that went to debts; gifts: what the arrival gives."""
 
     settlement_id: str
     lots: list[Lot]
     repaid: dict[str, int]
+    gifts: list[Gift] = field(default_factory=list)
 
 
 @dataclass(slots=True)

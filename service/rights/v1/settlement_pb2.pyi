@@ -680,18 +680,20 @@ class ConfirmDeliveryResponse(_message.Message):
     def __init__(self, delivery: _Optional[_Union[Delivery, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Delivery(_message.Message):
-    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid")
+    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid", "grants")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DELIVER_TIME_FIELD_NUMBER: _ClassVar[int]
     RELEASED_LOTS_FIELD_NUMBER: _ClassVar[int]
     REPAID_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     settlement_id: str
     deliver_time: _timestamp_pb2.Timestamp
     released_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     repaid: _containers.RepeatedCompositeFieldContainer[AssetAmount]
-    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ...) -> None: ...
+    grants: _containers.RepeatedCompositeFieldContainer[GrantedGift]
+    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
     __slots__ = ("idempotency_key", "settlement_id", "note")
