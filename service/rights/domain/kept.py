@@ -311,4 +311,5 @@ def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book:
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
     amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
-    return min(earning.lot.amount, rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1])
+    _, units = rule.earned(earning.rate, base, earning.tier_bps, earning.multiplier_bps)
+    return min(earning.lot.amount, units)

@@ -100,7 +100,7 @@ def price(
         return redeemed
     redemptions, left = redeemed
     payable = sum(left)
-    earnings = earning.earn(request, decision, book, wallet, left, now_ms)
+    earnings = earning.earn(order.lines, request, decision, book, wallet, left, now_ms)
     giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
     given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
     if order.pin is not None:
