@@ -250,7 +250,10 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count."""
+    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count.
+
+    weekdays: the ISO weekdays on which it can be taken; none: every day.
+    """
 
     board_id: str
     id: str
@@ -261,6 +264,7 @@ class Task:
     activity_id: str
     count: int
     rule: GrantRule
+    weekdays: frozenset[int]
 
     @property
     def key(self) -> str:
@@ -570,6 +574,7 @@ class Book:
                 activity_id=task.activity.activity_id,
                 count=task.orders.count or task.activity.count or 1,
                 rule=rule,
+                weekdays=frozenset(task.weekdays),
             )
 
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
