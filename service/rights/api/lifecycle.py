@@ -9,7 +9,7 @@ from rights.api.errors import ApiError
 from rights.api.fields import Mistakes
 from rights.api.intake import Intake
 from rights.api.methods import Call, Method
-from rights.api.sales import receipt_of, sale_of
+from rights.api.sales import gift_of, receipt_of, sale_of
 from rights.domain import limits
 from rights.domain.model import Sale, Usage
 from rights.engine.commands import Cancel, Command, Confirm, Deliver, Envelope, Refund, Reverse
@@ -28,12 +28,14 @@ class _SoFar(NamedTuple):
 
     receipt: the one that holds: of a confirmed reservation that of Confirm, with the coupons and lots it gave.
     delivered_ms: when the goods were first told to have arrived, 0: not; it matters for points that were pending.
-    counted: what Confirm counted of the member's limits, after what the reservation had counted.
+    counted: what Confirm and ConfirmDelivery counted of the member's limits, after what had counted before. gifts: what
+    the arrival gave.
     """
 
     receipt: pb.Receipt
     delivered_ms: int = 0
     counted: Sequence[Usage] = ()
+    gifts: Sequence[pb.GrantedGift] = ()
 
 
 class LifecycleApi:
@@ -130,7 +132,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "deliver", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.delivered,
-                sale=await self._sale(call, stored, _SoFar(receipt_of(stored))),
+                sale=await self._sale(call, stored, await self._so_far(call, stored)),
             )
         )
 
@@ -157,24 +159,30 @@ class LifecycleApi:
         return stored
 
     async def _so_far(self, call: Call, stored: StoredSettlement) -> "_SoFar":
-        """What has become of a settlement, as far as refunds ask for it."""
-        so_far = _SoFar(receipt_of(stored))
-        if stored.kind == "reserve" or any(earning.pending for earning in so_far.receipt.earnings):
+        """What has become of a settlement, as far as refunds and deliveries ask for it."""
+        receipt, delivered_ms = receipt_of(stored), 0
+        counted: list[Usage] = []
+        gifts: list[pb.GrantedGift] = []
+        book = (await self._registry.ensure(call.tenant, stored.version)).book(stored.version)
+        waits = book.delivery_grants or any(earning.pending for earning in receipt.earnings)
+        if stored.kind == "reserve" or waits:
             entries = await self._reader.settlement_entries(call.tenant, [stored.settlement_id])
             for entry in entries[stored.settlement_id]:
                 if entry.kind == "confirm":
                     receipt = pb.ConfirmResponse.FromString(entry.response).receipt
-                    counted = [u for u in entry.usages if u.kind == "counter" and u.amount > 0]
-                    so_far = so_far._replace(receipt=receipt, counted=counted)
-                elif entry.kind == "deliver" and not so_far.delivered_ms:
-                    so_far = so_far._replace(delivered_ms=entry.recorded_ms)
-        return so_far
+                elif entry.kind == "deliver":
+                    delivered_ms = delivered_ms or entry.recorded_ms
+                    gifts += pb.ConfirmDeliveryResponse.FromString(entry.response).delivery.grants
+                if entry.kind in ("confirm", "deliver"):
+                    counted += [u for u in entry.usages if u.kind == "counter" and u.amount > 0]
+        return _SoFar(receipt, delivered_ms, counted, gifts)
 
     async def _sale(self, call: Call, stored: StoredSettlement, so_far: "_SoFar") -> Sale:
         """The settlement for the domain, its rulebook version at hand."""
         await self._registry.ensure(call.tenant, stored.version)
         sale = sale_of(stored, so_far.receipt, so_far.delivered_ms)
         sale.usages = [*sale.usages, *so_far.counted]
+        sale.gifts += [gift_of(each) for each in so_far.gifts]
         return sale
 
     async def _run(self, command: Command) -> bytes:

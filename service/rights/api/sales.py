@@ -13,6 +13,7 @@ from rights.domain.model import (
     Gift,
     Lot,
     Payers,
+    Rate,
     Redemption,
     Sale,
     Usage,
@@ -66,7 +67,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered
         adjustments=[_adjustment(each) for each in receipt.adjustments],
         redemptions=[_redemption(each) for each in receipt.redemptions],
         earnings=[_earning(each, stored.usages, len(receipt.lines)) for each in receipt.earnings],
-        gifts=[_gift(each) for each in receipt.grants],
+        gifts=[gift_of(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
         delivered_ms=delivered_ms,
@@ -118,12 +119,15 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
         # Receipts of the first version do not say which lines earned.
         lines=list(message.line_indexes) or list(range(line_count)),
         available_ms=available_ms,
-        counters=[u.id for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name],
+        # Each issuer's and rate's units count on the same ones.
+        counters=[*{u.id: 0 for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name}],
+        rate=Rate(message.rate_units, message.rate_per_minor) if message.rate_units else None,
         repaid=message.repaid_units,
     )
 
 
-def _gift(message: settlement_pb2.GrantedGift) -> Gift:
+def gift_of(message: settlement_pb2.GrantedGift) -> Gift:
+    """A gift as it was given."""
     if message.WhichOneof("gift") == "lot":
         return Gift(message.grant_id, "", lot_of(message.lot), to_referrer=message.to_referrer)
     given = message.coupon

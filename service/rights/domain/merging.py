@@ -7,7 +7,7 @@ them are for the member that stays.
 
 from rights.domain import ledger
 from rights.domain.book import Book
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Effects, InvalidField, Lot, Merged, Posting, Usage
 from rights.domain.wallet import Wallet
 
@@ -107,26 +107,31 @@ def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: E
         new.scores[score] = max(new.scores.get(score, (value, day)), (value, day))
     for ladder, standing in old.tiers.items():
         new.tiers[ladder] = _better(standing, new.tiers.get(ladder))
+    for program, since_ms in old.programs.items():
+        new.programs[program] = min(since_ms, new.programs.get(program, since_ms))
     for tag, until_ms in old.tags.items():
         new.tags[tag] = max(until_ms, new.tags.get(tag, until_ms))
-    for program_id, since_ms in old.programs.items():
-        new.programs[program_id] = min(since_ms, new.programs.get(program_id, since_ms))
-    for key, taken in old.tasks.items():
-        further = new.tasks.get(key)
-        if further is None or (len(further.counted), further.done_by) < (len(taken.counted), taken.done_by):
-            new.tasks[key] = taken
+    for task, taken in old.tasks.items():
+        new.tasks[task] = _both_taken(taken, new.tasks.get(task))
     for plan_id, had in old.plans.items():
         new.plans[plan_id] = had.beside(new.plans.get(plan_id))
     for ladder, until_ms in old.allowed.items():
         new.allowed[ladder] = max(until_ms, new.allowed.get(ladder, until_ms))
-    if not new.referrer and old.referrer != stays.member_id:
-        new.referrer = old.referrer
-    if new.referrer == gone.member_id:
-        new.referrer = ""
-    new.has_ordered = new.has_ordered or old.has_ordered
+    referrer = new.referrer or old.referrer
+    new.referrer = "" if referrer in (gone.member_id, stays.member_id) else referrer
+    new.has_ordered |= old.has_ordered
     new.birth_month = new.birth_month or old.birth_month
     new.is_stale = True
     gone.membership = Membership(merged_into=stays.member_id)
+
+
+def _both_taken(one: Taken, other: Taken | None) -> Taken:
+    """What both have done counts, and is given for once."""
+    if other is None:
+        return one
+    ends_ms = max(one.ends_ms, other.ends_ms)
+    done_by = one.done_by or other.done_by
+    return Taken(min(one.taken_ms, other.taken_ms), ends_ms, one.counted + other.counted, done_by)
 
 
 def _better(one: Standing, other: Standing | None) -> Standing:

@@ -33,7 +33,11 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `upsert`: `{member: anna, tier: 2, tags: [fan]}`.
 - `transfer`: `{member: anna, to: ben, coupon: gift}`, a coupon by its template.
 - `redeem`: `{member: anna, code: $code}`.
-- `record`: `{member: anna, activity: check-in}`.
+- `record`: `{member: anna, activity: check-in}`; of a referral also `subject: ben`, who has brought her.
+- `claim`: `{member: anna, grant: miles, times: 2}`.
+- `enrol`: `{member: anna, program: club}`; with `create: true` of a member that there need not be.
+- `take`: `{member: anna, board: daily, task: two-orders}`.
+- `recognise`: `{identity: {business_line: taobao, external: a-1}}`.
 - `merge`: `{from: annie, into: anna}`.
 - `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
 - `subscribe`, `renew`, `unsubscribe`: `{member: anna, plan: super}`; also `expected_price`, of the first two.
@@ -53,8 +57,9 @@ and what it left behind once, at the end.
 
 - `payable`, `list`: what the member pays; the list price. A quote, settlement or reservation names `payable`.
 - `discounts` by campaign, `spent` and `earned` by asset, `granted` by coupon template or asset: compared with
-  `payable`, each as a whole: what is not named must not be there. (What a recorded activity gives is `granted`, too.)
-  `funding`, if named, likewise: who pays for the discounts.
+  `payable`, each as a whole: what is not named must not be there. `funding`, if named, likewise: who pays for the
+  discounts. `to_referrer` is what is granted to who has brought the member. Of `record`, `claim`, `enrol` and `take`,
+  `granted` and `spent` are compared, each as a whole, wherever there is a `then`.
 - `parties`: what each party has received for the order so far (negative: paid), as a whole.
 - `refunded`, `charged`: what the member gets back, or owes. A refund or reversal names `refunded`.
 - `returned`, `taken_back`: units that come back, and earned ones that are taken back: compared with `refunded`, as a
@@ -65,8 +70,8 @@ and what it left behind once, at the end.
 - `lots`: all lots of the assets named, by expiry: `{coins: {2027-11-12: 4, never: 2}}`.
 - `coupons`: all coupons held, by template. `tier`: the one given on the member.
 - `tiers`: the levels on the ladders named. `measures`: what is counted, of those named; money where it has decimals.
-- `others`: `{ben: {wallet: {coins: 1}}}`, these six of others. Else they are of who acts, of the order's member, or
-  of `member` beside `then`.
+- `others`: `{ben: {wallet: {coins: 1}}}`, these six of others, to whom it may come a moment later. Else they
+  are of who acts, of the order's member, or of `member` beside `then`.
 - `budgets`, `quotas`: what is used of those named.
 - `answer`: a part of the response in the proto's fields; of a list every entry, each in part.
 

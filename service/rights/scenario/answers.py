@@ -12,6 +12,8 @@ from rights.client import RightsError
 from rights.scenario.expected import PRICED, TAKEN_BACK
 from rights.v1 import settlement_pb2 as settlement
 
+_DONE = ("recorded", "claimed", "enrolled", "taken")  # in the answers of ActivityService
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,10 +48,17 @@ def refund_of(response: Message | None) -> settlement.Refund | None:
     return found if isinstance(found, settlement.Refund) else None
 
 
-def gifts_of(response: Message | None) -> Iterable[settlement.GrantedGift] | None:
-    """What a recorded activity gave; None for any other answer."""
-    found = _given(response, "recorded")
-    return None if found is None else found.gifts
+def brought(response: Message | None) -> dict[str, Counter[str]]:
+    """What an activity, a claim, an enrolment or a task that is taken says under each key of `then`."""
+    found: dict[str, Counter[str]] = {}
+    for done in filter(None, (_given(response, name) for name in _DONE)):
+        if "gifts" in done.DESCRIPTOR.fields_by_name:
+            found["granted"] = granted(done.gifts)
+        if "spent_lots" in done.DESCRIPTOR.fields_by_name:
+            found["spent"] = Counter()
+            for lot in done.spent_lots:
+                found["spent"][lot.asset] += lot.amount
+    return found
 
 
 def settlement_id_of(response: Message | None) -> str:
@@ -69,7 +78,8 @@ def priced(receipt: settlement.Receipt) -> dict[str, Counter[str]]:
         found["spent"][redemption.asset] += redemption.units
     for earning in receipt.earnings:
         found["earned"][earning.lot.asset] += earning.lot.amount
-    found["granted"] = granted(receipt.grants)
+    found["granted"] = granted(gift for gift in receipt.grants if not gift.to_referrer)
+    found["to_referrer"] = granted(gift for gift in receipt.grants if gift.to_referrer)
     return found
 
 

@@ -12,9 +12,8 @@ from google.protobuf.message import Message
 from rights.client import RightsError
 from rights.scenario.answers import (
     at_path,
-    gifts_of,
+    brought,
     given_back,
-    granted,
     outcome,
     priced,
     receipt_of,
@@ -66,9 +65,9 @@ class Comparison:
             self._receipt(receipt)
         if refund is not None and "refunded" in expected.numbers:
             self._refund(refund)
-        gifts = gifts_of(response)
-        if gifts is not None and expected.is_given:
-            self.complete("granted", granted(gifts))
+        if expected.is_given:
+            for key, amounts in brought(response).items():
+                self.complete(key, amounts)
         if expected.answer is not None and response is not None:
             for path, at in expected.answer_lines.items():
                 self._add(at, path, shown(at_path(expected.answer, path)), shown(at_path(response, path)))

@@ -16,7 +16,7 @@ from rights.yaml_messages import joined, parent, shown, unknown_key
 
 NEVER = "never"
 PARTS = ("available", "pending", "held", "debt")  # of a balance
-PRICED = ("discounts", "spent", "earned", "granted")  # of a receipt, each as a whole
+PRICED = ("discounts", "spent", "earned", "granted", "to_referrer")  # of a receipt, each as a whole
 TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
 MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
 
@@ -25,6 +25,7 @@ _UNIT_MAPS = {
     "spent",
     "earned",
     "granted",
+    "to_referrer",
     "returned",
     "taken_back",
     "quotas",

@@ -24,6 +24,7 @@ from rights.yaml_messages import FileMistake, entry
 
 _PRICES = ("quote", "settle", "reserve")
 _GIVES_BACK = ("refund", "reverse")
+_BRINGS = ("record", "claim", "enrol", "take")
 _PARTS = {*PRICED, *TAKEN_BACK, "funding", "list", "charged"}
 _PLACEHOLDER = "known-when-played"
 
@@ -140,8 +141,8 @@ def _complain(step: Step, prepared: Prepared, reader: ScenarioReader, path: str)
         if step.act in acts and key not in expected.numbers:
             reader.note(node, f"{path}.{key}", f"is required: {why}")
     parts = sorted((expected.maps.keys() | expected.numbers.keys()) & _PARTS)
-    if step.act == "record":
-        parts = [part for part in parts if part != "granted"]
+    if step.act in _BRINGS:
+        parts = [part for part in parts if part not in ("granted", "spent")]
     if parts and not expected.numbers.keys() & {"payable", "refunded"}:
         reader.note(node, path, f"names {', '.join(parts)} without `payable` or `refunded`")
     if expected.has_wallet and not prepared.member:

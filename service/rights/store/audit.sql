@@ -376,7 +376,7 @@ WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
                                 WHEN 'reversed' THEN j.kind = 'reverse'
                                 WHEN 'refunded' THEN j.kind = 'refund'
                                 WHEN 'returned' THEN j.kind = 'return_benefit'
-                                ELSE j.kind IN ('confirm', 'refund') END, false)
+                                ELSE j.kind IN ('confirm', 'refund', 'deliver') END, false)
 
 -- name: refunds_add_up_to_the_settlement
 -- When everything has come back, by refunds or a reversal, the money of the settlement and all that came after it

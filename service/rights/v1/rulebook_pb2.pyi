@@ -399,7 +399,7 @@ class GrantGroup(_message.Message):
     def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "claim", "plan_id", "cost", "to_referrer", "every")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "delivery", "claim", "plan_id", "cost", "to_referrer", "every")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -414,6 +414,7 @@ class GrantRule(_message.Message):
     TIER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
     ENROLMENT_PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     COST_FIELD_NUMBER: _ClassVar[int]
@@ -433,12 +434,13 @@ class GrantRule(_message.Message):
     tier: TierTrigger
     activity_id: str
     enrolment_program_id: str
+    delivery: DeliveryTrigger
     claim: ClaimTrigger
     plan_id: str
     cost: GrantCost
     to_referrer: bool
     every: EveryNth
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., plan_id: _Optional[str] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ..., to_referrer: _Optional[bool] = ..., every: _Optional[_Union[EveryNth, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., delivery: _Optional[_Union[DeliveryTrigger, _Mapping]] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., plan_id: _Optional[str] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ..., to_referrer: _Optional[bool] = ..., every: _Optional[_Union[EveryNth, _Mapping]] = ...) -> None: ...
 
 class EveryNth(_message.Message):
     __slots__ = ("measure_id", "n")
@@ -447,6 +449,10 @@ class EveryNth(_message.Message):
     measure_id: str
     n: int
     def __init__(self, measure_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class DeliveryTrigger(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ClaimTrigger(_message.Message):
     __slots__ = ("max_times",)
@@ -547,7 +553,7 @@ class TopUpBonus(_message.Message):
     def __init__(self, at_least_minor: _Optional[int] = ..., bonus_units: _Optional[int] = ...) -> None: ...
 
 class Earn(_message.Message):
-    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability")
+    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability", "rates", "issued_by_merchant")
     class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BASIS_UNSPECIFIED: _ClassVar[Earn.Basis]
@@ -568,6 +574,8 @@ class Earn(_message.Message):
     MAX_UNITS_PER_MONTH_FIELD_NUMBER: _ClassVar[int]
     MAX_UNITS_PER_YEAR_FIELD_NUMBER: _ClassVar[int]
     AVAILABILITY_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_BY_MERCHANT_FIELD_NUMBER: _ClassVar[int]
     units: int
     per_minor: int
     when: str
@@ -578,7 +586,19 @@ class Earn(_message.Message):
     max_units_per_month: int
     max_units_per_year: int
     availability: Availability
-    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ...) -> None: ...
+    rates: _containers.RepeatedCompositeFieldContainer[EarnRate]
+    issued_by_merchant: bool
+    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ..., rates: _Optional[_Iterable[_Union[EarnRate, _Mapping]]] = ..., issued_by_merchant: _Optional[bool] = ...) -> None: ...
+
+class EarnRate(_message.Message):
+    __slots__ = ("when", "units", "per_minor")
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PER_MINOR_FIELD_NUMBER: _ClassVar[int]
+    when: str
+    units: int
+    per_minor: int
+    def __init__(self, when: _Optional[str] = ..., units: _Optional[int] = ..., per_minor: _Optional[int] = ...) -> None: ...
 
 class TierMultiplier(_message.Message):
     __slots__ = ("level", "multiplier_bps")

@@ -60,7 +60,7 @@ class GiftChecks(Checks):
 
     def _check_grant(self, path: str, grant: pb.GrantRule) -> None:
         self._check_text(f"{path}.title", grant.title, MAX_TITLE_BYTES)
-        if grant.WhichOneof("trigger") is None:
+        if grant.WhichOneof("trigger") in (None, "delivery"):
             self._check_condition(f"{path}.when", grant.when)
         else:
             self._check_trigger(path, grant)
@@ -92,8 +92,8 @@ class GiftChecks(Checks):
             self._check_cost(f"{path}.cost", grant)
 
     def _check_to_referrer(self, path: str, grant: pb.GrantRule) -> None:
-        if grant.WhichOneof("trigger") is not None or grant.HasField("every"):
-            self._note(path, "is only allowed for a rule that gives when an order is settled, and not with every")
+        if grant.WhichOneof("trigger") not in (None, "delivery") or grant.HasField("every"):
+            self._note(path, "is only allowed without trigger or with delivery, and not with every")
         if not any(activity.is_referral for activity in self._rulebook.activities):
             self._note(path, "needs an activity that is a referral")
 
