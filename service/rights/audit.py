@@ -234,7 +234,7 @@ def _legs_of_receipt(
         for lot in redemption.lots:
             _move(expected, lot.asset, lot.origin, -lot.amount)
     given = [earning.lot for earning in receipt.earnings]
-    given += [grant.lot for grant in receipt.grants if grant.HasField("lot")]
+    given += [grant.lot for grant in receipt.grants if grant.HasField("lot") and not grant.to_referrer]
     for lot in given:
         _move(expected, lot.asset, lot.origin, lot.amount)
     return expected

@@ -135,8 +135,8 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -181,7 +181,9 @@ class RightsClient:
         await asyncio.sleep(max(pause, failure.retry_after_seconds))
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
-        """Any RPC of the contract by its descriptor. A streamed answer is merged into one, as protobuf merges."""
+        """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
+        into one, as protobuf merges.
+        """
         path = f"/{method.containing_service.full_name}/{method.name}"
         answer = GetMessageClass(method.output_type)
         how: dict[str, Any] = {
@@ -338,6 +340,22 @@ class RightsClient:
     ) -> activity.RecordActivityResponse:
         """Records what a member did, once per key."""
         return await self._call(self._activity.RecordActivity, request)
+
+    async def claim(self, request: activity.ClaimRequest) -> activity.ClaimResponse:
+        """Asks for what a rule gives, once per key."""
+        return await self._call(self._activity.Claim, request)
+
+    async def take_task(self, request: activity.TakeTaskRequest) -> activity.TakeTaskResponse:
+        """Takes a task, once per key."""
+        return await self._call(self._activity.TakeTask, request)
+
+    async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
+        """Makes a member one of a program, once."""
+        return await self._call(self._activity.Enrol, request)
+
+    async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
+        """Tells whose an account is."""
+        return await self._call(self._activity.Recognise, request)
 
     # rights.v1.EventService
 

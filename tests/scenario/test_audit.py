@@ -434,6 +434,12 @@ SPOILT_ROWS = {
         f"DELETE FROM rights.entry_pair {ENTRY}",
         "handover",
     ),
+    "a gift to another member is done, and nobody has it": (
+        {"errands_are_done_once"},
+        "INSERT INTO rights.errand (tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version,"
+        " recorded_ms, done) VALUES ($1, 'alice', 'x', 'bob', 'next', 1, 0, true)",
+        "",
+    ),
     "a measure counts what nobody bought": (
         {"measures_equal_usages"},
         f"UPDATE rights.member SET membership = jsonb_set(membership, '{{counts,spent,0}}', '7') {MEMBER}",

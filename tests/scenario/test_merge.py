@@ -185,3 +185,42 @@ async def test_merging_while_both_settle_and_are_refunded_loses_nothing(shop: Sh
         wallet = await shop.wallet(one)
         assert wallet.member.member_id == other
     await in_order(shop)
+
+
+async def test_what_both_have_begun_goes_on_as_one(shop: Shop) -> None:
+    """Enrolments, streaks, tasks; and nobody has brought himself."""
+    await shop.open(
+        book(
+            assets=(points(earn=None),),
+            programs=[{"id": "club", "issuer": "platform"}],
+            activities=[{"id": "check-in"}, {"id": "friend", "is_referral": True}],
+            measures=[{"id": "streak", "streak_days": {"activity_id": "check-in"}}],
+            task_boards=[
+                {
+                    "id": "daily",
+                    "choose": 1,
+                    "period": "CALENDAR_PERIOD_DAY",
+                    "tasks": [{"id": "two", "orders": {"count": 2}, "asset": {"asset": "points", "units": 3}}],
+                }
+            ],
+        )
+    )
+    for member in ("old", "new"):
+        await shop.member(member)
+    await shop.call("Enrol", idempotency_key="e", member={"member_id": "old"}, program_id="club")
+    await shop.call("RecordActivity", idempotency_key="c", member={"member_id": "old"}, activity_id="check-in")
+    friend = {"activity_id": "friend", "subject": "new"}
+    await shop.call("RecordActivity", idempotency_key="f", member={"member_id": "old"}, **friend)
+    for member in ("old", "new"):
+        taken = {"board_id": "daily", "task_id": "two"}
+        await shop.call("TakeTask", idempotency_key=f"t-{member}", member={"member_id": member}, **taken)
+        await shop.buy(member, line(10_000))
+    await merge(shop)
+    wallet = await shop.wallet("new")
+    assert [each.program_id for each in wallet.programs] == ["club"]
+    assert {m.measure_id: m.value for m in wallet.measures} == {"streak": 1}
+    await shop.buy("new", line(10_000))
+    assert (await shop.balance("new")).available == 3
+    await shop.buy("new", line(10_000))
+    assert (await shop.balance("new")).available == 3
+    await in_order(shop)

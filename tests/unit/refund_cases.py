@@ -407,6 +407,9 @@ class Till:
             gifts=outcome.gifts,
             usages=effects.usages,
             is_provisional=False,
+            settled_ms=self.now_ms,
+            known=outcome.known,
+            measured=outcome.measured,
         )
         return self.sale
 
@@ -436,8 +439,13 @@ class Till:
     def deliver(self) -> None:
         """The goods arrive, and the sale is read back with that."""
         assert self.sale is not None
-        outcome, effects = refunding.deliver(self.sale, self.state, self.wallet, self.book, self.now_ms)
+        outcome, effects = refunding.deliver(
+            self.sale, self.state, self.wallet, self.book, self.used, "d1", self.now_ms, NODE_BUDGET
+        )
         assert isinstance(outcome, Delivered), outcome
+        self.sale.gifts += outcome.gifts
+        if effects.settlement is not None:
+            self.state = effects.settlement[1]
         self.effects.append(effects)
         self.sale.delivered_ms = self.now_ms
 

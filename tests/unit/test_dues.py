@@ -179,11 +179,11 @@ def test_currencies_and_causes_are_kept_apart() -> None:
         ClearingDue("USD", "payment", "merchant/a", "", 7, 0, 0, 7),
     ]
     assert dues.net() == {
-        ("CNY", "merchant/a"): [90, 0, 0],
-        ("CNY", "platform"): [0, 0, 500],
-        ("CNY", "payment"): [-90, 0, -500],
-        ("USD", "merchant/a"): [7, 0, 0],
-        ("USD", "payment"): [-7, 0, 0],
+        ("CNY", "merchant/a"): [90, 0, 0, 0],
+        ("CNY", "platform"): [0, 0, 500, 0],
+        ("CNY", "payment"): [-90, 0, -500, 0],
+        ("USD", "merchant/a"): [7, 0, 0, 0],
+        ("USD", "payment"): [-7, 0, 0, 0],
     }
 
 

@@ -492,7 +492,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("grants[0].coupon_template_id", None, "grants[0]", "gives nothing; one of coupon_template_id, asset is"),
     ("grants[0].coupon_template_id", "", "", "is empty"),
     ("grants[0].coupon_template_id", "t9", "", "'t9' is not a coupon template of this rulebook"),
-    ("grants[1].asset.asset", "", "", "is required; assets: balance, bonus, points, stars"),
+    ("grants[1].asset.asset", "", "", "is required: an asset; there are: balance, bonus, points, stars"),
     ("grants[1].asset.asset", "coins", "", "'coins' is not an asset of this rulebook"),
     ("grants[0].windows[0].daily_end", "", "", "is required: daily_start and daily_end are given both"),
     ("grants[0].windows", [pb.Window()] * 17, "", "has 17 entries; at most 16"),

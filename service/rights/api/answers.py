@@ -109,6 +109,7 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
 def fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
     """A gift as it was given, or promised."""
     message.grant_id = gift.grant_id
+    message.to_referrer = gift.to_referrer
     if gift.lot is not None:
         fill_lot(message.lot, gift.lot)
         return

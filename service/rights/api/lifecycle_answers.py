@@ -134,6 +134,8 @@ def delivered(outcome: Delivered | Rejection, entry_id: str, now_ms: int) -> byt
         delivery.released_lots.extend(answers.lot(each) for each in outcome.lots)
         for asset, units in outcome.repaid.items():
             delivery.repaid.add(asset=asset, amount=units)
+        for gift in outcome.gifts:
+            answers.fill_gift(delivery.grants.add(), gift)
 
     return _encoded(response, outcome, entry_id, now_ms, fill)
 

@@ -67,7 +67,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered
         adjustments=[_adjustment(each) for each in receipt.adjustments],
         redemptions=[_redemption(each) for each in receipt.redemptions],
         earnings=[_earning(each, stored.usages, len(receipt.lines)) for each in receipt.earnings],
-        gifts=[_gift(each) for each in receipt.grants],
+        gifts=[gift_of(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
         delivered_ms=delivered_ms,
@@ -124,12 +124,13 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
     )
 
 
-def _gift(message: settlement_pb2.GrantedGift) -> Gift:
+def gift_of(message: settlement_pb2.GrantedGift) -> Gift:
+    """A gift as it was given."""
     if message.WhichOneof("gift") == "lot":
-        return Gift(message.grant_id, "", _lot(message.lot))
+        return Gift(message.grant_id, "", _lot(message.lot), to_referrer=message.to_referrer)
     given = message.coupon
     if not given.coupon_id:
-        return Gift(message.grant_id, given.template_id, None)
+        return Gift(message.grant_id, given.template_id, None, to_referrer=message.to_referrer)
     expires_ms = given.expire_time.ToMilliseconds() if given.HasField("expire_time") else NEVER_MS
     starts_ms = given.start_time.ToMilliseconds()
     coupon = Coupon(given.coupon_id, given.template_id, starts_ms, expires_ms)

@@ -1,6 +1,6 @@
 """A rulebook version made ready to settle with: indices, conditions compiled, kernel program built."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
@@ -23,7 +23,7 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2, tier_pb2
+from rights.v1 import activity_pb2, rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -194,11 +194,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a claim costs each time: units of an asset, or a coupon. value: what the issuers of the units pay."""
+
+    asset: str
+    units: int
+    template_id: str
+    keeps_expiry: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRule:
     """What a settlement, or another trigger, gives for later.
 
     campaign: index, -1 for any order; template_id or asset says what.
-    period is -1 without a member limit; quota is a limit index or -1.
+    every: (measure, number) for a gift per full number; what was given is counted as by a limit for ever.
+    period is -1 without a member limit; quota is a limit index or -1. max_times: how often it can be claimed at
+    once, 0 where it cannot.
     """
 
     id: str
@@ -213,6 +226,10 @@ class GrantRule:
     period: int
     quota: int
     keep: bool
+    max_times: int = 0
+    cost: Cost | None = None
+    every: tuple[str, int] | None = None
+    to_referrer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +238,27 @@ class Activity:
 
     id: str
     max_per_day: int
+    is_referral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count."""
+
+    board_id: str
+    id: str
+    choose: int
+    period: int
+    stake_asset: str
+    stake_units: int
+    activity_id: str
+    count: int
+    rule: GrantRule
+
+    @property
+    def key(self) -> str:
+        """Unique in the rulebook, and no id of a grant rule."""
+        return self.rule.id
 
 
 class Book:
@@ -258,11 +296,21 @@ class Book:
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
         self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
-        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        at_orders = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.grants = [rule for rule in at_orders if rule.every is None]
+        self.every_grants = [rule for rule in at_orders if rule.every is not None]
+        self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
+        self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
+        triggers = {g.id: g.WhichOneof("trigger") for g in rulebook.grants}
+        self.delivery_grants = [self.grant_by_id[id_] for id_, kind in triggers.items() if kind == "delivery"]
         self.tier_grants = self._tier_grants(rulebook)
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
-        self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
+        self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
+        self.activities = {a.id: Activity(a.id, a.max_per_day, a.is_referral) for a in rulebook.activities}
+        self.has_referrals = any(activity.is_referral for activity in self.activities.values())
         self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.programs = [p.id for p in rulebook.programs]
+        self.enrolment_grants = self._grants_at(rulebook, "enrolment_program_id")
         self.activity_measures = _by_activity(self.measures.values())
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
@@ -410,8 +458,39 @@ class Book:
                 found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
         return found
 
+    def _tasks(self, board: activity_pb2.TaskBoard) -> Iterator[Task]:
+        for task in board.tasks:
+            rule = GrantRule(
+                id=f"{board.id}/{task.id}",
+                predicate=self._predicate(task.orders.when),
+                campaign=-1,
+                min_payable=task.orders.min_payable_minor,
+                template_id=task.coupon_template_id,
+                asset=task.asset.asset,
+                units=task.asset.units,
+                windows=(),
+                max_uses=0,
+                period=-1,
+                quota=-1,
+                keep=False,
+            )
+            yield Task(
+                board_id=board.id,
+                id=task.id,
+                choose=board.choose or 1,
+                period=board.period or tier_pb2.CALENDAR_PERIOD_DAY,
+                stake_asset=task.stake.asset,
+                stake_units=task.stake.units,
+                activity_id=task.activity.activity_id,
+                count=task.orders.count or task.activity.count or 1,
+                rule=rule,
+            )
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
-        limited = grant.HasField("member_limit")
+        limited, every = grant.HasField("member_limit"), grant.HasField("every")
+        max_uses, period = grant.member_limit.max_uses, int(grant.member_limit.period)
+        if every:
+            max_uses, period = MAX_AMOUNT, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
         return GrantRule(
             id=grant.id,
             predicate=self._predicate(grant.when),
@@ -421,10 +500,14 @@ class Book:
             asset=grant.asset.asset,
             units=grant.asset.units,
             windows=tuple(windows.from_message(w) for w in grant.windows),
-            max_uses=grant.member_limit.max_uses if limited else 0,
-            period=grant.member_limit.period if limited else -1,
+            max_uses=max_uses if limited or every else 0,
+            period=period if limited or every else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
-            keep=grant.keep_on_refund,
+            keep=grant.keep_on_refund or grant.to_referrer,
+            to_referrer=grant.to_referrer,
+            max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
+            cost=_cost(grant.cost) if grant.HasField("cost") else None,
+            every=(grant.every.measure_id, grant.every.n) if every else None,
         )
 
     def _plan(
@@ -503,6 +586,7 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
     return {
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
+        "member.programs": [p.id for p in rulebook.programs],
     }
 
 
@@ -588,3 +672,9 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
         return "platform"
     return ""
+
+
+def _cost(cost: rulebook_pb2.GrantCost) -> Cost:
+    return Cost(
+        cost.asset.asset, cost.asset.units, cost.coupon_template_id, cost.keeps_expiry, cost.value_minor
+    )

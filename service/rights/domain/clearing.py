@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rights.domain.dues import REFUNDED, SETTLED, TOPPED_UP, ClearingDue, Dues
+from rights.domain.dues import EXCHANGED, NOTHING, REFUNDED, SETTLED, TOPPED_UP, ClearingDue, Dues
 from rights.domain.report import (
     PAYMENT,
     Check,
@@ -25,6 +25,7 @@ _CAUSES = {
     "refund": REFUNDED,
     "reverse": REFUNDED,
     "top_up": TOPPED_UP,
+    "claim": EXCHANGED,
 }
 _Positions = dict[tuple[str, str], list[int]]  # (currency, party) -> by cause
 
@@ -38,6 +39,7 @@ class ClearingPosition(NamedTuple):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
+    exchanged_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def clearing(legs: list[LegSum], dues: Dues, max_rows: int) -> Clearing:
     moved, held = movements(legs)
     report = Clearing(
         positions=[
-            ClearingPosition(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums))
+            ClearingPosition(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums), sums[EXCHANGED])
             for key, sums in sorted(positions.items())
         ],
         dues=dues.rows(),
@@ -77,7 +79,7 @@ def clearing(legs: list[LegSum], dues: Dues, max_rows: int) -> Clearing:
 
 
 def _positions(legs: Iterable[LegSum]) -> _Positions:
-    positions: _Positions = defaultdict(lambda: [0, 0, 0])
+    positions: _Positions = defaultdict(lambda: [*NOTHING])
     for leg in legs:
         if leg.is_money:
             positions[leg.asset, leg.account][_CAUSES[leg.kind]] += leg.amount
@@ -96,9 +98,8 @@ def _dues_equal_positions(positions: _Positions, net: _Positions) -> list[Check]
     """Per currency: that no party's dues are off its position, whatever the cause."""
     off: dict[str, list[str]] = {currency: [] for currency, _ in sorted(positions.keys() | net.keys())}
     distance: Counter[str] = Counter()
-    nothing = [0, 0, 0]
     for key in sorted(positions.keys() | net.keys()):
-        booked, owed = positions.get(key, nothing), net.get(key, nothing)
+        booked, owed = positions.get(key, NOTHING), net.get(key, NOTHING)
         if booked != owed:
             currency, party = key
             distance[currency] += sum(abs(b - o) for b, o in zip(booked, owed, strict=True))

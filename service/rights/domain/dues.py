@@ -23,11 +23,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rights.domain.report import PAYMENT
+from rights.v1 import activity_pb2
 from rights.v1 import settlement_pb2 as pb
 
 PLATFORM = "platform"
 LOTS = "lots"  # in a receipt: the issuers of the lots spent
-SETTLED, REFUNDED, TOPPED_UP = range(3)  # what a due comes from
+SETTLED, REFUNDED, TOPPED_UP, EXCHANGED = range(4)  # what a due comes from
+NOTHING = (0, 0, 0, 0)  # of all of them
 
 _Owed = dict[tuple[str, str, str], int]  # (debtor, creditor, asset) -> minor units
 _Share = tuple[int, Sequence[tuple[str, int]]]  # line, and who pays how much of it
@@ -44,6 +46,7 @@ class ClearingDue(NamedTuple):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
+    exchanged_minor: int = 0
 
 
 @dataclass(slots=True)
@@ -152,7 +155,7 @@ class Dues:
     """The dues of many sales, added up. Currencies and causes are kept apart."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [*NOTHING])
 
     def __len__(self) -> int:
         return len(self._sums)
@@ -181,17 +184,24 @@ class Dues:
         """Adds payments into stored value of an issuer."""
         self._sums[currency, PAYMENT, issuer, ""][TOPPED_UP] += amount
 
+    def exchanged(self, claimed: activity_pb2.Claimed) -> None:
+        """Adds what the issuers of units spent pay the issuer of those that were given for them."""
+        for lot, value in zip(claimed.spent_lots, claimed.lot_values_minor, strict=False):
+            creditor = claimed.gifts[0].lot.origin
+            if lot.origin != creditor:
+                self._sums[claimed.currency, lot.origin, creditor, lot.asset][EXCHANGED] += value
+
     def rows(self) -> list[ClearingDue]:
         """The dues that are not zero, by currency, debtor, creditor and asset."""
         return [
-            ClearingDue(*key, *by_cause, sum(by_cause))
+            ClearingDue(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums), sums[EXCHANGED])
             for key, sums in sorted(self._sums.items())
-            if any(by_cause := (sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP]))
+            if any(sums)
         ]
 
     def net(self) -> dict[tuple[str, str], list[int]]:
         """Per currency and party, by cause, what it is owed less what it owes."""
-        net: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        net: dict[tuple[str, str], list[int]] = defaultdict(lambda: [*NOTHING])
         for (currency, debtor, creditor, _), sums in self._sums.items():
             for cause, amount in enumerate(sums):
                 net[currency, creditor][cause] += amount

@@ -46,7 +46,8 @@ class Kept:
     quantities: items per line. payable: per line. adjustments, redemptions: as in the sale. earned: units per
     earning. gifts: whether each is the member's. used: what of each adjustment its budget bears (and while it is
     not 0, its quota and member limit count a use). counted: what of each earning the caps per period count.
-    claimed: whether the quota and member limit of each gift count it.
+    claimed: whether the quota and member limit of each gift count it. delivered: whether the arrival of the goods has
+    given something; then those gifts come after those of the receipt.
     """
 
     quantities: list[int]
@@ -58,6 +59,7 @@ class Kept:
     used: list[int]
     counted: list[int]
     claimed: list[bool]
+    delivered: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -76,6 +78,7 @@ class Kept:
             "used": self.used,
             "counted": self.counted,
             "claimed": self.claimed,
+            **({"delivered": True} if self.delivered else {}),
         }
 
     @classmethod

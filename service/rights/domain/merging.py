@@ -7,7 +7,7 @@ them are for the member that stays.
 
 from rights.domain import ledger
 from rights.domain.book import Book
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Effects, InvalidField, Lot, Merged, Posting, Usage
 from rights.domain.wallet import Wallet
 
@@ -106,10 +106,27 @@ def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: E
         new.scores[score] = max(new.scores.get(score, (value, day)), (value, day))
     for ladder, standing in old.tiers.items():
         new.tiers[ladder] = _better(standing, new.tiers.get(ladder))
+    for program, since_ms in old.programs.items():
+        new.programs[program] = min(since_ms, new.programs.get(program, since_ms))
     for tag, until_ms in old.tags.items():
         new.tags[tag] = max(until_ms, new.tags.get(tag, until_ms))
+    for task, taken in old.tasks.items():
+        new.tasks[task] = _both_taken(taken, new.tasks.get(task))
+    referrer = new.referrer or old.referrer
+    new.referrer = "" if referrer in (gone.member_id, stays.member_id) else referrer
+    new.has_ordered |= old.has_ordered
+    new.birth_month = new.birth_month or old.birth_month
     new.is_stale = True
     gone.membership = Membership(merged_into=stays.member_id)
+
+
+def _both_taken(one: Taken, other: Taken | None) -> Taken:
+    """What both have done counts, and is given for once."""
+    if other is None:
+        return one
+    ends_ms = max(one.ends_ms, other.ends_ms)
+    done_by = one.done_by or other.done_by
+    return Taken(min(one.taken_ms, other.taken_ms), ends_ms, one.counted + other.counted, done_by)
 
 
 def _better(one: Standing, other: Standing | None) -> Standing:

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from rights.domain.limits import NEVER_MS
-from rights.domain.plan import Decision
+from rights.domain.plan import Decision, Facts
 
 
 class Line(NamedTuple):
@@ -145,6 +145,13 @@ class Occasion(NamedTuple):
     business_line: str = ""
 
 
+class Referral(NamedTuple):
+    """Who has referred a member, and whether an order of the member was found in the journal."""
+
+    referrer: str
+    has_ordered: bool
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
@@ -178,12 +185,16 @@ class RejectionReason(IntEnum):
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
+    CLAIM_NOT_OPEN = 105
     MEMBER_LIMIT_REACHED = 110
     GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
+    REFERRAL_NOT_ALLOWED = 143
+    NOT_ELIGIBLE = 145
     COUPON_NOT_APPLICABLE = 150
+    NO_COUPON = 155
     INSUFFICIENT_BALANCE = 160
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
@@ -273,12 +284,17 @@ class Earning:
 
 @dataclass(slots=True)
 class Gift:
-    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled."""
+    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled.
+
+    until_ms: when the coupon expires, 0: as its template says. to_referrer: it goes to who has referred the member.
+    """
 
     grant_id: str
     template_id: str
     lot: Lot | None
     coupon: Coupon | None = None
+    until_ms: int = 0
+    to_referrer: bool = False
 
 
 class Explanation(NamedTuple):
@@ -295,6 +311,7 @@ class Priced:
     """A priced order: all of a receipt but its ids.
 
     known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    request: the order in the terms of the plan.
     """
 
     version: int
@@ -315,6 +332,7 @@ class Priced:
     kernel_seconds: float  # what the decision took; never part of a receipt
     known: dict[str, int]
     measured: dict[str, list[int]]
+    request: Facts
 
 
 @dataclass(slots=True)
@@ -480,11 +498,12 @@ class Refund:
 
 @dataclass(slots=True)
 class Delivered:
-    """Pending lots that became available; repaid: units per asset that went to debts."""
+    """Pending lots that became available; repaid: units per asset that went to debts; gifts: what the arrival gives."""
 
     settlement_id: str
     lots: list[Lot]
     repaid: dict[str, int]
+    gifts: list[Gift] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -506,19 +525,48 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
-class Transferred:
-    """A coupon that another member has now, under an id of its own."""
-
-    coupon_id: str
-    coupon: Coupon
-
-
-@dataclass(slots=True)
 class Recorded:
     """An activity that was counted: what it gave, and the measures that count it, as they are now."""
 
     gifts: list[Gift]
     measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class TaskTaken:
+    """A task that was taken: until when it must be done, and the stake."""
+
+    ends_ms: int
+    lots: list[Lot]
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """A member of a program: since when, and, where that is new, what it gave."""
+
+    program_id: str
+    since_ms: int
+    created: bool
+    gifts: list[Gift]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a claim gave and what it cost. lot_values: per lot what its issuer pays; empty where issuers pay nothing."""
+
+    currency: str
+    gifts: list[Gift]
+    lots: list[Lot]
+    coupons: list[str]
+    lot_values: list[int]
+
+
+@dataclass(slots=True)
+class Transferred:
+    """A coupon that another member has now, under an id of its own."""
+
+    coupon_id: str
+    coupon: Coupon
 
 
 @dataclass(slots=True)
@@ -538,6 +586,7 @@ class Effects:
     levels: (ladder, level before, level after) that it changed.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
     'transfer').
+    errands: (member, grant rule) to be given to another member afterwards.
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     absorbed: the member who is this one from now on.
     code: the hash of the code that it redeems, None: none.
@@ -549,6 +598,7 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
+    errands: list[tuple[str, str]] = field(default_factory=list)
     settlement: tuple[str, State] | None = None
     code: bytes | None = None
     other: "Effects | None" = None

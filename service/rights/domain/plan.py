@@ -73,7 +73,7 @@ _CART_QUANTITIES = {
 _LINE_QUANTITIES = {i for i, name in enumerate(LINE_VARS) if name in ("line.quantity", "line.amount")}
 # What else conditions may read of a request. A plan numbers what its conditions do read, by how it is written
 # (`order.month`, `member.tiers["t"]`), as cart variables after those that every request has.
-MORE_VARS = ("order.month", "order.minute")  # ints
+MORE_VARS = ("order.month", "order.minute", "member.birth_month")  # ints
 NUMBERS_OF = ("member.measures", "member.tiers")  # ints by id
 LISTS_OF = ("member.programs", "member.plans")  # ids: `"x" in member.plans`
 

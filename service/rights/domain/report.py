@@ -89,6 +89,8 @@ _GIVEN = {"refund": "returned", "reverse": "returned"}
 _TAKEN = {
     "settle": "spent",
     "confirm": "spent",
+    "claim": "spent",
+    "take_task": "spent",
     "refund": "clawed_back",
     "reverse": "clawed_back",
     "cancel": "expired",

@@ -35,10 +35,12 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `redeem`: `{member: anna, code: $code}`.
 - `record`: `{member: anna, activity: check-in}`.
 - `merge`: `{from: annie, into: anna}`.
-- `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
+- `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`; `unlink` without a member.
+- `segment`: `{tag: rfm-champion, members: [anna, ben], expire_time: 2026-12-01}`; with `mode: remove` takes it off.
 - `check`: `anna`, only looks at the wallet.
 - `pause`, `resume`: `ten-off`, a campaign.
-- `publish`: `next.yaml`, a rulebook beside the scenario, in force at once.
+- `publish`: `next.yaml`, a rulebook beside the scenario, in force at once, or from a time on:
+  `{rulebook: next.yaml, from: 2026-11-11 00:00}`.
 - `call`: `SettlementService/GetSettlement` with `request: {settlement: $o1}`, any RPC there is.
 
 An `idempotency_key` that is not given is made of the number of the step. `keep: {token: quote_token}` keeps a part of
@@ -64,7 +66,8 @@ and what it left behind once, at the end.
 - `tiers`: the levels on the ladders named. `measures`: what is counted, of those named; money where it has decimals.
 - `others`: `{ben: {wallet: {coins: 1}}}`, these six of others. Else they are of who acts, of the order's member, or
   of `member` beside `then`.
-- `budgets`, `quotas`: what is used of those named.
+- `budgets`, `quotas`, `pools`: what is used of those named. `alerts`: `{groceries: 8000}`, that so large a share of
+  them is taken, in basis points, has been told (an event BUDGET_LOW).
 - `answer`: a part of the response in the proto's fields; of a list every entry, each in part.
 
 Amounts are money as people write it (`39.90`). Units are whole numbers; written with decimals they are money, too:

@@ -153,6 +153,8 @@ VERBS: dict[str, Verb] = {
     "merge": Verb("MemberService/MergeMembers"),
     "upsert": Verb("MemberService/UpsertMember", inside="member"),
     "link": Verb("MemberService/LinkIdentity"),
+    "unlink": Verb("MemberService/UnlinkIdentity"),
+    "segment": Verb("SegmentService/UploadSegment"),
     "check": Verb("MemberService/GetWallet", scalar="member"),
     "pause": Verb("RulebookService/PauseCampaign", scalar="campaign_id"),
     "resume": Verb("RulebookService/ResumeCampaign", scalar="campaign_id"),

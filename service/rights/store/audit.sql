@@ -313,6 +313,17 @@ FROM rights.member m, LATERAL (SELECT min(at) AS soonest FROM (
     UNION ALL SELECT (m.membership ->> 'due_ms')::bigint) AS all_of_it) AS due
 WHERE m.due_ms IS DISTINCT FROM soonest
 
+-- name: errands_are_done_once
+-- What an order has brought another member is given by one entry once it is done (of that member, or of the one it was
+-- merged into), and by at most one before; and no entry gives what no order has brought.
+SELECT format('%s/%s errand %s to %s: done %s, by %s entries', tenant_id, e.member_id, errand_id, e.to_member_id,
+              coalesce(done::text, 'and not sent'), count(j.entry_id))
+FROM rights.errand e
+FULL JOIN (SELECT tenant_id, entry_id, idempotency_key AS errand_id FROM rights.journal
+           WHERE kind = 'errand') AS j USING (tenant_id, errand_id)
+GROUP BY tenant_id, e.member_id, errand_id, e.to_member_id, done
+HAVING done IS NULL OR count(j.entry_id) > 1 OR done AND count(j.entry_id) = 0
+
 -- name: refusals_book_nothing
 -- A refusal has no effect.
 SELECT format('%s/%s entry %s: refused with %s, yet it books something', tenant_id, member_id, entry_id, rejection)
@@ -343,7 +354,7 @@ WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
                                 WHEN 'expired' THEN j.kind = 'lapse'
                                 WHEN 'reversed' THEN j.kind = 'reverse'
                                 WHEN 'refunded' THEN j.kind = 'refund'
-                                ELSE j.kind IN ('confirm', 'refund') END, false)
+                                ELSE j.kind IN ('confirm', 'refund', 'deliver') END, false)
 
 -- name: refunds_add_up_to_the_settlement
 -- When everything has come back, by refunds or a reversal, the money of the settlement and all that came after it

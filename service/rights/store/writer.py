@@ -236,6 +236,7 @@ class Writer:
         coupons = _changed_coupons(entries)
         connection = self._open()
         await self._pair(entries)
+        await self._send(entries, now_ms)
         await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
@@ -320,6 +321,16 @@ class Writer:
                 [second.entry_id for _, second in sides],
             )
 
+    async def _send(self, entries: list[Entry], now_ms: int) -> None:
+        """Notes what the entries bring other members."""
+        errands = [
+            (e.tenant, e.member_id, f"{e.entry_id}-{i}", member_id, grant_id, e.version)
+            for e in entries
+            for i, (member_id, grant_id) in enumerate(e.effects.errands)
+        ]
+        if errands:
+            await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
+
     async def _move_rows(self, entries: list[Entry]) -> None:
         """Moves what members have in rows of their own to those they were merged into.
 
@@ -330,6 +341,7 @@ class Writer:
             gone = [e.effects.absorbed for e in merged]
             stays = [e.member_id for e in merged]
             await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
+
     async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
         """Marks codes as redeemed, and notes tries that found none."""
         redeemed = [

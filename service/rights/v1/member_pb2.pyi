@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("member_id", "tier", "tags")
+    __slots__ = ("member_id", "tier", "tags", "birth_month")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_MONTH_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     tier: int
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    birth_month: int
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., birth_month: _Optional[int] = ...) -> None: ...
 
 class UpsertMemberRequest(_message.Message):
     __slots__ = ("member",)
@@ -207,7 +209,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs", "tasks", "referrer_member_id")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +221,9 @@ class GetWalletResponse(_message.Message):
     DEBTS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -230,7 +235,36 @@ class GetWalletResponse(_message.Message):
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
     measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
     tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ...) -> None: ...
+    programs: _containers.RepeatedCompositeFieldContainer[ProgramEnrolment]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskStanding]
+    referrer_member_id: str
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskStanding, _Mapping]]] = ..., referrer_member_id: _Optional[str] = ...) -> None: ...
+
+class TaskStanding(_message.Message):
+    __slots__ = ("board_id", "task_id", "take_time", "end_time", "progress", "goal", "done")
+    BOARD_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    TAKE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    board_id: str
+    task_id: str
+    take_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    progress: int
+    goal: int
+    done: bool
+    def __init__(self, board_id: _Optional[str] = ..., task_id: _Optional[str] = ..., take_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[int] = ..., goal: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+
+class ProgramEnrolment(_message.Message):
+    __slots__ = ("program_id", "enrol_time")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROL_TIME_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    enrol_time: _timestamp_pb2.Timestamp
+    def __init__(self, program_id: _Optional[str] = ..., enrol_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class MeasureValue(_message.Message):
     __slots__ = ("measure_id", "value")
@@ -357,9 +391,13 @@ class JournalEntry(_message.Message):
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
+        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_CLAIM: _ClassVar[JournalEntry.Kind]
+        KIND_ENROL: _ClassVar[JournalEntry.Kind]
+        KIND_TAKE_TASK: _ClassVar[JournalEntry.Kind]
+        KIND_ERRAND: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
         KIND_MERGE: _ClassVar[JournalEntry.Kind]
-        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
         KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
@@ -376,9 +414,13 @@ class JournalEntry(_message.Message):
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
+    KIND_ACTIVITY: JournalEntry.Kind
+    KIND_CLAIM: JournalEntry.Kind
+    KIND_ENROL: JournalEntry.Kind
+    KIND_TAKE_TASK: JournalEntry.Kind
+    KIND_ERRAND: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
     KIND_MERGE: JournalEntry.Kind
-    KIND_ACTIVITY: JournalEntry.Kind
     KIND_REDEEM_CODE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]

@@ -66,7 +66,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "activities", "grant_groups", "budget_pools")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "activities", "task_boards", "grant_groups", "budget_pools")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class Rulebook(_message.Message):
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
     ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    TASK_BOARDS_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
     name: str
@@ -99,9 +100,10 @@ class Rulebook(_message.Message):
     measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
     activities: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Activity]
+    task_boards: _containers.RepeatedCompositeFieldContainer[_activity_pb2.TaskBoard]
     grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
     budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., task_boards: _Optional[_Iterable[_Union[_activity_pb2.TaskBoard, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
     __slots__ = ("id", "title", "issuer")
@@ -350,7 +352,7 @@ class GrantGroup(_message.Message):
     def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "delivery", "claim", "cost", "to_referrer", "every")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -364,6 +366,12 @@ class GrantRule(_message.Message):
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     when: str
@@ -377,7 +385,43 @@ class GrantRule(_message.Message):
     keep_on_refund: bool
     tier: TierTrigger
     activity_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ...) -> None: ...
+    enrolment_program_id: str
+    delivery: DeliveryTrigger
+    claim: ClaimTrigger
+    cost: GrantCost
+    to_referrer: bool
+    every: EveryNth
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., delivery: _Optional[_Union[DeliveryTrigger, _Mapping]] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ..., to_referrer: _Optional[bool] = ..., every: _Optional[_Union[EveryNth, _Mapping]] = ...) -> None: ...
+
+class EveryNth(_message.Message):
+    __slots__ = ("measure_id", "n")
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    n: int
+    def __init__(self, measure_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class DeliveryTrigger(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ClaimTrigger(_message.Message):
+    __slots__ = ("max_times",)
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    max_times: int
+    def __init__(self, max_times: _Optional[int] = ...) -> None: ...
+
+class GrantCost(_message.Message):
+    __slots__ = ("asset", "coupon_template_id", "keeps_expiry", "value_minor")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    asset: AssetGift
+    coupon_template_id: str
+    keeps_expiry: bool
+    value_minor: int
+    def __init__(self, asset: _Optional[_Union[AssetGift, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., keeps_expiry: _Optional[bool] = ..., value_minor: _Optional[int] = ...) -> None: ...
 
 class TierTrigger(_message.Message):
     __slots__ = ("ladder_id", "level")

@@ -51,12 +51,16 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_CAMPAIGN_UNKNOWN: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_PAUSED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: _ClassVar[RejectionReason]
+    REJECTION_REASON_CLAIM_NOT_OPEN: _ClassVar[RejectionReason]
     REJECTION_REASON_MEMBER_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_GRANT_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTA_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_BUDGET_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_REFERRAL_NOT_ALLOWED: _ClassVar[RejectionReason]
+    REJECTION_REASON_NOT_ELIGIBLE: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_NO_COUPON: _ClassVar[RejectionReason]
     REJECTION_REASON_INSUFFICIENT_BALANCE: _ClassVar[RejectionReason]
     REJECTION_REASON_REDEMPTION_NOT_ALLOWED: _ClassVar[RejectionReason]
     REJECTION_REASON_PRICE_CHANGED: _ClassVar[RejectionReason]
@@ -102,12 +106,16 @@ REJECTION_REASON_COUPON_NOT_TRANSFERABLE: RejectionReason
 REJECTION_REASON_CAMPAIGN_UNKNOWN: RejectionReason
 REJECTION_REASON_CAMPAIGN_PAUSED: RejectionReason
 REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: RejectionReason
+REJECTION_REASON_CLAIM_NOT_OPEN: RejectionReason
 REJECTION_REASON_MEMBER_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_GRANT_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_QUOTA_EXHAUSTED: RejectionReason
 REJECTION_REASON_BUDGET_EXHAUSTED: RejectionReason
 REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_REFERRAL_NOT_ALLOWED: RejectionReason
+REJECTION_REASON_NOT_ELIGIBLE: RejectionReason
 REJECTION_REASON_COUPON_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_NO_COUPON: RejectionReason
 REJECTION_REASON_INSUFFICIENT_BALANCE: RejectionReason
 REJECTION_REASON_REDEMPTION_NOT_ALLOWED: RejectionReason
 REJECTION_REASON_PRICE_CHANGED: RejectionReason
@@ -656,18 +664,20 @@ class ConfirmDeliveryResponse(_message.Message):
     def __init__(self, delivery: _Optional[_Union[Delivery, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Delivery(_message.Message):
-    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid")
+    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid", "grants")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DELIVER_TIME_FIELD_NUMBER: _ClassVar[int]
     RELEASED_LOTS_FIELD_NUMBER: _ClassVar[int]
     REPAID_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     settlement_id: str
     deliver_time: _timestamp_pb2.Timestamp
     released_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     repaid: _containers.RepeatedCompositeFieldContainer[AssetAmount]
-    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ...) -> None: ...
+    grants: _containers.RepeatedCompositeFieldContainer[GrantedGift]
+    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
     __slots__ = ("idempotency_key", "settlement_id", "note")
@@ -768,14 +778,16 @@ class Receipt(_message.Message):
     def __init__(self, settlement_id: _Optional[str] = ..., order_id: _Optional[str] = ..., member_id: _Optional[str] = ..., rulebook_version: _Optional[int] = ..., settle_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., list_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., redeemed_minor: _Optional[int] = ..., payable_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[ReceiptLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[Adjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[Redemption, _Mapping]]] = ..., earnings: _Optional[_Iterable[_Union[Earning, _Mapping]]] = ..., optimality: _Optional[_Union[Receipt.Optimality, str]] = ..., optimality_gap_minor: _Optional[int] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class GrantedGift(_message.Message):
-    __slots__ = ("grant_id", "coupon", "lot")
+    __slots__ = ("grant_id", "coupon", "lot", "to_referrer")
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     COUPON_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     coupon: GrantedCoupon
     lot: _common_pb2.Lot
-    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ...) -> None: ...
+    to_referrer: bool
+    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., to_referrer: _Optional[bool] = ...) -> None: ...
 
 class GrantedCoupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time")

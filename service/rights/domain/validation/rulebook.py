@@ -60,6 +60,7 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
         self._check_measures()
         self._check_tier_ladders()
         self._check_activities()
+        self._check_task_boards()
         return self._mistakes
 
     def _check_size(self) -> None:

@@ -8,7 +8,8 @@ ALTER TABLE rights.journal
     DROP CONSTRAINT journal_kind_check,
     ADD CONSTRAINT journal_kind_check CHECK (kind IN (
         'settle', 'reserve', 'confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release',
-        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code', 'activity', 'merge'));
+        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code',
+        'activity', 'claim', 'enrol', 'take_task', 'errand', 'merge'));
 
 CREATE INDEX member_merged ON rights.member (tenant_id, (membership ->> 'merged_into'))
     WHERE membership ? 'merged_into';
