@@ -39,13 +39,15 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `take`: `{member: anna, board: daily, task: two-orders}`.
 - `recognise`: `{identity: {business_line: taobao, external: a-1}}`.
 - `merge`: `{from: annie, into: anna}`.
-- `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
+- `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`; `unlink` without a member.
+- `segment`: `{tag: rfm-champion, members: [anna, ben], expire_time: 2026-12-01}`; with `mode: remove` takes it off.
 - `subscribe`, `renew`, `unsubscribe`: `{member: anna, plan: super}`; also `expected_price`, of the first two.
 - `upgrade`: `{member: anna, from_plan: basic, plan: super}`.
 - `use`: `{member: anna, asset: draws, units: 1, subject: spring}`, of a benefit.
 - `check`: `anna`, only looks at the wallet.
 - `pause`, `resume`: `ten-off`, a campaign.
-- `publish`: `next.yaml`, a rulebook beside the scenario, in force at once.
+- `publish`: `next.yaml`, a rulebook beside the scenario, in force at once, or from a time on:
+  `{rulebook: next.yaml, from: 2026-11-11 00:00}`.
 - `call`: `SettlementService/GetSettlement` with `request: {settlement: $o1}`, any RPC there is.
 
 An `idempotency_key` that is not given is made of the number of the step. `keep: {token: quote_token}` keeps a part of
@@ -72,7 +74,8 @@ and what it left behind once, at the end.
 - `tiers`: the levels on the ladders named. `measures`: what is counted, of those named; money where it has decimals.
 - `others`: `{ben: {wallet: {coins: 1}}}`, these six of others, to whom it may come a moment later. Else they
   are of who acts, of the order's member, or of `member` beside `then`.
-- `budgets`, `quotas`: what is used of those named.
+- `budgets`, `quotas`, `pools`: what is used of those named. `alerts`: `{groceries: 8000}`, that so large a share of
+  them is taken, in basis points, has been told (an event BUDGET_LOW).
 - `answer`: a part of the response in the proto's fields; of a list every entry, each in part.
 
 Amounts are money as people write it (`39.90`). Units are whole numbers; written with decimals they are money, too:

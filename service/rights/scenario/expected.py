@@ -18,7 +18,7 @@ NEVER = "never"
 PARTS = ("available", "pending", "held", "debt")  # of a balance
 PRICED = ("discounts", "spent", "earned", "granted", "to_referrer")  # of a receipt, each as a whole
 TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
-MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
+MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets", "pools"})
 
 _MONEY = {"list", "payable", "refunded", "charged"}
 _UNIT_MAPS = {
@@ -29,6 +29,7 @@ _UNIT_MAPS = {
     "returned",
     "taken_back",
     "quotas",
+    "alerts",
     "coupons",
     "measures",
     "tiers",
@@ -37,7 +38,7 @@ _TEXTS = {"rejected", "error"}
 _OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures")
 KEYS = (
     *("payable", "list", *PRICED, "funding", "parties", "refunded", "charged", *TAKEN_BACK),
-    *("rejected", "error", "budgets", "quotas", *_OF_A_WALLET, "others", "answer"),
+    *("rejected", "error", "budgets", "quotas", "pools", "alerts", *_OF_A_WALLET, "others", "answer"),
 )
 
 
