@@ -89,7 +89,7 @@ def _gift(rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], no
         grouped[group] += 1
         return gift
     asset = book.assets[rule.asset]
-    if wallet.total(asset.id) + rule.units > MAX_AMOUNT:
+    if wallet.total(asset.id) + rule.units > MAX_AMOUNT or not book.gives(asset.id, now_ms):
         return None
     return Gift(rule.id, "", Lot(asset.id, book.lot_expiry(asset.expiry, now_ms), asset.issuer, rule.units))
 

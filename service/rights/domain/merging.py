@@ -18,7 +18,8 @@ def merge(gone: Wallet, stays: Wallet, book: Book, now_ms: int) -> tuple[Merged,
     """Empties one wallet into the other. The effects are those of the member that stays; `other`: of the one that goes.
 
     Counters and counts add up, so that no limit is had twice. What both owe and own of an asset is settled at once.
-    Of a level, a score and a streak the better one holds. Raises InvalidField if they are one member already.
+    Of a level, a score and a streak the better one holds; the paid periods of a plan that both have run side by side.
+    Raises InvalidField if they are one member already.
     """
     if gone is stays:
         raise InvalidField("from_member", "is the same member as into_member, or has been merged into it")
@@ -122,6 +123,10 @@ def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: E
         further = new.tasks.get(key)
         if further is None or (len(further.counted), further.done_by) < (len(taken.counted), taken.done_by):
             new.tasks[key] = taken
+    for plan_id, had in old.plans.items():
+        new.plans[plan_id] = had.beside(new.plans.get(plan_id))
+    for ladder, until_ms in old.allowed.items():
+        new.allowed[ladder] = max(until_ms, new.allowed.get(ladder, until_ms))
     if not new.referrer and old.referrer != stays.member_id:
         new.referrer = old.referrer
     if new.referrer == gone.member_id:

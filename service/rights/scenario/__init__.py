@@ -40,6 +40,9 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `recognise`: `{identity: {business_line: taobao, external: a-1}}`.
 - `merge`: `{from: annie, into: anna}`.
 - `link`: `{member: anna, identity: {business_line: taobao, external: a-1}}`.
+- `subscribe`, `renew`, `unsubscribe`: `{member: anna, plan: super}`; also `expected_price`, of the first two.
+- `upgrade`: `{member: anna, from_plan: basic, plan: super}`.
+- `use`: `{member: anna, asset: draws, units: 1, subject: spring}`, of a benefit.
 - `check`: `anna`, only looks at the wallet.
 - `pause`, `resume`: `ten-off`, a campaign.
 - `publish`: `next.yaml`, a rulebook beside the scenario, in force at once.

@@ -158,6 +158,11 @@ VERBS: dict[str, Verb] = {
     "upsert": Verb("MemberService/UpsertMember", inside="member"),
     "link": Verb("MemberService/LinkIdentity"),
     "check": Verb("MemberService/GetWallet", scalar="member"),
+    "subscribe": Verb("SubscriptionService/Subscribe"),
+    "renew": Verb("SubscriptionService/RenewSubscription"),
+    "unsubscribe": Verb("SubscriptionService/CancelSubscription"),
+    "upgrade": Verb("SubscriptionService/UpgradeSubscription"),
+    "use": Verb("SubscriptionService/UseBenefit"),
     "pause": Verb("RulebookService/PauseCampaign", scalar="campaign_id"),
     "resume": Verb("RulebookService/ResumeCampaign", scalar="campaign_id"),
 }
