@@ -108,6 +108,17 @@ def test_dues_that_differ_from_postings_fail_and_name_the_parties() -> None:
     )
 
 
+def test_a_party_whom_a_refund_leaves_as_it_was_has_no_posting_and_needs_none() -> None:
+    """Of an order at two merchants in an earlier period, the goods of one come back."""
+    sold = Sale(["a", "b"], pb.Receipt(currency="CNY", lines=[{"payable_minor": 30}, {"payable_minor": 70}]))
+    lines = [pb.RefundedLine(refunded_minor=30), pb.RefundedLine()]
+    dues = Dues()
+    dues.refunded(sold, [], pb.Refund(currency="CNY", lines=lines))
+    made = clearing([leg("refund", "payment", 30), leg("refund", "merchant/a", -30)], dues, 100)
+    assert [(due.creditor, due.refunded_minor) for due in made.dues] == [("merchant/a", -30)]
+    assert all(check.passed for check in made.checks)
+
+
 def test_a_shift_between_causes_is_no_match() -> None:
     """Sums that are right in all, but of the wrong cause, are not right."""
     booked = [leg("refund" if x.kind == "settle" else x.kind, x.account, x.amount) for x in MONEY]

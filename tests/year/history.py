@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("Europe/Berlin")
 FIRST_DAY = date(2027, 7, 1)  # so that a 29th of February and a turn of the year are in it
 DAYS = 365
-HOURS = (2, 9, 14, 20)  # at which things happen; at 2:00 a clock can jump
+HOURS = (2, 9, 19)  # at which things happen; at 2:00 a clock can jump
 PRICE_STEP = 20_000
 
 LINES_OF_BUSINESS = ("shop", "food", "travel", "fuel")
@@ -170,9 +170,9 @@ def characters(seed: int, members: int) -> list[Character]:
         Character(
             member=f"member-{number}",
             level=chance.choice((0, 0, 1)),
-            orders=chance.choice((0.008, 0.05, 0.12, 0.25)),
+            orders=chance.choice((0.008, 0.04, 0.1, 0.2)),
             wealth=chance.choice((1, 1, 2, 6)),
-            check_ins=chance.choice((0.0, 0.1, 0.4)),
+            check_ins=chance.choice((0.0, 0.1, 0.3)),
             subscribes=chance.choice((0.0, 0.01, 0.03)),
             pays_with_units=chance.choice((0.1, 0.3)),
         )
@@ -278,7 +278,7 @@ class _Life:
                 self._at(at, slot, Refund(name, quantities))
 
     def _plan(self, day: int) -> None:
-        """At 14:00, and nothing else of plans at that hour."""
+        """In the evening, and nothing else of plans then."""
         draw = self._chance
         if any(isinstance(e, Subscribe | Renew | Unsubscribe | Upgrade) for e in self._events[day, 2]):
             return

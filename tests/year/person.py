@@ -149,17 +149,17 @@ class Person:
         if isinstance(sale.coupon, Coupon):
             sale.coupon.state = "used"
         sale.earned = sale.earns()
-        if sale.earned["coins"]:
-            self.books.move(at, "issued", "coins", "platform", sale.earned["coins"])
-            self.wallet.await_(
-                Pending("coins", "platform", sale.order.order, sale.earned["coins"], at + 14 * DAY_MS)
-            )
-        if sale.earned["points"]:
-            sale.earned_expiry["points"] = self._expiry("points", at)
-            self._give("points", sale.earned["points"], at)
+        for (asset, issuer), units in sale.earned.items():
+            if asset == "coins":
+                self.books.move(at, "issued", asset, issuer, units)
+                available = at + 14 * DAY_MS
+                self.wallet.await_(Pending(asset, issuer, sale.order.order, units, available))
+            else:
+                sale.earned_expiry[asset] = self._expiry(asset, at)
+                self._give(asset, units, at, issuer)
         if sale.gift_month:
             sale.gift, _ = self._give("draw", 1, at)
-        if sale.spent.get("points") or sale.earned["points"]:
+        if sale.spent.get("points") or "points" in sale.earned_expiry:
             self._points_moved(at)
         self.books.owe(at, "settled", {}, sale.owed())
 
@@ -228,11 +228,8 @@ class Person:
         for asset in sale.spent:
             self._give_spent_back(sale, asset, at)
         earned, sale.earned = sale.earned, sale.earns()
-        for asset in ("coins", "points"):
-            expires = sale.earned_expiry.get(asset, NEVER)
-            self._claw_back(
-                Lot(asset, expires, ISSUERS[asset], earned[asset] - sale.earned[asset]), order, at
-            )
+        for (asset, issuer), units in (earned - sale.earned).items():
+            self._claw_back(Lot(asset, sale.earned_expiry.get(asset, NEVER), issuer, units), order, at)
         if sale.gift is not None and sale.amount("paid") < 1_000_00:
             self._claw_back(sale.gift, "", at)
             self.given["basket", sale.gift_month] -= 1

@@ -29,7 +29,7 @@ from .playing import Player
 
 RULEBOOK = Path(__file__).with_name("year.yaml")
 CONNECTIONS = 8  # so that both workers are called
-QUIET_DAYS = 400  # after the year, in which nothing happens but what the time brings: everything runs out
+QUIET_DAYS = 370  # after the year, in which nothing happens but what the time brings: everything runs out
 _ENOUGH = 5  # differences: the others would only follow from them
 _QUICK = {"sweep_interval_milliseconds": 10, "drain_not_serving_seconds": 0.0, "log_level": "warning"}
 

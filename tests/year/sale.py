@@ -1,6 +1,6 @@
 """An order that was settled or reserved: what each single item of it was paid with, and what is kept of it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -72,7 +72,7 @@ class Sale:
     spent: dict[str, list[Lot]] = field(default_factory=dict)
     consumed: list[Lot] = field(default_factory=list)
     coupon: object = None
-    earned: dict[str, int] = field(default_factory=dict)
+    earned: Counter[tuple[str, str]] = field(default_factory=Counter)
     earned_expiry: dict[str, int] = field(default_factory=dict)
     gift_month: str = ""  # in which the draw for a large order was counted, "" for none
     gift: Lot | None = None
@@ -108,15 +108,17 @@ class Sale:
         """What is kept, at list prices."""
         return sum(item.price * kept for item, kept in zip(self.order.items, self.kept, strict=True))
 
-    def earns(self) -> dict[str, int]:
-        """Units that what is kept brings."""
-        coins = points = 0
+    def earns(self) -> Counter[tuple[str, str]]:
+        """Units that what is kept brings, by asset and issuer. Each partner issues its own points, at its rate."""
+        earned: Counter[tuple[str, str]] = Counter()
         if self.order.business_line in BIG_LINES:
-            coins = self.amount("paid") // 3_000 * 40 * self.coins_factor // 2
-        partners = zip(self.order.items, self.parts, self.kept, strict=True)
-        paid = sum(parts[PAID] * kept for item, parts, kept in partners if item.merchant in PARTNERS)
-        points = paid // 5_000 * 50
-        return {"coins": coins, "points": points}
+            earned["coins", "platform"] = self.amount("paid") // 3_000 * 40 * self.coins_factor // 2
+        for partner in PARTNERS:
+            lines = zip(self.order.items, self.parts, self.kept, strict=True)
+            paid = sum(parts[PAID] * kept for item, parts, kept in lines if item.merchant == partner)
+            units = paid // 4_000 * 25 if partner == "dm" else paid // 5_000 * 50
+            earned["points", seller(partner)] = units
+        return +earned
 
     def owed(self) -> Owed:
         """Who owes whom for what is kept. The lots pay for the lines in turn."""

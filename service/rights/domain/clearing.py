@@ -114,9 +114,10 @@ def _dues_equal_positions(positions: _Positions, net: _Positions) -> list[Check]
     distance: Counter[str] = Counter()
     for key in sorted(positions.keys() | net.keys()):
         booked, owed = positions.get(key, NOTHING), net.get(key, NOTHING)
-        if booked != owed:
+        difference = sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+        if difference:
             currency, party = key
-            distance[currency] += sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+            distance[currency] += difference
             off[currency].append(f"{party}: {sum(booked)} by postings, {sum(owed)} by receipts")
     return [
         Check("dues_equal_positions", currency, 0, distance[currency], _named(parties))
