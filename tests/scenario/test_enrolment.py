@@ -110,6 +110,32 @@ async def test_a_known_account_is_recognised_and_an_unknown_one_may_enrol(shop: 
     assert set(wrong.fields) == {"identity.business_line", "identity.external_id"}
 
 
+async def test_two_members_that_become_one_keep_their_programs_tasks_and_referrer(shop: Shop) -> None:
+    task = {"id": "t", "orders": {"count": 2}, "asset": {"asset": "points", "units": 1}}
+    lists = {
+        "activities": [{"id": "referral", "is_referral": True}],
+        "task_boards": [{"id": "daily", "tasks": [task]}],
+    }
+    await open_shop(shop, **lists)
+    for member in ("anna", "bob"):
+        await shop.member(member, birth_month=3 if member == "anna" else 0)
+    gone = {"member_id": "anna"}
+    await shop.call(
+        "RecordActivity", idempotency_key="r", member=gone, activity_id="referral", subject="alice"
+    )
+    await shop.call("TakeTask", idempotency_key="t", member=gone, board_id="daily", task_id="t")
+    await enrol(shop, "uniqlo", "anna")
+    await enrol(shop, "starbucks", "bob")
+    await shop.buy("anna")
+    await shop.call("MergeMembers", idempotency_key="m", from_member=gone, into_member={"member_id": "bob"})
+    wallet = await shop.wallet("bob")
+    assert {p.program_id for p in wallet.programs} == {"uniqlo", "starbucks"}
+    assert [(t.task_id, t.progress) for t in wallet.tasks] == [("t", 1)]
+    assert (wallet.referrer_member_id, wallet.member.birth_month) == ("alice", 3)
+    assert [g.grant_id for g in (await shop.buy("bob")).grants] == ["daily/t"]
+    assert await audit.run(shop.service.database_url) == []
+
+
 async def test_wrong_programs_are_told(shop: Shop) -> None:
     wrong = book(
         off("c", 1, when='"none" in member.programs'),

@@ -166,6 +166,21 @@ async def test_a_period_that_begins_triggers_grants_and_levels(shop: Shop) -> No
     assert await sound(shop)
 
 
+async def test_members_who_become_one_keep_what_both_have_paid(shop: Shop) -> None:
+    await open_shop(shop, plan(), plan("other"))
+    bob = {"member_id": await shop.member("bob")}
+    await subscribe(shop)
+    for plan_id in ("super", "other"):
+        await shop.call("Subscribe", idempotency_key=plan_id, member=bob, plan_id=plan_id)
+    await shop.call("MergeMembers", idempotency_key="merge", from_member=bob, into_member=ALICE)
+    wallet = await shop.wallet("alice")
+    paid = {each.plan_id: [period.paid_minor for period in each.periods] for each in wallet.subscriptions}
+    assert paid == {"other": [36_500], "super": [36_500, 36_500]}
+    ended = (await cancel(shop)).receipt
+    assert (ended.refunded_minor, len(ended.revoked_coupon_ids)) == (2 * 36_400, 4)
+    assert await sound(shop)
+
+
 async def test_followers_are_told(shop: Shop) -> None:
     better = plan("better", upgrade_from=["super"])
     await open_shop(shop, plan(), better)

@@ -276,7 +276,7 @@ def test_a_settled_quote_is_told_the_reasons_of_the_quote(name: str) -> None:
 def test_what_only_the_quote_keeps_out() -> None:
     """The coupon and its campaign could be used now, but the quote was made without them."""
     case = Case({}, coupons=(TEN,))
-    pinned = replace(order_of(case), pin=QuotePin(1, NEVER_MS, {}, {}, [], 10_000, {}, []))
+    pinned = replace(order_of(case), pin=QuotePin(1, NEVER_MS, {}, {}, [], 10_000, [], []))
     assert told(priced(case, book_of(case, _kernel), pinned).explanations) == {
         "ten-off": (Reason.FORBIDDEN, 0),
         "c1": (CouponReason.NOT_SELECTED, 0),

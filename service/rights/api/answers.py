@@ -108,6 +108,8 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
                 earning.available_time.FromMilliseconds(e.available_ms)
         if e.repaid:
             earning.repaid_units = e.repaid
+        if e.rate is not None:
+            earning.rate_units, earning.rate_per_minor = e.rate
     for each in gifts:
         fill_gift(receipt.grants.add(), each)
 

@@ -387,7 +387,7 @@ def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
 
 def _pending(wallet: Wallet) -> list[pb.PendingLot]:
     listed = []
-    for each in sorted(wallet.pending, key=lambda p: (p.available_ms, p.settlement_id, p.asset)):
+    for each in sorted(wallet.pending, key=lambda p: (p.available_ms, p.settlement_id, p.asset, p.origin)):
         lot = answers.lot(Lot(each.asset, NEVER_MS, each.origin, each.amount))
         message = pb.PendingLot(lot=lot, settlement_id=each.settlement_id)
         if each.available_ms != NEVER_MS:

@@ -13,6 +13,7 @@ from rights.domain.model import (
     Gift,
     Lot,
     Payers,
+    Rate,
     Redemption,
     Sale,
     Usage,
@@ -118,7 +119,9 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
         # Receipts of the first version do not say which lines earned.
         lines=list(message.line_indexes) or list(range(line_count)),
         available_ms=available_ms,
-        counters=[u.id for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name],
+        # Each issuer's and rate's units count on the same ones.
+        counters=[*{u.id: 0 for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name}],
+        rate=Rate(message.rate_units, message.rate_per_minor) if message.rate_units else None,
         repaid=message.repaid_units,
     )
 

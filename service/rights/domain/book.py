@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Expiry
+from rights.domain.model import Expiry, Rate
 from rights.domain.plan import (
     Basis,
     CampaignPlan,
@@ -90,14 +90,16 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Earn:
-    """`units` for every full `per` minor units of `basis`; `predicate` chooses the lines (-1: all).
+    """What a line earns of `basis` at a rate; `predicate` chooses the lines (-1: all).
 
+    rate: of lines for which no predicate of `rates` holds, else the first one's. by_merchant: merchants issue it.
     tiers: level -> multiplier in basis points. caps: (MemberLimit.Period, units), only those given.
     availability: None for at once, else the milliseconds after which it becomes available, 0 for only on delivery.
     """
 
-    units: int
-    per: int
+    rate: Rate
+    rates: tuple[tuple[int, Rate], ...]
+    by_merchant: bool
     predicate: int
     max_units: int
     basis: int
@@ -106,9 +108,12 @@ class Earn:
     availability: int | None
     on_delivery: bool
 
-    def earned(self, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
-        """(units before the multipliers, units after them and the cap per order) of a base amount."""
-        base_units = min(base // self.per * self.units, MAX_AMOUNT)
+    def earned(self, rate: Rate | None, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
+        """(units before the multipliers, units after them and the cap per order) of a base amount. rate: None for
+        the asset's own.
+        """
+        step, per = rate or self.rate
+        base_units = min(base // per * step, MAX_AMOUNT)
         units = base_units * tier_bps * multiplier_bps // (BPS * BPS)
         return base_units, min(units, self.max_units or MAX_AMOUNT)
 
@@ -494,8 +499,9 @@ class Book:
         )
         pending = earn.HasField("availability")
         return Earn(
-            units=earn.units,
-            per=earn.per_minor,
+            rate=Rate(earn.units, earn.per_minor),
+            rates=tuple((self._predicate(r.when), Rate(r.units, r.per_minor)) for r in earn.rates),
+            by_merchant=earn.issued_by_merchant,
             predicate=self._predicate(earn.when) if earn.when.strip() else -1,
             max_units=earn.max_units_per_order,
             basis=earn.basis or rulebook_pb2.Earn.BASIS_PAYABLE,

@@ -47,8 +47,8 @@ class Kept:
     earning. gifts: whether each is the member's. used: what of each adjustment its budget bears (and while it is
     not 0, its quota and member limit count a use). counted: what of each earning the caps per period count.
     claimed: whether the quota and member limit of each gift count it. delivered: whether the arrival of the goods has
-    given something; then those gifts come after those of the receipt. consumed: units of benefits that are still used,
-    by asset.
+    given something; then those gifts come after those of the receipt.
+    consumed: units of benefits that are still used, by asset.
     """
 
     quantities: list[int]
@@ -311,4 +311,5 @@ def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book:
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
     amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
-    return min(earning.lot.amount, rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1])
+    _, units = rule.earned(earning.rate, base, earning.tier_bps, earning.multiplier_bps)
+    return min(earning.lot.amount, units)

@@ -113,25 +113,13 @@ def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: E
         new.tags[tag] = max(until_ms, new.tags.get(tag, until_ms))
     for task, taken in old.tasks.items():
         new.tasks[task] = _both_taken(taken, new.tasks.get(task))
-    referrer = new.referrer or old.referrer
-    new.referrer = "" if referrer in (gone.member_id, stays.member_id) else referrer
-    new.has_ordered |= old.has_ordered
-    new.birth_month = new.birth_month or old.birth_month
-    for program_id, since_ms in old.programs.items():
-        new.programs[program_id] = min(since_ms, new.programs.get(program_id, since_ms))
-    for key, taken in old.tasks.items():
-        further = new.tasks.get(key)
-        if further is None or (len(further.counted), further.done_by) < (len(taken.counted), taken.done_by):
-            new.tasks[key] = taken
     for plan_id, had in old.plans.items():
         new.plans[plan_id] = had.beside(new.plans.get(plan_id))
     for ladder, until_ms in old.allowed.items():
         new.allowed[ladder] = max(until_ms, new.allowed.get(ladder, until_ms))
-    if not new.referrer and old.referrer != stays.member_id:
-        new.referrer = old.referrer
-    if new.referrer == gone.member_id:
-        new.referrer = ""
-    new.has_ordered = new.has_ordered or old.has_ordered
+    referrer = new.referrer or old.referrer
+    new.referrer = "" if referrer in (gone.member_id, stays.member_id) else referrer
+    new.has_ordered |= old.has_ordered
     new.birth_month = new.birth_month or old.birth_month
     new.is_stale = True
     gone.membership = Membership(merged_into=stays.member_id)

@@ -45,7 +45,7 @@ class QuotePin:
     spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
-    earned: dict[str, int]  # asset -> units
+    earned: list[tuple[str, str, int, int, int]]  # of earnings: asset, issuer, rate (0, 0 for its own), units
     gifts: list[str]  # ids of grant rules
 
 
@@ -86,6 +86,13 @@ class Expiry(NamedTuple):
 
     policy: int
     number: int
+
+
+class Rate(NamedTuple):
+    """What orders earn: `units` for every full `per` minor units."""
+
+    units: int
+    per: int
 
 
 class Pending(NamedTuple):
@@ -265,6 +272,7 @@ class Earning:
 
     lot: with its expiry, or NEVER_MS while pending. available_ms: 0 when available at once.
     lines: indices of the lines that earned. counters: those of the caps per period that the units count on.
+    rate: None for the asset's own. An order earns an asset once per rate and issuer.
     """
 
     lot: Lot
@@ -275,6 +283,7 @@ class Earning:
     lines: list[int]
     available_ms: int
     counters: list[str]
+    rate: Rate | None = None
     repaid: int = 0
 
     @property

@@ -51,8 +51,11 @@ def price(
     paused: frozenset[str],
     now_ms: int,
     node_budget: int,
+    known: knowing.Known | None = None,
 ) -> Priced | Rejection:
     """Prices an order as of `now_ms`, or says why it is refused.
+
+    known: what conditions knew of the member, for a wallet that does not tell.
 
     Raises InvalidField for what only the rulebook or the wallet shows to be wrong: another currency,
     an asset that cannot be spent, a coupon the member never held. SearchEnded where that was not found out.
@@ -75,7 +78,7 @@ def price(
     required, refused = _required(order, book, coupons)
     if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
-    known = knowing.known(book, wallet, now_ms)
+    known = knowing.known(book, wallet, now_ms) | (known or {})
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
@@ -97,7 +100,7 @@ def price(
         return redeemed
     redemptions, left = redeemed
     payable = sum(left)
-    earnings = earning.earn(request, decision, book, wallet, left, now_ms)
+    earnings = earning.earn(order.lines, request, decision, book, wallet, left, now_ms)
     giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
     given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
     if order.pin is not None:

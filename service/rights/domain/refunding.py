@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
+from rights.domain.earning import multipliers
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
     LOTS,
@@ -252,11 +253,11 @@ def _change_earnings(
 
     Nothing is pending any more of something earned, but no delivery is told: it came after the sale was read.
     """
-    awaited = {pending.asset for pending in wallet.pending if pending.settlement_id == sale.settlement_id}
+    awaited = {(p.asset, p.origin) for p in wallet.pending if p.settlement_id == sale.settlement_id}
     for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
         lot, policy = earning.lot._replace(amount=abs(new - old)), book.assets[earning.lot.asset].expiry
         available_ms = _available_ms(sale, earning, book)
-        if old and lot.asset not in awaited:
+        if old and (lot.asset, lot.origin) not in awaited:
             available_ms = min(available_ms, now_ms)
         if earning.pending:
             lot = lot._replace(expires_ms=book.lot_expiry(policy, min(available_ms, now_ms)))
@@ -367,10 +368,10 @@ def _released(
     for earning, old, new in zip(sale.earnings, before.counted, after.counted, strict=True):
         if old > new:
             released += [Usage("counter", counter, new - old) for counter in earning.counters]
-        if earning.multiplier_campaign and after.nothing:
-            campaign = book.by_id[earning.multiplier_campaign]
-            if not campaign.keep_used:
-                released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
+    for campaign_id in multipliers(sale.earnings) if after.nothing else ():
+        campaign = book.by_id[campaign_id]
+        if not campaign.keep_used:
+            released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
     for gift, had, has in zip(sale.gifts, before.claimed, after.claimed, strict=True):
         rule = book.grant_by_id[gift.grant_id]
         if had and not has and rule.every is None:

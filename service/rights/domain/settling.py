@@ -7,7 +7,7 @@ or throws wallet and Used away.
 
 from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book, Limit
-from rights.domain.earning import available_ms
+from rights.domain.earning import available_ms, multipliers
 from rights.domain.model import (
     Confirmed,
     Earning,
@@ -247,9 +247,9 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
     uses: list[Use] = []
     for adjustment in priced.adjustments:
         _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
+    for campaign_id in multipliers(priced.earnings):
+        _add_campaign(uses, campaign_id, 0, book, now_ms)
     for earning in priced.earnings:
-        if earning.multiplier_campaign:
-            _add_campaign(uses, earning.multiplier_campaign, 0, book, now_ms)
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
         for usage in gifts.usages(gift, book, now_ms):
@@ -300,6 +300,7 @@ def _earned_now(earning: Earning, book: Book, now_ms: int) -> Earning:
         earning.lines,
         available_ms(asset.earn, now_ms),
         earning.counters,
+        earning.rate,
     )
 
 

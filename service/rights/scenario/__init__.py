@@ -58,8 +58,8 @@ and what it left behind once, at the end.
 - `payable`, `list`: what the member pays; the list price. A quote, settlement or reservation names `payable`.
 - `discounts` by campaign, `spent`, `earned` and `consumed` (of benefits) by asset, `granted` by coupon template or
   asset: compared with `payable`, each as a whole: what is not named must not be there. `funding`, if named, likewise:
-  who pays for the discounts. `to_referrer` is what is granted to who has brought the member. Of `record`, `claim`, `enrol`
-  and `take`, `granted` and `spent` are compared, each as a whole, wherever there is a `then`.
+  who pays for the discounts. `to_referrer` is what is granted to who has brought the member. Of `record`, `claim`,
+  `enrol` and `take`, `granted` and `spent` are compared, each as a whole, wherever there is a `then`.
 - `parties`: what each party has received for the order so far (negative: paid), as a whole.
 - `refunded`, `charged`: what the member gets back, or owes. A refund or reversal names `refunded`. Of what becomes of a
   plan both are compared, and `granted`, wherever there is a `then`.

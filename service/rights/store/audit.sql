@@ -375,7 +375,7 @@ WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
                                 WHEN 'expired' THEN j.kind = 'lapse'
                                 WHEN 'reversed' THEN j.kind = 'reverse'
                                 WHEN 'refunded' THEN j.kind = 'refund'
-                                 WHEN 'returned' THEN j.kind = 'return_benefit'
+                                WHEN 'returned' THEN j.kind = 'return_benefit'
                                 ELSE j.kind IN ('confirm', 'refund', 'deliver') END, false)
 
 -- name: refunds_add_up_to_the_settlement

@@ -553,7 +553,7 @@ class TopUpBonus(_message.Message):
     def __init__(self, at_least_minor: _Optional[int] = ..., bonus_units: _Optional[int] = ...) -> None: ...
 
 class Earn(_message.Message):
-    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability")
+    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability", "rates", "issued_by_merchant")
     class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BASIS_UNSPECIFIED: _ClassVar[Earn.Basis]
@@ -574,6 +574,8 @@ class Earn(_message.Message):
     MAX_UNITS_PER_MONTH_FIELD_NUMBER: _ClassVar[int]
     MAX_UNITS_PER_YEAR_FIELD_NUMBER: _ClassVar[int]
     AVAILABILITY_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_BY_MERCHANT_FIELD_NUMBER: _ClassVar[int]
     units: int
     per_minor: int
     when: str
@@ -584,7 +586,19 @@ class Earn(_message.Message):
     max_units_per_month: int
     max_units_per_year: int
     availability: Availability
-    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ...) -> None: ...
+    rates: _containers.RepeatedCompositeFieldContainer[EarnRate]
+    issued_by_merchant: bool
+    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ..., rates: _Optional[_Iterable[_Union[EarnRate, _Mapping]]] = ..., issued_by_merchant: _Optional[bool] = ...) -> None: ...
+
+class EarnRate(_message.Message):
+    __slots__ = ("when", "units", "per_minor")
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PER_MINOR_FIELD_NUMBER: _ClassVar[int]
+    when: str
+    units: int
+    per_minor: int
+    def __init__(self, when: _Optional[str] = ..., units: _Optional[int] = ..., per_minor: _Optional[int] = ...) -> None: ...
 
 class TierMultiplier(_message.Message):
     __slots__ = ("level", "multiplier_bps")

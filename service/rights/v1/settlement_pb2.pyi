@@ -874,7 +874,7 @@ class Redemption(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ..., value_minor: _Optional[int] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ..., lot_values_minor: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Earning(_message.Message):
-    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps", "line_indexes")
+    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps", "line_indexes", "rate_units", "rate_per_minor")
     LOT_FIELD_NUMBER: _ClassVar[int]
     BASE_UNITS_FIELD_NUMBER: _ClassVar[int]
     MULTIPLIER_CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -884,6 +884,8 @@ class Earning(_message.Message):
     REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
     TIER_MULTIPLIER_BPS_FIELD_NUMBER: _ClassVar[int]
     LINE_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    RATE_UNITS_FIELD_NUMBER: _ClassVar[int]
+    RATE_PER_MINOR_FIELD_NUMBER: _ClassVar[int]
     lot: _common_pb2.Lot
     base_units: int
     multiplier_campaign_id: str
@@ -893,7 +895,9 @@ class Earning(_message.Message):
     repaid_units: int
     tier_multiplier_bps: int
     line_indexes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ..., line_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    rate_units: int
+    rate_per_minor: int
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ..., line_indexes: _Optional[_Iterable[int]] = ..., rate_units: _Optional[int] = ..., rate_per_minor: _Optional[int] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("campaign_id", "reason", "shortfall_minor", "coupon_id")
