@@ -47,8 +47,8 @@ class Kept:
     earning. gifts: whether each is the member's. used: what of each adjustment its budget bears (and while it is
     not 0, its quota and member limit count a use). counted: what of each earning the caps per period count.
     claimed: whether the quota and member limit of each gift count it. delivered: whether the arrival of the goods has
-    given something; then those gifts come after those of the receipt. consumed: units of benefits that are still used,
-    by asset.
+    given something; then those gifts come after those of the receipt.
+    consumed: units of benefits that are still used, by asset.
     """
 
     quantities: list[int]
