@@ -184,7 +184,9 @@ class RightsClient:
         await asyncio.sleep(max(pause, failure.retry_after_seconds))
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
-        """Any RPC of the contract by its descriptor. A streamed answer is merged into one, as protobuf merges."""
+        """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
+        into one, as protobuf merges.
+        """
         path = f"/{method.containing_service.full_name}/{method.name}"
         answer = GetMessageClass(method.output_type)
         how: dict[str, Any] = {

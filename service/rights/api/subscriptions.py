@@ -197,6 +197,7 @@ class SubscriptionApi:
                     outcome, entry_id, now_ms, request.use_id
                 ),
                 use_id=request.use_id,
+                used_by=member_id,
                 lots=[lot_of(each) for each in used.lots],
             )
         )

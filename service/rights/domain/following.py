@@ -22,16 +22,17 @@ class Change(NamedTuple):
 def is_behind(wallet: Wallet, book: Book, now_ms: int) -> bool:
     """Whether something has changed, by itself, the time or the rulebook, since the member was looked at."""
     membership = wallet.membership
-    return book.follows_members and not membership.merged_into and (
-        membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms
+    return (
+        book.follows_members
+        and not membership.merged_into
+        and (membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms)
     )
 
 
 def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts]:
     """Brings the membership up to date; the changes of level, and the facts of the member after them."""
     membership, today = wallet.membership, measures.local_day(now_ms, book.zone)
-    for tag in [tag for tag, until_ms in membership.tags.items() if until_ms <= now_ms]:
-        del membership.tags[tag]
+    membership.end_tags(now_ms)
     membership.allowed = {id_: until_ms for id_, until_ms in membership.allowed.items() if until_ms > now_ms}
     measures.refresh(book.measures, membership, today)
     values = knowing.known(book, wallet, now_ms)
@@ -52,7 +53,10 @@ def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts
     membership.is_stale = False
     membership.due_ms = min(
         measures.due_ms(book.measures, membership, today, book.zone),
-        min((standing.drops_ms for standing in membership.tiers.values()), default=NEVER_MS),
+        min(
+            (membership.tiers[ladder].drops_ms for ladder in book.ladders if ladder in membership.tiers),
+            default=NEVER_MS,
+        ),
         min(membership.tags.values(), default=NEVER_MS),
         min(membership.allowed.values(), default=NEVER_MS),
     )

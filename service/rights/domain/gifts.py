@@ -166,6 +166,8 @@ def hand_out(
     """Gives coupons and units; the gifts as they were given."""
     handed_out = [made(gift, book, entry_id, i, now_ms) for i, gift in enumerate(promised)]
     for gift in handed_out:
+        if gift.to_referrer and not wallet.membership.referrer:
+            continue  # who was one member with the friend meanwhile
         if gift.to_referrer:
             effects.errands.append((wallet.membership.referrer, gift.grant_id))
         elif gift.coupon is not None:

@@ -73,6 +73,10 @@ class Membership:
             if not days:
                 del self.counts[measure_id]
 
+    def end_tags(self, now_ms: int) -> None:
+        """Drops the tags whose time is over."""
+        self.tags = {tag: until_ms for tag, until_ms in self.tags.items() if until_ms > now_ms}
+
     def encode(self) -> dict[str, Any]:
         """As JSON; what is empty is left out."""
         stored: dict[str, Any] = {}

@@ -62,8 +62,9 @@ def sweep(
         yield Due(entry_id, kind, None, None, effects)
     if following.is_behind(wallet, book, now_ms):
         yield from _follow(wallet, book, used, new_entry_id, now_ms)
-    elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more
-        wallet.membership.due_ms = NEVER_MS
+    elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more; tags end all the same
+        wallet.membership.end_tags(now_ms)
+        wallet.membership.due_ms = min(wallet.membership.tags.values(), default=NEVER_MS)
     wallet.due_ms = wallet.next_due_ms()
 
 

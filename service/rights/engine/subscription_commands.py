@@ -86,11 +86,16 @@ class ReturnBenefit(Command):
     kind: ClassVar[str] = "return_benefit"
 
     use_id: str
+    used_by: str
     lots: list[Lot]
 
     @property
     def settlement_id(self) -> str | None:
         return self.use_id
+
+    @property
+    def settlement_member(self) -> str:
+        return self.used_by
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         return benefits.give_back(

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rights.client import RightsError
 from rights.scenario.expected import PRICED, TAKEN_BACK
 from rights.v1 import settlement_pb2 as settlement
+from rights.v1 import subscription_pb2 as subscription
 
 _DONE = ("recorded", "claimed", "enrolled", "taken")  # in the answers of ActivityService
 
@@ -40,6 +41,12 @@ def receipt_of(response: Message | None) -> settlement.Receipt | None:
     """The receipt in an answer, if it has one."""
     found = _given(response, "receipt") or _given(_given(response, "reservation"), "receipt")
     return found if isinstance(found, settlement.Receipt) else None
+
+
+def sale_of(response: Message | None) -> subscription.SubscriptionReceipt | None:
+    """What became of a plan, if the answer is about one."""
+    found = _given(response, "receipt")
+    return found if isinstance(found, subscription.SubscriptionReceipt) else None
 
 
 def refund_of(response: Message | None) -> settlement.Refund | None:
@@ -74,6 +81,8 @@ def priced(receipt: settlement.Receipt) -> dict[str, Counter[str]]:
         found["discounts"][adjustment.campaign_id] += adjustment.amount_minor
         for share in adjustment.funding:
             found["funding"][share.party] += share.amount_minor
+        for lot in adjustment.consumed:
+            found["consumed"][lot.asset] += lot.amount
     for redemption in receipt.redemptions:
         found["spent"][redemption.asset] += redemption.units
     for earning in receipt.earnings:
@@ -99,6 +108,8 @@ def given_back(refund: settlement.Refund) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {key: Counter() for key in (*TAKEN_BACK, "discounts", "funding")}
     for redemption in refund.redemptions:
         found["returned"][redemption.asset] += redemption.units
+    for lot in refund.returned_benefits:
+        found["returned"][lot.asset] += lot.amount
     for clawback in refund.clawbacks:
         found["taken_back"][clawback.asset] += clawback.units
     for adjustment in refund.adjustments:

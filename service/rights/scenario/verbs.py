@@ -157,6 +157,8 @@ VERBS: dict[str, Verb] = {
     "merge": Verb("MemberService/MergeMembers"),
     "upsert": Verb("MemberService/UpsertMember", inside="member"),
     "link": Verb("MemberService/LinkIdentity"),
+    "unlink": Verb("MemberService/UnlinkIdentity"),
+    "segment": Verb("SegmentService/UploadSegment"),
     "check": Verb("MemberService/GetWallet", scalar="member"),
     "subscribe": Verb("SubscriptionService/Subscribe"),
     "renew": Verb("SubscriptionService/RenewSubscription"),

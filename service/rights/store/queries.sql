@@ -214,7 +214,8 @@ SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = 
 -- name: may_refer
 SELECT EXISTS (SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = $2),
        EXISTS (SELECT FROM rights.journal
-               WHERE tenant_id = $1 AND member_id = $3 AND kind IN ('settle', 'confirm') AND rejection IS NULL)
+               WHERE tenant_id = $1 AND member_id = ANY (rights.merged_members($1, $3)) AND kind IN ('settle', 'confirm')
+                 AND rejection IS NULL)
 
 -- name: add_errands
 -- What an order brings other members.

@@ -104,6 +104,8 @@ class TierChecks(AllowanceChecks):
         self._check_enum(f"{path}.downgrade", ladder.downgrade, kinds.Downgrade)
         if ladder.downgrade == kinds.DOWNGRADE_AT_PERIOD_END:
             self._check_enum(f"{path}.period", ladder.period, pb.CalendarPeriod, required=True)
+            if ladder.period == pb.CALENDAR_PERIOD_DAY:
+                self._note(f"{path}.period", "CALENDAR_PERIOD_DAY is not allowed; allowed are MONTH, YEAR")
         elif ladder.period:
             self._note(f"{path}.period", "is only allowed with DOWNGRADE_AT_PERIOD_END")
         if ladder.downgrade == kinds.DOWNGRADE_AFTER_GRACE:
