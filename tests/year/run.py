@@ -30,6 +30,7 @@ from .playing import Player
 RULEBOOK = Path(__file__).with_name("year.yaml")
 CONNECTIONS = 8  # so that both workers are called
 QUIET_DAYS = 370  # after the year, in which nothing happens but what the time brings: everything runs out
+LOOK_EVERY = 3  # calls of a member
 _ENOUGH = 5  # differences: the others would only follow from them
 _QUICK = {"sweep_interval_milliseconds": 10, "drain_not_serving_seconds": 0.0, "log_level": "warning"}
 
@@ -117,11 +118,18 @@ class Year:
             if at in ends:
                 tell(ends[at])
                 wrong += await asyncio.gather(*(self._look(player, at) for player in players.values()))
+                self._note_all()
             _raise([each for of_member in wrong for each in of_member])
 
     async def _happen(self, player: Player, events: list[history.Event], at: int) -> list[str]:
-        """What one member does at a time, one after the other."""
+        """What one member does at a time, one after the other.
+
+        Now and then the wallet is looked at before, since what happens can hide what was wrong: points that move all
+        expire on one day again.
+        """
         person = self._persons[player.member.member_id]
+        if player.calls % LOOK_EVERY == 0 and (wrong := await self._look(player, at)):
+            return wrong
         for event in events:
             outcome = person.happens(event, at)
             self.report.outcomes[type(event).__name__, outcome.reason or "not sent"] += 1
@@ -134,19 +142,19 @@ class Year:
         person.advance(at)
         wallet = await player.rights.get_wallet(member_pb2.GetWalletRequest(member=player.member))
         self.report.wallets += 1
-        self._note(person)
         wrong = comparing.differences(comparing.told_wallet(wallet), comparing.wallet_of(person))
         return [f"{person.character.member} at {at}: {each}" for each in wrong]
 
-    def _note(self, person: Person) -> None:
-        """What there is to compare of a member."""
-        wallet = person.wallet
-        self.report.seen["debt"] += bool(wallet.debts)
-        self.report.seen["pending"] += bool(wallet.pending)
-        self.report.seen["held"] += any(sale.state == "held" for sale in person.sales.values())
-        for ladder, standing in person.standings.items():
-            self.report.levels[f"{ladder} {standing.level}"] += 1
-            self.report.seen["falling level"] += standing.drops != NEVER
+    def _note_all(self) -> None:
+        """What there is to compare at a month's end."""
+        for person in self._persons.values():
+            wallet = person.wallet
+            self.report.seen["debt"] += bool(wallet.debts)
+            self.report.seen["pending"] += bool(wallet.pending)
+            self.report.seen["held"] += any(sale.state == "held" for sale in person.sales.values())
+            for ladder, standing in person.standings.items():
+                self.report.levels[f"{ladder} {standing.level}"] += 1
+                self.report.seen["falling level"] += standing.drops != NEVER
 
     async def _compare_clearing(self, rights: RightsClient) -> None:
         """Month by month of the year, and all the months of silence after it."""
