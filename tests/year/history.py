@@ -248,6 +248,8 @@ class _Life:
         coupon = draw.random() < 0.6
         self._at(day, slot, Order(name, items, business_line, channel, coupon, shares, reserve_seconds))
         if reserve_seconds:
+            if draw.random() < 0.4:  # points move while others are held
+                self._at(day, slot, Credit(draw.choice(PARTNERS), 100))
             slot += 1
             if slot == len(HOURS):
                 day, slot = day + 1, 0

@@ -132,14 +132,14 @@ class Person:
         if coupon is not None:
             coupon.state, sale.coupon = "reserved", coupon
         month = month_of(at)
-        if sale.amount("paid") >= 1_000_00 and self.given["basket", month] < 2:
+        if sale.paid >= 1_000_00 and self.given["basket", month] < 2:
             self.given["basket", month] += 1
             sale.gift_month = month
         if sale.state == "held":
             sale.reserved_until = at + order.reserve_seconds * 1000
         else:
             self._settle(sale, at)
-        return Outcome(minor=sale.amount("paid"), units=units)
+        return Outcome(minor=sale.paid, units=units)
 
     def _settle(self, sale: Sale, at: int) -> None:
         """What was taken for it is spent, and it brings what it brings."""
@@ -171,7 +171,7 @@ class Person:
             gone = sale.state in ("cancelled", "expired")
             return Outcome(_ENDED[sale.state] if gone else "ALREADY_CONFIRMED")
         self._settle(sale, at)
-        return Outcome(minor=sale.amount("paid"))
+        return Outcome(minor=sale.paid)
 
     def _cancel(self, event: h.Cancel, at: int) -> Outcome:
         sale = self.sales.get(event.order)
@@ -222,7 +222,7 @@ class Person:
         back = dict(enumerate(sale.kept)) if quantities is None else quantities
         if any(quantity > sale.kept[line] for line, quantity in back.items()):
             return Outcome("REFUND_EXCEEDS_PURCHASE")
-        owed, paid = sale.owed(), sale.amount("paid")
+        owed, paid = sale.owed(), sale.paid
         for line, quantity in back.items():
             sale.kept[line] -= quantity
         for asset in sale.spent:
@@ -230,7 +230,7 @@ class Person:
         earned, sale.earned = sale.earned, sale.earns()
         for (asset, issuer), units in (earned - sale.earned).items():
             self._claw_back(Lot(asset, sale.earned_expiry.get(asset, NEVER), issuer, units), order, at)
-        if sale.gift is not None and sale.amount("paid") < 1_000_00:
+        if sale.gift is not None and sale.paid < 1_000_00:
             self._claw_back(sale.gift, "", at)
             self.given["basket", sale.gift_month] -= 1
             sale.gift = None
@@ -238,7 +238,7 @@ class Person:
             sale.state = state
             self._give_all_back(sale, at)
         self.books.owe(at, "refunded", owed, sale.owed())
-        return Outcome(minor=paid - sale.amount("paid"))
+        return Outcome(minor=paid - sale.paid)
 
     def _give_spent_back(self, sale: Sale, asset: str, at: int) -> None:
         """Units spent last come back first, to the lots they came from."""
@@ -435,9 +435,7 @@ class Person:
         bought = [(sale.day, sale) for sale in self.sales.values() if sale.day is not None and sale.counts]
         return {
             "score": sum(
-                sale.amount("paid")
-                for day, sale in bought
-                if day >= year and sale.order.business_line in BIG_LINES
+                sale.paid for day, sale in bought if day >= year and sale.order.business_line in BIG_LINES
             ),
             "days": len({day for day, _ in bought if day >= sixty}),
             "month": sum(sale.listed() for day, sale in bought if day >= today.replace(day=1)),

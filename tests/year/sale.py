@@ -81,6 +81,12 @@ class Sale:
 
     def __post_init__(self) -> None:
         self.kept = [item.quantity for item in self.order.items]
+        self._paid = [parts[PAID] for parts in self.parts]
+
+    @property
+    def paid(self) -> int:
+        """What is kept, paid for in money."""
+        return sum(amount * kept for amount, kept in zip(self._paid, self.kept, strict=True))
 
     @property
     def counts(self) -> bool:
@@ -112,7 +118,7 @@ class Sale:
         """Units that what is kept brings, by asset and issuer. Each partner issues its own points, at its rate."""
         earned: Counter[tuple[str, str]] = Counter()
         if self.order.business_line in BIG_LINES:
-            earned["coins", "platform"] = self.amount("paid") // 3_000 * 40 * self.coins_factor // 2
+            earned["coins", "platform"] = self.paid // 3_000 * 40 * self.coins_factor // 2
         for partner in PARTNERS:
             lines = zip(self.order.items, self.parts, self.kept, strict=True)
             paid = sum(parts[PAID] * kept for item, parts, kept in lines if item.merchant == partner)
