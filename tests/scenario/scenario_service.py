@@ -35,6 +35,7 @@ from rights.v1 import (
     segment_pb2,
     settlement_pb2,
     simulation_pb2,
+    subscription_pb2,
 )
 
 SECRET = "a secret for tests, of thirty-two bytes or more"
@@ -59,6 +60,7 @@ _METHODS = {
         event_pb2,
         report_pb2,
         simulation_pb2,
+        subscription_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods

@@ -146,7 +146,12 @@ async def test_wrong_boards_are_told(shop: Shop) -> None:
             "tasks": [
                 {"id": "x"},
                 {"id": "x", "stake": {"asset": "none"}, "orders": {"count": 101, "when": "1"}, "asset": {}},
-                {"id": "y", "activity": {"activity_id": "none"}, "coupon_template_id": "none"},
+                {
+                    "id": "y",
+                    "activity": {"activity_id": "none"},
+                    "coupon_template_id": "none",
+                    "weekdays": [7, 8, 7],
+                },
             ],
         },
     ]
@@ -164,4 +169,6 @@ async def test_wrong_boards_are_told(shop: Shop) -> None:
         "task_boards[1].tasks[1].asset.units",
         "task_boards[1].tasks[2].activity.activity_id",
         "task_boards[1].tasks[2].coupon_template_id",
+        "task_boards[1].tasks[2].weekdays[1]",
+        "task_boards[1].tasks[2].weekdays[2]",
     }

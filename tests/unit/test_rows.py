@@ -7,6 +7,7 @@ from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
+from rights.domain.subscription import Period, Subscription
 from rights.domain.wallet import Wallet
 from rights.store import rows
 
@@ -50,6 +51,17 @@ COUPONS = st.builds(
     st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
 )
+PAST = st.integers(0, 10**13)
+PERIODS = st.builds(Period, PAST, PAST, AMOUNTS, ORIGINS, st.booleans(), IDS)
+SUBSCRIPTIONS = st.builds(
+    Subscription,
+    PAST,
+    st.lists(PERIODS, min_size=1, max_size=3),
+    PAST,
+    st.lists(IDS, max_size=2),
+    st.lists(LOTS, max_size=2),
+    PAST,
+)
 MEMBERSHIPS = st.builds(
     Membership,
     counts=st.dictionaries(
@@ -70,6 +82,8 @@ MEMBERSHIPS = st.builds(
     referrer=st.one_of(st.just(""), IDS),
     has_ordered=st.booleans(),
     birth_month=st.integers(0, 12),
+    plans=st.dictionaries(IDS, SUBSCRIPTIONS, max_size=2),
+    allowed=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     version=st.integers(0, 10**6),
     due_ms=TIMES,
 )

@@ -54,6 +54,7 @@ class ActivityApi:
         member_id, subject = await self._members.resolve(call.tenant, request.member), request.subject
         is_member, has_ordered = False, False
         if subject:  # it may be a referral
+            subject = await self._reader.surviving_member(call.tenant, subject)
             is_member, has_ordered = await self._reader.may_refer(call.tenant, subject, member_id)
         return await self._run(
             Record(

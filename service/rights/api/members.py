@@ -262,6 +262,7 @@ class MemberApi:
             programs=standings.programs(wallet, book) if book is not None else [],
             tasks=standings.tasks(wallet, book, now_ms),
             referrer_member_id=wallet.membership.referrer,
+            subscriptions=standings.subscriptions(wallet, book, now_ms) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:

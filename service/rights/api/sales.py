@@ -86,6 +86,8 @@ def _adjustment(message: settlement_pb2.Adjustment) -> Adjustment:
         allocations=[(a.line_index, a.amount_minor) for a in message.allocations],
         funding=_payers(message.funding),
         payers=_payers_by_line(message.allocations),
+        consumed=[lot_of(each) for each in message.consumed],
+        cover_title=message.cover_title,
     )
 
 
@@ -94,7 +96,7 @@ def _redemption(message: settlement_pb2.Redemption) -> Redemption:
         asset=message.asset,
         units=message.units,
         value=message.value_minor,
-        lots=[_lot(each) for each in message.lots],
+        lots=[lot_of(each) for each in message.lots],
         allocations=[(a.line_index, a.amount_minor) for a in message.allocations],
         funding=_payers(message.funding),
         payers=_payers_by_line(message.allocations),
@@ -109,7 +111,7 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
         at = message.available_time
         available_ms = at.ToMilliseconds() if message.HasField("available_time") else NEVER_MS
     return Earning(
-        lot=_lot(message.lot),
+        lot=lot_of(message.lot),
         base_units=message.base_units,
         multiplier_campaign=message.multiplier_campaign_id,
         multiplier_bps=message.multiplier_bps,
@@ -127,7 +129,7 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
 def gift_of(message: settlement_pb2.GrantedGift) -> Gift:
     """A gift as it was given."""
     if message.WhichOneof("gift") == "lot":
-        return Gift(message.grant_id, "", _lot(message.lot), to_referrer=message.to_referrer)
+        return Gift(message.grant_id, "", lot_of(message.lot), to_referrer=message.to_referrer)
     given = message.coupon
     if not given.coupon_id:
         return Gift(message.grant_id, given.template_id, None, to_referrer=message.to_referrer)
@@ -137,7 +139,8 @@ def gift_of(message: settlement_pb2.GrantedGift) -> Gift:
     return Gift(message.grant_id, given.template_id, None, coupon)
 
 
-def _lot(message: common_pb2.Lot) -> Lot:
+def lot_of(message: common_pb2.Lot) -> Lot:
+    """A lot as the domain has it."""
     expires_ms = message.expire_time.ToMilliseconds() if message.HasField("expire_time") else NEVER_MS
     return Lot(message.asset, expires_ms, message.origin, message.amount)
 

@@ -1,6 +1,6 @@
 """What a member is in the programs of a rulebook, as messages."""
 
-from rights.api.answers import timestamp
+from rights.api.answers import fill_subscription, timestamp
 from rights.domain import measures
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
@@ -39,6 +39,17 @@ def programs(wallet: Wallet, book: Book) -> list[pb.ProgramEnrolment]:
         if since_ms is not None:
             message = pb.ProgramEnrolment(program_id=program_id)
             message.enrol_time.FromMilliseconds(since_ms)
+            listed.append(message)
+    return listed
+
+
+def subscriptions(wallet: Wallet, book: Book, now_ms: int) -> list[pb.Subscription]:
+    """The plans that the member has."""
+    listed = []
+    for plan_id, had in sorted(wallet.membership.plans.items()):
+        if now_ms < had.until_ms:
+            message = pb.Subscription()
+            fill_subscription(message, plan_id, had, wallet, book.zone, now_ms)
             listed.append(message)
     return listed
 

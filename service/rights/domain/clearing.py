@@ -5,7 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rights.domain.dues import EXCHANGED, NOTHING, REFUNDED, SETTLED, TOPPED_UP, ClearingDue, Dues
+from rights.domain.dues import (
+    EXCHANGED,
+    NOTHING,
+    REFUNDED,
+    SETTLED,
+    SUBSCRIBED,
+    TOPPED_UP,
+    ClearingDue,
+    Dues,
+    figures,
+)
 from rights.domain.report import (
     PAYMENT,
     Check,
@@ -26,6 +36,11 @@ _CAUSES = {
     "reverse": REFUNDED,
     "top_up": TOPPED_UP,
     "claim": EXCHANGED,
+    "subscribe": SUBSCRIBED,
+    "renew": SUBSCRIBED,
+    "upgrade": SUBSCRIBED,
+    "unsubscribe": SUBSCRIBED,
+    "close": SUBSCRIBED,
 }
 _Positions = dict[tuple[str, str], list[int]]  # (currency, party) -> by cause
 
@@ -40,6 +55,7 @@ class ClearingPosition(NamedTuple):
     topped_up_minor: int
     total_minor: int
     exchanged_minor: int = 0
+    subscribed_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +69,17 @@ class Clearing:
 
 
 def clearing(legs: list[LegSum], dues: Dues, max_rows: int) -> Clearing:
-    """Puts the report together. `dues` has the sales and refunds; payments into stored value are added here,
-    from the postings. Raises ReportTooLarge.
+    """Puts the report together. `dues` has the sales and refunds; payments into stored value and for plans are added
+    here, from the postings. Raises ReportTooLarge.
     """
     positions = _positions(legs)
     for (currency, party), sums in positions.items():
-        if sums[TOPPED_UP] and party != PAYMENT:
-            dues.topped_up(currency, party, sums[TOPPED_UP])
+        for cause in (TOPPED_UP, SUBSCRIBED):
+            if sums[cause] and party != PAYMENT:
+                dues.paid(cause, currency, party, sums[cause])
     moved, held = movements(legs)
     report = Clearing(
-        positions=[
-            ClearingPosition(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums), sums[EXCHANGED])
-            for key, sums in sorted(positions.items())
-        ],
+        positions=[ClearingPosition(*key, *figures(sums)) for key, sums in sorted(positions.items())],
         dues=dues.rows(),
         movements=moved,
         checks=[
@@ -100,9 +114,10 @@ def _dues_equal_positions(positions: _Positions, net: _Positions) -> list[Check]
     distance: Counter[str] = Counter()
     for key in sorted(positions.keys() | net.keys()):
         booked, owed = positions.get(key, NOTHING), net.get(key, NOTHING)
-        if booked != owed:
+        difference = sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+        if difference:
             currency, party = key
-            distance[currency] += sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+            distance[currency] += difference
             off[currency].append(f"{party}: {sum(booked)} by postings, {sum(owed)} by receipts")
     return [
         Check("dues_equal_positions", currency, 0, distance[currency], _named(parties))

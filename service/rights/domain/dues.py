@@ -28,11 +28,17 @@ from rights.v1 import settlement_pb2 as pb
 
 PLATFORM = "platform"
 LOTS = "lots"  # in a receipt: the issuers of the lots spent
-SETTLED, REFUNDED, TOPPED_UP, EXCHANGED = range(4)  # what a due comes from
-NOTHING = (0, 0, 0, 0)  # of all of them
+SETTLED, REFUNDED, TOPPED_UP, EXCHANGED, SUBSCRIBED = range(5)  # what a due comes from
+NOTHING = (0, 0, 0, 0, 0)  # of all of them
 
 _Owed = dict[tuple[str, str, str], int]  # (debtor, creditor, asset) -> minor units
 _Share = tuple[int, Sequence[tuple[str, int]]]  # line, and who pays how much of it
+
+
+def figures(sums: Sequence[int]) -> tuple[int, ...]:
+    """Sums by cause in the order of the rows of a report: its first version had three causes, and the total."""
+    settled, refunded, topped_up, *others = sums
+    return settled, refunded, topped_up, sum(sums), *others
 
 
 class ClearingDue(NamedTuple):
@@ -47,6 +53,7 @@ class ClearingDue(NamedTuple):
     topped_up_minor: int
     total_minor: int
     exchanged_minor: int = 0
+    subscribed_minor: int = 0
 
 
 @dataclass(slots=True)
@@ -180,9 +187,9 @@ class Dues:
             if debtor != creditor:
                 self._sums[sale.currency, debtor, creditor, asset][cause] += sign * amount
 
-    def topped_up(self, currency: str, issuer: str, amount: int) -> None:
-        """Adds payments into stored value of an issuer."""
-        self._sums[currency, PAYMENT, issuer, ""][TOPPED_UP] += amount
+    def paid(self, cause: int, currency: str, issuer: str, amount: int) -> None:
+        """Adds what members paid an issuer: TOPPED_UP into stored value, SUBSCRIBED for plans."""
+        self._sums[currency, PAYMENT, issuer, ""][cause] += amount
 
     def exchanged(self, claimed: activity_pb2.Claimed) -> None:
         """Adds what the issuers of units spent pay the issuer of those that were given for them."""
@@ -193,11 +200,7 @@ class Dues:
 
     def rows(self) -> list[ClearingDue]:
         """The dues that are not zero, by currency, debtor, creditor and asset."""
-        return [
-            ClearingDue(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums), sums[EXCHANGED])
-            for key, sums in sorted(self._sums.items())
-            if any(sums)
-        ]
+        return [ClearingDue(*key, *figures(sums)) for key, sums in sorted(self._sums.items()) if any(sums)]
 
     def net(self) -> dict[tuple[str, str], list[int]]:
         """Per currency and party, by cause, what it is owed less what it owes."""

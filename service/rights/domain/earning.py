@@ -28,6 +28,8 @@ def earn(
     earnings: list[Earning] = []
     for asset in book.earning_assets:
         assert asset.earn is not None
+        if not book.gives(asset.id, now_ms):
+            continue
         rule = asset.earn
         amounts = basis(rule, request.amounts, decision.amounts, payable)
         multiplier = decision.multipliers[asset.index]

@@ -89,7 +89,7 @@ def _gift(rule: GrantRule, book: Book, wallet: Wallet, grouped: Counter[str], no
         grouped[group] += 1
         return gift
     asset = book.assets[rule.asset]
-    if wallet.total(asset.id) + rule.units > MAX_AMOUNT:
+    if wallet.total(asset.id) + rule.units > MAX_AMOUNT or not book.gives(asset.id, now_ms):
         return None
     return Gift(rule.id, "", Lot(asset.id, book.lot_expiry(asset.expiry, now_ms), asset.issuer, rule.units))
 
@@ -166,6 +166,8 @@ def hand_out(
     """Gives coupons and units; the gifts as they were given."""
     handed_out = [made(gift, book, entry_id, i, now_ms) for i, gift in enumerate(promised)]
     for gift in handed_out:
+        if gift.to_referrer and not wallet.membership.referrer:
+            continue  # who was one member with the friend meanwhile
         if gift.to_referrer:
             effects.errands.append((wallet.membership.referrer, gift.grant_id))
         elif gift.coupon is not None:

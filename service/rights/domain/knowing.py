@@ -29,6 +29,9 @@ def _values(book: "Book", wallet: Wallet, now_ms: int) -> Iterator[tuple[str, in
         today = measures.local_day(now_ms, book.zone)
         for measure_id, value in measures.all_values(book.measures, membership, today).items():
             yield f'{NUMBERS_OF[0]}["{measure_id}"]', value
+    for plan_id, subscription in membership.plans.items():
+        if now_ms < subscription.until_ms:
+            yield f'"{plan_id}" in {LISTS_OF[1]}', 1
     for ladder_id, standing in membership.tiers.items():
         yield tier(ladder_id), standing.level
     for program_id in membership.programs:
@@ -56,5 +59,5 @@ def of_member(
         floors=[0],
         quantities=[1],
         standing=bytes(len(book.campaigns)),
-        remaining=[0] * len(book.limits),
+        remaining=[0] * book.plan.limit_count,
     )

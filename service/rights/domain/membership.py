@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rights.domain.limits import NEVER_MS
+from rights.domain.subscription import Subscription
 
 ALL_TIME = 0  # the day under which a measure over all days keeps its sum
 
@@ -36,7 +37,8 @@ class Membership:
     a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
     of those that end. tasks: "board/task" -> how far it is. referrer: who has brought the member, "" for
     nobody. has_ordered: whether an order was settled under a rulebook with referrals. birth_month: 0 where it is not
-    known.
+    known. plans: those that the member has. allowed: ladder -> until when its levels have given what they
+    give by the month.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     merged_into: the member that this one is now, "" for itself.
@@ -52,6 +54,8 @@ class Membership:
     referrer: str = ""
     has_ordered: bool = False
     birth_month: int = 0
+    plans: dict[str, Subscription] = field(default_factory=dict)
+    allowed: dict[str, int] = field(default_factory=dict)
     version: int = 0
     due_ms: int = NEVER_MS
     merged_into: str = ""
@@ -68,6 +72,10 @@ class Membership:
             days.pop(day, None)
             if not days:
                 del self.counts[measure_id]
+
+    def end_tags(self, now_ms: int) -> None:
+        """Drops the tags whose time is over."""
+        self.tags = {tag: until_ms for tag, until_ms in self.tags.items() if until_ms > now_ms}
 
     def encode(self) -> dict[str, Any]:
         """As JSON; what is empty is left out."""
@@ -101,6 +109,10 @@ class Membership:
             stored["birth_month"] = self.birth_month
         if self.merged_into:
             stored["merged_into"] = self.merged_into
+        if self.plans:
+            stored["plans"] = {plan_id: each.encode() for plan_id, each in self.plans.items()}
+        if self.allowed:
+            stored["allowed"] = self.allowed
         if self.version:
             stored["version"] = self.version
         if self.due_ms != NEVER_MS:
@@ -126,6 +138,8 @@ class Membership:
             referrer=stored.get("referrer", ""),
             has_ordered=stored.get("has_ordered", False),
             birth_month=stored.get("birth_month", 0),
+            plans={plan_id: Subscription.decode(each) for plan_id, each in stored.get("plans", {}).items()},
+            allowed=stored.get("allowed", {}),
             version=stored.get("version", 0),
             due_ms=stored.get("due_ms", NEVER_MS),
             merged_into=stored.get("merged_into", ""),

@@ -155,7 +155,8 @@ class Referral(NamedTuple):
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
-    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01). 'plan' is what was paid for a
+    period of a plan, or, negative, refunded or credited of it: its id is "plan|entry that bought it".
 
     What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
     'held_quota'; counters count from the reservation on.
@@ -205,6 +206,12 @@ class RejectionReason(IntEnum):
     RESERVATION_NOT_CONFIRMED = 230
     ALREADY_REFUNDED = 240
     REFUND_EXCEEDS_PURCHASE = 250
+    PROGRAM_CLOSED = 260
+    ALREADY_SUBSCRIBED = 270
+    NOT_SUBSCRIBED = 280
+    PLAN_NOT_OFFERED = 290
+    UPGRADE_NOT_ALLOWED = 300
+    SUBSCRIPTION_LIMIT_REACHED = 310
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +234,8 @@ LOTS = "lots"
 class Adjustment:
     """A campaign's discount: allocations are (line index, amount), funding is party -> amount.
 
-    payers: per allocation who pays it; None where one party pays for all.
+    payers: per allocation who pays it; None where one party pays for all. consumed: lots of its benefit.
+    cover_title: of a cover, which has no amount.
     """
 
     campaign_id: str
@@ -237,6 +245,8 @@ class Adjustment:
     allocations: list[tuple[int, int]]
     funding: Payers
     payers: list[Payers] | None
+    consumed: list[Lot] = field(default_factory=list)
+    cover_title: str = ""
 
 
 @dataclass(slots=True)
@@ -409,8 +419,8 @@ class Reserved:
 
 @dataclass(slots=True)
 class Confirmed:
-    """A reservation that is settled now: the lots spent, in the order of the redemptions, as they are by now; its
-    earnings and gifts with their final lots, ids and times.
+    """A reservation that is settled now: the lots spent, in the order of the redemptions, then those consumed, in
+    the order of the adjustments, as they are by now; its earnings and gifts with their final lots, ids and times.
     """
 
     lots: list[Lot]
@@ -494,6 +504,7 @@ class Refund:
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
+    returned_benefits: list[Lot] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -569,6 +580,55 @@ class Transferred:
     coupon: Coupon
 
 
+class PlanChange(NamedTuple):
+    """What became of a member's plan: 'subscribed', 'renewed' or 'subscription_ended', and until when it is or was.
+
+    cause: of an end 'over', 'cancelled', 'upgraded' or 'closed', else "".
+    """
+
+    what: str
+    plan_id: str
+    until_ms: int
+    cause: str = ""
+
+
+class Converted(NamedTuple):
+    """Units of an asset that a program's end takes, and what they become ("": nothing).
+
+    remainder: of the units, those that were not enough for another step.
+    """
+
+    asset: str
+    units: int
+    to_asset: str = ""
+    to_units: int = 0
+    remainder: int = 0
+
+
+class Closed(NamedTuple):
+    """What a program that has ended leaves a member with."""
+
+    program_id: str
+    refunded: int
+    conversions: list[Converted]
+
+
+@dataclass(slots=True)
+class BenefitUsed:
+    """Lots of a benefit that were used outside of any order; balance: what can be used after it."""
+
+    lots: list[Lot]
+    balance: int
+
+
+@dataclass(slots=True)
+class BenefitReturned:
+    """Lots that came back, and which of them had expired meanwhile."""
+
+    lots: list[Lot]
+    expired_lots: list[Lot]
+
+
 @dataclass(slots=True)
 class Merged:
     """A member who is another one now, and what went over: coupons, and how many lots and reservations."""
@@ -583,7 +643,8 @@ class Merged:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    levels: (ladder, level before, level after) that it changed.
+    levels: (ladder, level before, level after) that it changed. plans: what became of plans.
+    closed: a program's end.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
     'transfer').
     errands: (member, grant rule) to be given to another member afterwards.
@@ -599,6 +660,8 @@ class Effects:
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
     errands: list[tuple[str, str]] = field(default_factory=list)
+    plans: list[PlanChange] = field(default_factory=list)
+    closed: Closed | None = None
     settlement: tuple[str, State] | None = None
     code: bytes | None = None
     other: "Effects | None" = None

@@ -5,7 +5,18 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import counting, earning, explain, facts, funding, gifts, knowing, quoting, spending
+from rights.domain import (
+    benefits,
+    counting,
+    earning,
+    explain,
+    facts,
+    funding,
+    gifts,
+    knowing,
+    quoting,
+    spending,
+)
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
@@ -25,6 +36,7 @@ from rights.domain.wallet import Wallet
 _REQUIRED_REASONS = {
     Reason.PAUSED: RejectionReason.CAMPAIGN_PAUSED,
     Reason.OUTSIDE_WINDOW: RejectionReason.CAMPAIGN_OUTSIDE_WINDOW,
+    Reason.NO_BENEFIT: RejectionReason.INSUFFICIENT_BALANCE,
     Reason.MEMBER_LIMIT_REACHED: RejectionReason.MEMBER_LIMIT_REACHED,
     Reason.QUOTA_EXHAUSTED: RejectionReason.QUOTA_EXHAUSTED,
     Reason.BUDGET_EXHAUSTED: RejectionReason.BUDGET_EXHAUSTED,
@@ -104,6 +116,8 @@ def price(
             free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
         why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
     adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
+    if book.benefits:
+        benefits.consume(adjustments, wallet, book, now_ms)
     return Priced(
         version=book.version,
         currency=order.currency,
@@ -212,6 +226,8 @@ def _adjustment(
     index: int, allocations: list[tuple[int, int]], coupons: dict[int, Coupon], book: Book, order: Order
 ) -> Adjustment:
     campaign = book.campaigns[index]
+    if campaign.is_cover:
+        return Adjustment(campaign.id, "", "", 0, [], {}, None, cover_title=campaign.cover_title)
     payers: list[Payers] | None = None
     if campaign.only_payer:  # nearly every discount of a platform
         paid_by = {campaign.only_payer: sum([amount for _, amount in allocations])}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rights.domain import facts
+from rights.domain import benefits, facts
 from rights.domain.book import Book, Campaign
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Coupon, Order, Sale
@@ -39,7 +39,8 @@ class Basket:
             business_line=sale.order.business_line,
             explain=False,
         )
-        then = Wallet("", sale.order.member_id, sale.tier, sale.tags, [], {}, {})
+        consumed = [lot._replace(expires_ms=NEVER_MS) for lot in benefits.lots_of(sale.adjustments)]
+        then = Wallet("", sale.order.member_id, sale.tier, sale.tags, consumed, {}, {})
         coupons: dict[int, Coupon] = {}
         for adjustment in sale.adjustments:
             if adjustment.coupon_id:

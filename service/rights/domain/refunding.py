@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, tasks
+from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
 from rights.domain.earning import multipliers
 from rights.domain.kept import Kept, Shares
@@ -74,6 +74,7 @@ def refund(
     _change_gifts(sale, before, after, wallet, book, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
+        _give_back_benefits(sale, wallet, book, effects, outcome, now_ms)
     for usage in _released(sale, before, after, outcome, wallet, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
@@ -81,6 +82,7 @@ def refund(
         tasks.take_off(sale, after, wallet, book, node_budget)
     assets = {shift.name for shift in outcome.redemptions}
     assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
+    assets |= {lot.asset for lot in outcome.returned_benefits}
     ledger.moved(wallet, effects, book, assets, now_ms)
     final = "reversed" if reversal else "refunded" if after.nothing else "settled"
     effects.settlement = (sale.settlement_id, State(final, entry_id, after.encode()))
@@ -335,6 +337,16 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
+def _give_back_benefits(
+    sale: Sale, wallet: Wallet, book: Book, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    for lot in benefits.returned(sale.adjustments, book):
+        ledger.issue(wallet, effects, lot, now_ms)
+        outcome.returned_benefits.append(lot)
+        if lot.expires_ms <= now_ms:
+            outcome.expired_lots.append(lot)
+
+
 def _released(
     sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book, now_ms: int
 ) -> list[Usage]:
@@ -351,7 +363,7 @@ def _released(
         if lost:
             funds = [book.limits[index] for index in (plan.budget, plan.pool) if index >= 0]
             released += [Usage(fund.kind, fund.id, -lost) for fund in funds]
-        if lost and not after.used[i]:
+        if (lost and not after.used[i]) or (campaign.is_cover and after.nothing and not campaign.keep_used):
             released += _one_use(sale, campaign.id, plan.quota, book)
     for earning, old, new in zip(sale.earnings, before.counted, after.counted, strict=True):
         if old > new:

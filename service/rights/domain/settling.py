@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
+from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book, Limit
 from rights.domain.earning import available_ms, multipliers
 from rights.domain.model import (
@@ -14,6 +14,7 @@ from rights.domain.model import (
     Effects,
     Gift,
     Hold,
+    Lot,
     Order,
     Pending,
     Priced,
@@ -52,9 +53,9 @@ def settle(
         return priced, effects
 
     _book_money(order, priced, effects)
-    for redemption in priced.redemptions:
-        for lot in redemption.lots:
-            ledger.take_back(wallet, effects, lot)
+    spent_lots = _spent_lots(priced)
+    for lot in spent_lots:
+        ledger.take_back(wallet, effects, lot)
     for adjustment in priced.adjustments:
         if adjustment.coupon_id:
             wallet.move_coupon(adjustment.coupon_id, "redeemed", entry_id)
@@ -79,7 +80,7 @@ def settle(
     if priced.gifts:
         priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
     if book.rolling_assets:
-        spent = {redemption.asset for redemption in priced.redemptions}
+        spent = {lot.asset for lot in spent_lots}
         ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
     return priced, effects
 
@@ -103,10 +104,9 @@ def reserve(
         return priced, effects
 
     hold = Hold(entry_id, order_id, now_ms + ttl_ms, [], [], [])
-    for redemption in priced.redemptions:
-        for lot in redemption.lots:
-            ledger.hold(wallet, effects, lot)
-            hold.lots.append(lot)
+    for lot in _spent_lots(priced):
+        ledger.hold(wallet, effects, lot)
+        hold.lots.append(lot)
     for adjustment in priced.adjustments:
         if adjustment.coupon_id:
             wallet.move_coupon(adjustment.coupon_id, "reserved", entry_id)
@@ -235,6 +235,11 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
     given = [a.funding for a in priced.adjustments] + [r.funding for r in priced.redemptions]
     legs = funding.money_legs(lines, priced.payable, given)
     effects.postings = funding.postings(order.currency, legs)
+
+
+def _spent_lots(priced: Priced) -> list[Lot]:
+    """Lots spent as cash, then those consumed."""
+    return [lot for r in priced.redemptions for lot in r.lots] + benefits.lots_of(priced.adjustments)
 
 
 def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rights.domain import gifts, ledger, measures
+from rights.domain import gifts, ledger, measures, windows
 from rights.domain.book import Book, GrantRule, Task
 from rights.domain.kept import Kept
 from rights.domain.membership import Taken
@@ -15,6 +15,12 @@ from rights.domain.wallet import Wallet
 def take(task: Task, wallet: Wallet, book: Book, now_ms: int) -> tuple[TaskTaken | Rejection, Effects]:
     """Takes a task and spends its stake. All refusals come before the first change."""
     effects, taken = Effects(), wallet.membership.tasks
+    today = measures.local_day(now_ms, book.zone)
+    weekday = windows.local_time(now_ms, book.zone).isoweekday()
+    if task.weekdays and weekday not in task.weekdays:
+        days = ", ".join(map(str, sorted(task.weekdays)))
+        message = f"task {task.key} is one of weekdays {days}, today is {weekday}"
+        return Rejection(RejectionReason.CLAIM_NOT_OPEN, task.id, message), effects
     current = {key for key, each in taken.items() if each.ends_ms > now_ms}
     if task.key in current:
         message = f"task {task.key} is taken already in this period"
@@ -33,7 +39,6 @@ def take(task: Task, wallet: Wallet, book: Book, now_ms: int) -> tuple[TaskTaken
     ledger.moved(wallet, effects, book, {lot.asset for lot in lots}, now_ms)
     for key in taken.keys() - current:
         del taken[key]
-    today = measures.local_day(now_ms, book.zone)
     ends_ms = measures.day_ms(measures.period_end(today, task.period), book.zone)
     taken[task.key] = Taken(now_ms, ends_ms)
     wallet.changed = True

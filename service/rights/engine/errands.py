@@ -40,6 +40,7 @@ class Errand(Command):
 
     grant_id: str
     rulebook_version: int
+    friend: str  # whose order it was; who has been merged with the receiver since gets nothing
 
     def version(self, situation: Situation) -> int:
         return self.rulebook_version
@@ -47,6 +48,8 @@ class Errand(Command):
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         book = situation.rules.book(self.rulebook_version)
         rule = book.grant_by_id[self.grant_id]
+        if self.friend == situation.wallet.member_id:
+            return [], Effects()
         return gifts.reward(
             rule, situation.wallet, book, situation.used, situation.entry_id, situation.now_ms
         )
@@ -116,6 +119,7 @@ class Errands:
             encode=_nothing_told,
             grant_id=errand.grant_id,
             rulebook_version=errand.version,
+            friend=await self._reader.surviving_member(errand.tenant, errand.member_id),
         )
         self._lanes.put(command)
         await envelope.answer

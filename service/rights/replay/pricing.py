@@ -140,6 +140,8 @@ class Replayer:
             missing = settled_under.min_balances.get(redemption.asset, 0) - redemption.units
             if missing > 0:
                 lots.append(Lot(redemption.asset, NEVER_MS, redemption.lots[0].origin, missing))
+        for adjustment in receipt.adjustments:  # of benefits, what was consumed is known to have been there
+            lots += map(_lot, adjustment.consumed)
         counters = held.uses
         replayed = self._uses.get(row.member_id)
         if replayed:

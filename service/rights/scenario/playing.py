@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from rights.client import RightsClient, RightsError
 from rights.scenario.answers import at_path, settlement_id_of
 from rights.scenario.comparing import Check, Comparison
 from rights.scenario.document import GivenMember, Scenario, Step, numbered
+from rights.scenario.expected import Expected
 from rights.scenario.memory import Memory, Order
 from rights.scenario.preparing import Prepared, prepare, skus_of
 from rights.scenario.timeline import Timeline
@@ -22,6 +24,8 @@ from rights.v1 import settlement_pb2 as settlement
 from rights.v1.common_pb2 import MemberRef
 from rights.yaml_messages import entry
 
+_LATER_SECONDS = 10.0  # of the real clock
+_LOOK_AGAIN_SECONDS = 0.05
 _BUDGET_LOW = event.EVENT_KIND_BUDGET_LOW
 _PATIENCE_SECONDS = 60.0
 _NOT_PARTIES = frozenset({"member", "held", "pending", "debt", "payment"})
@@ -182,9 +186,7 @@ class Player:
             if played.wallet is not None:
                 comparison.wallet(played.wallet, expected)
         for other, theirs in expected.others.items():
-            found = await self._wallet(other, must=True)
-            assert found is not None, "it must be there"
-            comparison.wallet(found, theirs, other)
+            await self._look_at(other, theirs, comparison)
         if "parties" in expected.maps:
             comparison.complete("parties", await self._parties(prepared.order))
         if expected.maps.keys() & {"budgets", "quotas", "pools"}:
@@ -195,6 +197,18 @@ class Player:
         if "alerts" in expected.maps:
             wanted = {name: value.value for name, value in expected.maps["alerts"].items()}
             comparison.named("alerts", await self._alerts(wanted))
+
+    async def _look_at(self, other: str, theirs: Expected, comparison: Comparison) -> None:
+        """The wallet of who did not act: what comes to it may come a moment after the answer, and is waited for."""
+        before, deadline = len(comparison.checks), time.monotonic() + _LATER_SECONDS
+        while True:
+            found = await self._wallet(other, must=True)
+            assert found is not None, "it must be there"
+            comparison.wallet(found, theirs, other)
+            if all(check.holds for check in comparison.checks[before:]) or time.monotonic() > deadline:
+                return
+            del comparison.checks[before:]
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _wallet(self, member_id: str, must: bool) -> members.GetWalletResponse | None:
         try:

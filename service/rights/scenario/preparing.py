@@ -24,6 +24,10 @@ from rights.yaml_messages import FileMistake, entry, unknown_key
 
 _PRICES = ("quote", "settle", "reserve")
 _GIVES_BACK = ("refund", "reverse")
+_BRINGS = {  # what answers say that have no price
+    **dict.fromkeys(("record", "claim", "enrol", "take"), ("granted", "spent")),
+    **dict.fromkeys(("subscribe", "renew", "upgrade", "unsubscribe"), ("charged", "refunded", "granted")),
+}
 _PARTS = {*PRICED, *TAKEN_BACK, "funding", "list", "charged"}
 _PLACEHOLDER = "known-when-played"
 
@@ -160,8 +164,7 @@ def _complain(step: Step, prepared: Prepared, reader: ScenarioReader, path: str)
         if step.act in acts and key not in expected.numbers:
             reader.note(node, f"{path}.{key}", f"is required: {why}")
     parts = sorted((expected.maps.keys() | expected.numbers.keys()) & _PARTS)
-    if step.act == "record":
-        parts = [part for part in parts if part != "granted"]
+    parts = [part for part in parts if part not in _BRINGS.get(step.act, ())]
     if parts and not expected.numbers.keys() & {"payable", "refunded"}:
         reader.note(node, path, f"names {', '.join(parts)} without `payable` or `refunded`")
     if expected.has_wallet and not prepared.member:

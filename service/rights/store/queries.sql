@@ -214,7 +214,8 @@ SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = 
 -- name: may_refer
 SELECT EXISTS (SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = $2),
        EXISTS (SELECT FROM rights.journal
-               WHERE tenant_id = $1 AND member_id = $3 AND kind IN ('settle', 'confirm') AND rejection IS NULL)
+               WHERE tenant_id = $1 AND member_id = ANY (rights.merged_members($1, $3)) AND kind IN ('settle', 'confirm')
+                 AND rejection IS NULL)
 
 -- name: add_errands
 -- What an order brings other members.
@@ -262,6 +263,25 @@ FROM rights.journal j
 LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
 WHERE j.tenant_id = $1 AND j.entry_id = $2 AND j.kind IN ('settle', 'reserve') AND j.rejection IS NULL
+
+-- name: benefit_use
+-- A use of a benefit outside of any order.
+SELECT member_id, response FROM rights.journal
+WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'use_benefit' AND rejection IS NULL
+
+-- name: members_of_program
+-- Members, after one, who have a plan of some or units of some assets.
+SELECT member_id FROM rights.member
+WHERE tenant_id = $1 AND member_id > $2
+  AND (membership -> 'plans' ?| $3::text[] OR EXISTS (
+      SELECT FROM jsonb_array_elements(lots) l WHERE l ->> 0 = ANY ($4::text[]) AND coalesce((l ->> 2)::bigint > $5, true)))
+ORDER BY member_id LIMIT $6
+
+-- name: count_members_of_program
+SELECT count(*) FROM rights.member
+WHERE tenant_id = $1
+  AND (membership -> 'plans' ?| $2::text[] OR EXISTS (
+      SELECT FROM jsonb_array_elements(lots) l WHERE l ->> 0 = ANY ($3::text[]) AND coalesce((l ->> 2)::bigint > $4, true)))
 
 -- name: key_used
 SELECT EXISTS (SELECT 1 FROM rights.claim WHERE tenant_id = $1 AND scope = $2 AND claim_key = $3)

@@ -212,6 +212,25 @@ class Reader:
         row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
         return None if row is None else _settlement(row)
 
+    async def benefit_use(self, tenant: str, use_id: str) -> tuple[str, bytes] | None:
+        """Who has used a benefit, and what was answered; refusals are none."""
+        row = await self._pool.fetchrow(SQL["benefit_use"], tenant, use_id)
+        return None if row is None else (row["member_id"], row["response"])
+
+    async def members_of_program(
+        self, tenant: str, after: str, plans: list[str], assets: list[str], end_ms: int, limit: int
+    ) -> list[str]:
+        """Members after one, in order, with a plan of some, or with units of some assets that outlast a time."""
+        rows = await self._pool.fetch(SQL["members_of_program"], tenant, after, plans, assets, end_ms, limit)
+        return [row["member_id"] for row in rows]
+
+    async def count_members_of_program(
+        self, tenant: str, plans: list[str], assets: list[str], end_ms: int
+    ) -> int:
+        """How many these are."""
+        counted = await self._pool.fetchval(SQL["count_members_of_program"], tenant, plans, assets, end_ms)
+        return int(counted)
+
     async def key_used(self, tenant: str, caller: str, key: str) -> bool:
         """Whether a caller has used an idempotency key."""
         return bool(await self._pool.fetchval(SQL["key_used"], tenant, f"key/{caller}", key))

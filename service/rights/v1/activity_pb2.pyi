@@ -40,7 +40,7 @@ class TaskBoard(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., choose: _Optional[int] = ..., period: _Optional[_Union[_tier_pb2.CalendarPeriod, str]] = ..., tasks: _Optional[_Iterable[_Union[Task, _Mapping]]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "title", "stake", "orders", "activity", "coupon_template_id", "asset")
+    __slots__ = ("id", "title", "stake", "orders", "activity", "coupon_template_id", "asset", "weekdays")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STAKE_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class Task(_message.Message):
     ACTIVITY_FIELD_NUMBER: _ClassVar[int]
     COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     ASSET_FIELD_NUMBER: _ClassVar[int]
+    WEEKDAYS_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     stake: AssetUnits
@@ -55,7 +56,8 @@ class Task(_message.Message):
     activity: TaskActivity
     coupon_template_id: str
     asset: AssetUnits
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stake: _Optional[_Union[AssetUnits, _Mapping]] = ..., orders: _Optional[_Union[TaskOrders, _Mapping]] = ..., activity: _Optional[_Union[TaskActivity, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetUnits, _Mapping]] = ...) -> None: ...
+    weekdays: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stake: _Optional[_Union[AssetUnits, _Mapping]] = ..., orders: _Optional[_Union[TaskOrders, _Mapping]] = ..., activity: _Optional[_Union[TaskActivity, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetUnits, _Mapping]] = ..., weekdays: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class TaskOrders(_message.Message):
     __slots__ = ("count", "when", "min_payable_minor")

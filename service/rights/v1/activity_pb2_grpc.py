@@ -103,8 +103,8 @@ class ActivityServiceServicer:
         """A member takes a task of a board; its stake is spent. What counts for it until the period ends, and what it gives
         when it is done, is shown in the answers of Settle, Confirm and RecordActivity, and in the wallet.
         INVALID_ARGUMENT: a board or task that the rulebook in force does not have.
-        Rejection: MEMBER_LIMIT_REACHED (`subject` is the task if it is taken already, else the board),
-        INSUFFICIENT_BALANCE.
+        Rejection: CLAIM_NOT_OPEN, on another weekday; MEMBER_LIMIT_REACHED (`subject` is the task if it is taken already,
+        else the board); INSUFFICIENT_BALANCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

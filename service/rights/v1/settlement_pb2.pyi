@@ -19,6 +19,7 @@ class NotAppliedReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOT_APPLIED_REASON_OUTSIDE_WINDOW: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_NOT_ELIGIBLE: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_NO_COUPON: _ClassVar[NotAppliedReason]
+    NOT_APPLIED_REASON_NO_BENEFIT: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_MEMBER_LIMIT_REACHED: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_QUOTA_EXHAUSTED: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_BUDGET_EXHAUSTED: _ClassVar[NotAppliedReason]
@@ -71,12 +72,19 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_RESERVATION_NOT_CONFIRMED: _ClassVar[RejectionReason]
     REJECTION_REASON_ALREADY_REFUNDED: _ClassVar[RejectionReason]
     REJECTION_REASON_REFUND_EXCEEDS_PURCHASE: _ClassVar[RejectionReason]
+    REJECTION_REASON_PROGRAM_CLOSED: _ClassVar[RejectionReason]
+    REJECTION_REASON_ALREADY_SUBSCRIBED: _ClassVar[RejectionReason]
+    REJECTION_REASON_NOT_SUBSCRIBED: _ClassVar[RejectionReason]
+    REJECTION_REASON_PLAN_NOT_OFFERED: _ClassVar[RejectionReason]
+    REJECTION_REASON_UPGRADE_NOT_ALLOWED: _ClassVar[RejectionReason]
+    REJECTION_REASON_SUBSCRIPTION_LIMIT_REACHED: _ClassVar[RejectionReason]
 NOT_APPLIED_REASON_UNSPECIFIED: NotAppliedReason
 NOT_APPLIED_REASON_FORBIDDEN: NotAppliedReason
 NOT_APPLIED_REASON_PAUSED: NotAppliedReason
 NOT_APPLIED_REASON_OUTSIDE_WINDOW: NotAppliedReason
 NOT_APPLIED_REASON_NOT_ELIGIBLE: NotAppliedReason
 NOT_APPLIED_REASON_NO_COUPON: NotAppliedReason
+NOT_APPLIED_REASON_NO_BENEFIT: NotAppliedReason
 NOT_APPLIED_REASON_MEMBER_LIMIT_REACHED: NotAppliedReason
 NOT_APPLIED_REASON_QUOTA_EXHAUSTED: NotAppliedReason
 NOT_APPLIED_REASON_BUDGET_EXHAUSTED: NotAppliedReason
@@ -126,6 +134,12 @@ REJECTION_REASON_ALREADY_CONFIRMED: RejectionReason
 REJECTION_REASON_RESERVATION_NOT_CONFIRMED: RejectionReason
 REJECTION_REASON_ALREADY_REFUNDED: RejectionReason
 REJECTION_REASON_REFUND_EXCEEDS_PURCHASE: RejectionReason
+REJECTION_REASON_PROGRAM_CLOSED: RejectionReason
+REJECTION_REASON_ALREADY_SUBSCRIBED: RejectionReason
+REJECTION_REASON_NOT_SUBSCRIBED: RejectionReason
+REJECTION_REASON_PLAN_NOT_OFFERED: RejectionReason
+REJECTION_REASON_UPGRADE_NOT_ALLOWED: RejectionReason
+REJECTION_REASON_SUBSCRIPTION_LIMIT_REACHED: RejectionReason
 
 class Cart(_message.Message):
     __slots__ = ("currency", "lines")
@@ -536,7 +550,7 @@ class RefundResponse(_message.Message):
     def __init__(self, refund: _Optional[_Union[Refund, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Refund(_message.Message):
-    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids")
+    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids", "returned_benefits")
     REFUND_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REFUND_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -555,6 +569,7 @@ class Refund(_message.Message):
     EXPIRED_LOTS_FIELD_NUMBER: _ClassVar[int]
     RESTORATIONS_FIELD_NUMBER: _ClassVar[int]
     RESTORED_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_BENEFITS_FIELD_NUMBER: _ClassVar[int]
     refund_id: str
     settlement_id: str
     refund_time: _timestamp_pb2.Timestamp
@@ -573,7 +588,8 @@ class Refund(_message.Message):
     expired_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     restorations: _containers.RepeatedCompositeFieldContainer[Restoration]
     restored_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    returned_benefits: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ..., returned_benefits: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
 
 class RefundedLine(_message.Message):
     __slots__ = ("quantity", "total_quantity", "list_minor", "refunded_minor")
@@ -810,20 +826,24 @@ class ReceiptLine(_message.Message):
     def __init__(self, list_minor: _Optional[int] = ..., payable_minor: _Optional[int] = ...) -> None: ...
 
 class Adjustment(_message.Message):
-    __slots__ = ("campaign_id", "coupon_id", "stage_id", "amount_minor", "allocations", "funding")
+    __slots__ = ("campaign_id", "coupon_id", "stage_id", "amount_minor", "allocations", "funding", "consumed", "cover_title")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
+    CONSUMED_FIELD_NUMBER: _ClassVar[int]
+    COVER_TITLE_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     coupon_id: str
     stage_id: str
     amount_minor: int
     allocations: _containers.RepeatedCompositeFieldContainer[Allocation]
     funding: _containers.RepeatedCompositeFieldContainer[_common_pb2.FundingAmount]
-    def __init__(self, campaign_id: _Optional[str] = ..., coupon_id: _Optional[str] = ..., stage_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ...) -> None: ...
+    consumed: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    cover_title: str
+    def __init__(self, campaign_id: _Optional[str] = ..., coupon_id: _Optional[str] = ..., stage_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ..., consumed: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., cover_title: _Optional[str] = ...) -> None: ...
 
 class Allocation(_message.Message):
     __slots__ = ("line_index", "amount_minor", "funding")

@@ -42,6 +42,7 @@ class ActivityChecks(Checks):
         self._check_text(f"{path}.title", task.title, MAX_TITLE_BYTES)
         if task.HasField("stake"):
             self._check_asset_units(f"{path}.stake", task.stake)
+        self._check_weekdays(f"{path}.weekdays", task.weekdays)
         match task.WhichOneof("goal"):
             case "orders":
                 self._check_range(f"{path}.orders.count", task.orders.count, 0, MAX_TASK_COUNT)

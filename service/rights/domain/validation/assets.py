@@ -42,6 +42,11 @@ class AssetChecks(Checks):
             self._check_then_asset(f"{path}.redeem.then_asset", asset)
         if asset.HasField("top_up"):
             self._check_top_up(f"{path}.top_up", asset)
+        self._check_enum(f"{path}.kind", asset.kind, pb.Asset.Kind)
+        if asset.kind == pb.Asset.KIND_BENEFIT:
+            for name in ("redeem", "top_up"):
+                if asset.HasField(name):
+                    self._note(f"{path}.{name}", "is not allowed for KIND_BENEFIT: benefits are no cash")
         self._check_reference(f"{path}.program_id", asset.program_id, self._program_ids, "a program")
 
     def _check_expiry(self, path: str, asset: pb.Asset) -> None:

@@ -2,7 +2,13 @@
 
 from rights.domain.cel import Reads
 from rights.domain.limits import MAX_AMOUNT
-from rights.domain.validation.checks import MAX_TITLE_BYTES, MAX_WINDOWS_PER_CAMPAIGN, Checks, shown
+from rights.domain.validation.checks import (
+    MAX_GIFT_UNITS,
+    MAX_TITLE_BYTES,
+    MAX_WINDOWS_PER_CAMPAIGN,
+    Checks,
+    shown,
+)
 from rights.v1 import rulebook_pb2 as pb
 
 MAX_COUPON_TEMPLATES = 10_000
@@ -11,7 +17,6 @@ MAX_VALID_DAYS = 36_500
 MAX_START_AFTER_DAYS = 3_650
 MAX_GRANTS = 10_000
 MAX_GRANT_GROUPS = 1_000
-MAX_GIFT_UNITS = 10**12
 MAX_CLAIM_TIMES = 1_000
 MAX_EXCHANGE_VALUE_MINOR = 10**12
 
@@ -157,6 +162,8 @@ class GiftChecks(Checks):
             case "enrolment_program_id":
                 program = grant.enrolment_program_id
                 self._check_named(f"{path}.enrolment_program_id", program, self._program_ids, "a program")
+            case "plan_id":
+                self._check_named(f"{path}.plan_id", grant.plan_id, self._plan_ids, "a plan")
             case "claim":
                 self._check_range(f"{path}.claim.max_times", grant.claim.max_times, 0, MAX_CLAIM_TIMES)
 
