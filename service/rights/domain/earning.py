@@ -28,9 +28,11 @@ def earn(
         multiplier_bps = book.plan.campaigns[multiplier].a if multiplier >= 0 else BPS
         tier_bps = rule.tiers.get(wallet.tier, BPS)
         base_units, units = rule.earned(base, tier_bps, multiplier_bps)
-        counters = [book.counter(f"asset/{asset.id}", period, now_ms) for period, _ in rule.caps]
-        for counter, (_, cap) in zip(counters, rule.caps, strict=True):
+        counters: list[str] = []
+        for period, cap in rule.caps:
+            counter = book.counter(f"asset/{asset.id}", period, now_ms)
             units = min(units, max(0, cap - wallet.counters.get(counter, 0)))
+            counters.append(counter)
         units = min(units, MAX_AMOUNT - wallet.total(asset.id))  # no wallet holds more
         if units > 0:
             earnings.append(

@@ -18,7 +18,7 @@ class Record(Command):
     occasion: Occasion
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         activity = book.activities.get(self.activity_id)
         if activity is None:
             raise unknown("activity_id", self.activity_id, "an activity", book.version, book.activities)
