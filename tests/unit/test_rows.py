@@ -1,5 +1,6 @@
 """Wallets go into their rows and come back as they were."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -129,3 +130,29 @@ def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
     ]
     stored = rows.encode(coupons) if coupons else None
     assert rows.decode_wallet("t", "m", row, stored) == wallet
+
+
+# What string_to_array makes of a text, as the statements call it.
+def taken_apart(joined: str) -> list[str | None]:
+    return [None if text == "\x1e" else text for text in joined.split("\x1f")] if joined else []
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x1e\x1f"), min_size=1, max_size=5)
+
+
+@given(st.lists(TEXTS), st.lists(st.one_of(st.none(), TEXTS)))
+def test_a_column_of_texts_is_joined_so_that_it_can_be_taken_apart(
+    texts: list[str], nullable: list[str | None]
+) -> None:
+    assert taken_apart(rows.join(texts)) == texts
+    assert taken_apart(rows.join_nullable(nullable)) == nullable
+
+
+@pytest.mark.parametrize("text", ["", "a\x1fb", "\x1f", "\x1e"])
+def test_a_text_that_would_shift_a_column_is_refused(text: str) -> None:
+    for column in ([text], ["a", text], [text, "a", None]):
+        with pytest.raises(ValueError):
+            rows.join_nullable(column)
+    if text != "\x1e":
+        with pytest.raises(ValueError):
+            rows.join(["a", text])

@@ -23,12 +23,12 @@ def build(
 
     coupons: campaign index -> the coupon it would redeem; remaining: of budgets and quotas; known: see domain.knowing.
     """
-    strings = book.strings
+    known_number = book.strings.get  # from 1 on
     unknown: dict[str, int] = {}
 
     def number(text: str) -> int:
         """Strings that no condition names still differ from each other: negative, per request."""
-        return strings.get(text) or unknown.setdefault(text, -1 - len(unknown))
+        return known_number(text) or unknown.setdefault(text, -1 - len(unknown))
 
     amounts = [line.unit_price * line.quantity for line in order.lines]
     quantities = [line.quantity for line in order.lines]
@@ -47,9 +47,9 @@ def build(
         line_vars=[
             [
                 number(line.sku_id),
-                number(line.merchant_id),
-                number(line.category_id),
-                number(line.brand_id),
+                known_number(line.merchant_id) or number(line.merchant_id),
+                known_number(line.category_id) or number(line.category_id),
+                known_number(line.brand_id) or number(line.brand_id),
                 line.unit_price,
                 line.quantity,
                 amount,

@@ -9,7 +9,6 @@ from rights.domain.model import LOTS, Allocate, Line, Payers, Posting
 PLATFORM = "platform"
 PAYMENT = "payment"  # the account of what the member pays in money
 _MERCHANT, _BRAND, _ISSUER = 2, 3, 4  # rights.v1.FundingShare.Party
-_OF_LINE = (_MERCHANT, _BRAND)  # who they are depends on the line
 
 
 def split(
@@ -21,11 +20,12 @@ def split(
     issuers of the lots spent are one party, LOTS.
     """
     if len(shares) == 1:  # nearly every discount
-        share = shares[0]
-        party = _party(share, lines[allocations[0][0]]) if allocations else PLATFORM
-        if share.party_id or share.party not in _OF_LINE or _same_party(share, party, allocations, lines):
-            return {party: sum([amount for _, amount in allocations])}, None
-        payers: list[Payers] = [{_party(share, lines[index]): amount} for index, amount in allocations]
+        parties = [_party(shares[0], lines[index]) for index, _ in allocations] or [PLATFORM]
+        if parties.count(parties[0]) == len(parties):
+            return {parties[0]: sum([amount for _, amount in allocations])}, None
+        payers: list[Payers] = [
+            {party: amount} for party, (_, amount) in zip(parties, allocations, strict=True)
+        ]
     else:
         weights = [share.bps for share in shares]
         payers = []
@@ -45,10 +45,6 @@ def total(payers: Iterable[Payers]) -> Payers:
         for party, amount in line.items():
             paid[party] += amount
     return dict(paid)
-
-
-def _same_party(share: Share, party: str, allocations: list[tuple[int, int]], lines: list[Line]) -> bool:
-    return all(_party(share, lines[index]) == party for index, _ in allocations)
 
 
 def _party(share: Share, line: Line) -> str:

@@ -99,7 +99,7 @@ def price(
     if isinstance(redeemed, Rejection):
         return redeemed
     redemptions, left = redeemed
-    payable = sum(left)
+    list_total, payable = sum(request.amounts), sum(left)
     earnings = earning.earn(order.lines, request, decision, book, wallet, left, now_ms)
     giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
     given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
@@ -121,8 +121,8 @@ def price(
     return Priced(
         version=book.version,
         currency=order.currency,
-        list_total=sum(request.amounts),
-        discount=sum(request.amounts) - sum(decision.amounts),
+        list_total=list_total,
+        discount=list_total - sum(decision.amounts),
         redeemed=sum(r.value for r in redemptions),
         payable=payable,
         line_list=request.amounts,
@@ -186,6 +186,8 @@ def _required(order: Order, book: Book, coupons: dict[int, Coupon]) -> tuple[lis
 
     With the refusal of what cannot be among them: an unknown campaign, a coupon that none redeems.
     """
+    if not order.required_campaigns and not order.coupon_ids:
+        return [], None
     required: dict[int, None] = {}
     for campaign_id in order.required_campaigns:
         campaign = book.by_id.get(campaign_id)
@@ -228,16 +230,17 @@ def _adjustment(
     campaign = book.campaigns[index]
     if campaign.is_cover:
         return Adjustment(campaign.id, "", "", 0, [], {}, None, cover_title=campaign.cover_title)
+    amount = sum([share for _, share in allocations])
     payers: list[Payers] | None = None
     if campaign.only_payer:  # nearly every discount of a platform
-        paid_by = {campaign.only_payer: sum([amount for _, amount in allocations])}
+        paid_by = {campaign.only_payer: amount}
     else:
         paid_by, payers = funding.split(campaign.shares, allocations, order.lines, book.allocate)
     return Adjustment(
         campaign_id=campaign.id,
         stage_id=campaign.stage_id,
         coupon_id=coupons[index].coupon_id if campaign.template_id else "",
-        amount=sum(paid_by.values()),
+        amount=amount,
         allocations=allocations,
         funding=paid_by,
         payers=payers,

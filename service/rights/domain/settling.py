@@ -6,7 +6,7 @@ or throws wallet and Used away.
 """
 
 from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
-from rights.domain.book import Book, Limit
+from rights.domain.book import Book, Campaign, Limit
 from rights.domain.earning import available_ms, multipliers
 from rights.domain.model import (
     Confirmed,
@@ -246,9 +246,11 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
     """Every use that a priced order takes of budgets, pools, quotas and member limits."""
     uses: list[Use] = []
     for adjustment in priced.adjustments:
-        _add_campaign(uses, adjustment.campaign_id, adjustment.amount, book, now_ms)
+        campaign = book.by_id[adjustment.campaign_id]
+        if campaign.is_limited:
+            _add_campaign(uses, campaign, adjustment.amount, book, now_ms)
     for campaign_id in multipliers(priced.earnings):
-        _add_campaign(uses, campaign_id, 0, book, now_ms)
+        _add_campaign(uses, book.by_id[campaign_id], 0, book, now_ms)
     for earning in priced.earnings:
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
@@ -257,10 +259,7 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
     return uses
 
 
-def _add_campaign(uses: list[Use], campaign_id: str, amount: int, book: Book, now_ms: int) -> None:
-    campaign = book.by_id[campaign_id]
-    if not campaign.is_limited:
-        return
+def _add_campaign(uses: list[Use], campaign: Campaign, amount: int, book: Book, now_ms: int) -> None:
     plan = book.plan.campaigns[campaign.index]
     for limit_index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         if limit_index >= 0 and units:

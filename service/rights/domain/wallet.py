@@ -39,7 +39,7 @@ class Wallet:
 
     def balance(self, asset: str, now_ms: int) -> int:
         """Spendable units: those of lots that are not expired."""
-        return sum(lot.amount for lot in self.lots if lot.asset == asset and lot.expires_ms > now_ms)
+        return sum([lot.amount for lot in self.lots if lot.asset == asset and lot.expires_ms > now_ms])
 
     def held(self, asset: str) -> int:
         """Units in reservations."""
@@ -47,7 +47,7 @@ class Wallet:
 
     def total(self, asset: str) -> int:
         """All units, whether spendable, expired, pending or held; what the limit of a wallet is about."""
-        total = sum(lot.amount for lot in self.lots if lot.asset == asset)
+        total = sum([lot.amount for lot in self.lots if lot.asset == asset])
         if self.pending:
             total += sum(p.amount for p in self.pending if p.asset == asset)
         return total + self.held(asset) if self.holds else total

@@ -24,7 +24,7 @@ class Record(Command):
     occasion: Occasion
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         activity = book.activities.get(self.activity_id)
         if activity is None:
             raise unknown("activity_id", self.activity_id, "an activity", book.version, book.activities)
@@ -58,7 +58,7 @@ class Claim(Command):
     occasion: Occasion
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         rule = book.claims.get(self.grant_id)
         if rule is None:
             raise unknown("grant_id", self.grant_id, "a grant with trigger claim", book.version, book.claims)
@@ -86,7 +86,7 @@ class TakeTask(Command):
     task_id: str
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         task = book.tasks.get(f"{self.board_id}/{self.task_id}")
         if task is None:
             on_board = [each.id for each in book.tasks.values() if each.board_id == self.board_id]
@@ -107,7 +107,7 @@ class Enrol(Command):
     occasion: Occasion
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         check_program(self.program_id, book)
         return enrolling.enrol(
             self.program_id,

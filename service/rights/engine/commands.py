@@ -29,22 +29,19 @@ from rights.engine.registry import TenantRules
 class Situation:
     """What a command decides on: the member's wallet, the tenant's rules, budgets and codes, the time.
 
-    other: the wallet of the command's second member, if it has one.
+    other: the wallet of the command's second member, if it has one. book: the rulebook in force now.
     """
 
     wallet: Wallet
     other: Wallet | None
     rules: TenantRules
+    book: Book
     used: Used
     codes: Codes
     entry_id: str
     now_ms: int
     node_budget: int
     state: State  # of the command's settlement; 'settled' where nothing is recorded about it
-
-    def book(self) -> Book:
-        """The rulebook in force now."""
-        return self.rules.book_at(self.now_ms)
 
 
 # Turns a decision into the bytes of the response that is stored and answered.
@@ -121,7 +118,7 @@ class Command(ABC):
 
     def version(self, situation: Situation) -> int:
         """The rulebook version the entry is booked under."""
-        return situation.rules.version_at(situation.now_ms)
+        return situation.book.version
 
     @abstractmethod
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
@@ -176,11 +173,11 @@ class _Ordering(Command):
 
     def version(self, situation: Situation) -> int:
         pin = self.order.pin
-        return pin.version if pin is not None else situation.rules.version_at(situation.now_ms)
+        return pin.version if pin is not None else situation.book.version
 
     def _book(self, situation: Situation) -> Book:
         pin = self.order.pin
-        return situation.rules.book(pin.version) if pin is not None else situation.book()
+        return situation.rules.book(pin.version) if pin is not None else situation.book
 
 
 @dataclass(slots=True, kw_only=True)
@@ -375,7 +372,7 @@ class Credit(Command):
     origin: str
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         asset = _asset(self.asset, book)
         if self.expires_ms and self.expires_ms <= situation.now_ms:
             raise InvalidField("expire_time", "is not in the future")
@@ -400,7 +397,7 @@ class TopUp(Command):
     amount: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         asset = _asset(self.asset, book)
         if asset.top_up is None:
             known = ", ".join(a.id for a in book.assets.values() if a.top_up) or "none"
@@ -419,7 +416,7 @@ class Grant(Command):
     expires_ms: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         template = book.templates.get(self.template_id)
         if template is None:
             raise InvalidField(

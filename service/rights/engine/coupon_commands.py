@@ -41,7 +41,7 @@ class RedeemCode(Command):
             outcome, effects = redeeming.redeem(
                 code,
                 situation.wallet,
-                situation.book(),
+                situation.book,
                 situation.used,
                 situation.entry_id,
                 situation.now_ms,
@@ -84,7 +84,7 @@ class Transfer(Command):
             self.coupon_id,
             situation.wallet,
             situation.other,
-            situation.book(),
+            situation.book,
             situation.used,
             situation.entry_id,
             situation.now_ms,

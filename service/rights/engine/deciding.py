@@ -10,6 +10,7 @@ from typing import Any
 
 from rights import metrics
 from rights.domain import sweeping
+from rights.domain.book import Book
 from rights.domain.codes import Codes
 from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
@@ -18,7 +19,6 @@ from rights.engine import clock, events
 from rights.engine.commands import Command, Reserve, Settle, Situation
 from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
-from rights.store import rows
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
 _NO_CODES = Codes(0)  # where no command tries one
@@ -55,6 +55,7 @@ class Deciding:
         self.slowest_kernel_seconds = 0.0
         self._wallets = loaded.wallets
         self._rules = rules
+        self._books: dict[str, Book] = {}  # in force, by tenant
         self._used = {
             tenant: Used(loaded.used.get(tenant, {}), loaded.moved.get(tenant, {})) for tenant in rules
         }
@@ -79,13 +80,8 @@ class Deciding:
 
     def sweep(self, wallet: Wallet) -> None:
         """Does what is due for a member, each as an entry without a key."""
-        now_ms = self._now_ms
-        rules, used = self._rules[wallet.tenant], self._used[wallet.tenant]
-        if not sweeping.is_due(wallet, rules.book_at(now_ms), now_ms):
-            return
-        for due in sweeping.sweep(
-            wallet, rules.book_at(now_ms), used, lambda: clock.entry_id(now_ms), now_ms
-        ):
+        now_ms, book, used = self._now_ms, self._book(wallet.tenant), self._used[wallet.tenant]
+        for due in sweeping.sweep(wallet, book, used, lambda: clock.entry_id(now_ms), now_ms):
             self._record(
                 Entry(
                     tenant=wallet.tenant,
@@ -94,7 +90,7 @@ class Deciding:
                     kind=due.kind,
                     order_id=due.order_id,
                     settlement_id=due.settlement_id,
-                    version=rules.find_version(now_ms),
+                    version=book.version,
                     effects=due.effects,
                 ),
                 due.made_for,
@@ -121,13 +117,17 @@ class Deciding:
         if command.other_member_id is not None and command.other_member_id != command.member_id:
             other = self._wallet(command, command.other_member_id)
         wallets = [wallet] if other is None else [wallet, other]
+        now_ms, book = self._now_ms, self._book(envelope.tenant)
         for each in wallets:
-            self.sweep(each)
-        now_ms, entry_id = self._now_ms, clock.entry_id(self._now_ms)
+            if sweeping.is_due(each, book, now_ms):
+                self.sweep(each)
+        entry_id = clock.entry_id(now_ms)
         rules, used = self._rules[envelope.tenant], self._used[envelope.tenant]
         codes = self.codes.get(envelope.tenant, _NO_CODES)
         state = self._state(command, found)
-        situation = Situation(wallet, other, rules, used, codes, entry_id, now_ms, self._node_budget, state)
+        situation = Situation(
+            wallet, other, rules, book, used, codes, entry_id, now_ms, self._node_budget, state
+        )
         version = command.version(situation)
         outcome: Any
         refused = self._order_taken(command, found)
@@ -135,6 +135,8 @@ class Deciding:
             outcome, effects = refused, Effects()
         else:
             outcome, effects = command.decide(situation)
+        priced = outcome.priced if isinstance(outcome, Reserved) else outcome
+        is_priced = isinstance(priced, Priced)
         entry = Entry(
             tenant=envelope.tenant,
             member_id=command.member_id,
@@ -148,7 +150,7 @@ class Deciding:
             version=version,
             rejection=outcome.reason.name if isinstance(outcome, Rejection) else None,
             effects=effects,
-            facts=_facts(wallet, outcome, now_ms),
+            facts=(wallet.tier, wallet.tags_at(now_ms), priced.known, priced.measured) if is_priced else None,
             request=envelope.request,
             response=command.encode(outcome, entry_id, now_ms),
         )
@@ -173,8 +175,19 @@ class Deciding:
         for each in wallets:
             if each.changed:
                 each.due_ms = each.next_due_ms()
-                self.sweep(each)  # what came back past its time expires at once
-        return Outcome(entry.response, entry, bounded=self._note_search(outcome))
+                if sweeping.is_due(each, book, now_ms):  # what came back past its time expires at once
+                    self.sweep(each)
+        if not is_priced:
+            return Outcome(entry.response, entry)
+        self.slowest_kernel_seconds = max(self.slowest_kernel_seconds, priced.kernel_seconds)
+        return Outcome(entry.response, entry, bounded=not priced.decision.proven)
+
+    def _book(self, tenant: str) -> Book:
+        """The rulebook in force. Raises Refused (NO_ACTIVE_RULEBOOK)."""
+        book = self._books.get(tenant)
+        if book is None:
+            book = self._books[tenant] = self._rules[tenant].book_at(self._now_ms)
+        return book
 
     def _wallet(self, command: Command, member_id: str) -> Wallet:
         wallet = self._wallets.get((command.envelope.tenant, member_id))
@@ -230,14 +243,6 @@ class Deciding:
             self._orders_found.setdefault(order, settlement_id)
             self._orders[order] = None
 
-    def _note_search(self, outcome: Any) -> bool:
-        """Whether the search for the best combination ended at its budget."""
-        priced = outcome.priced if isinstance(outcome, Reserved) else outcome
-        if not isinstance(priced, Priced):
-            return False
-        self.slowest_kernel_seconds = max(self.slowest_kernel_seconds, priced.kernel_seconds)
-        return not priced.decision.proven
-
     # What is to be committed
 
     @property
@@ -292,14 +297,6 @@ class Deciding:
         """Shows what is left of the budgets that the batch took from, or gave back to."""
         for tenant, used in self._used.items():
             for key, change in used.changes.items():
-                limit = self._rules[tenant].book_at(self._now_ms).limit(*key) or change.limit
+                limit = self._book(tenant).limit(*key) or change.limit
                 if limit is not None:
                     metrics.BUDGET_REMAINING.labels(tenant, "/".join(key)).set(used.left(limit))
-
-
-def _facts(wallet: Wallet, outcome: Any, now_ms: int) -> rows.Facts | None:
-    """What a priced order was decided on, besides itself; None for anything else."""
-    priced = outcome.priced if isinstance(outcome, Reserved) else outcome
-    if not isinstance(priced, Priced):
-        return None
-    return wallet.tier, wallet.tags_at(now_ms), priced.known, priced.measured

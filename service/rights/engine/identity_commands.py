@@ -27,4 +27,4 @@ class Merge(Command):
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
         gone = situation.other or situation.wallet
-        return merging.merge(gone, situation.wallet, situation.book(), situation.now_ms)
+        return merging.merge(gone, situation.wallet, situation.book, situation.now_ms)

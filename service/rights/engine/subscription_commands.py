@@ -20,7 +20,7 @@ class Subscribe(Command):
     expected: int | None
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        plan = plan_of(self.plan_id, situation.book())
+        plan = plan_of(self.plan_id, situation.book)
         return subscribing.subscribe(plan, self.expected, _place(situation))
 
 
@@ -31,7 +31,7 @@ class Renew(Subscribe):
     kind: ClassVar[str] = "renew"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        plan = plan_of(self.plan_id, situation.book())
+        plan = plan_of(self.plan_id, situation.book)
         return subscribing.renew(plan, self.expected, _place(situation))
 
 
@@ -56,7 +56,7 @@ class Upgrade(Subscribe):
     from_plan_id: str
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        plan = plan_of(self.plan_id, situation.book())
+        plan = plan_of(self.plan_id, situation.book)
         return subscribing.upgrade(self.from_plan_id, plan, self.expected, _place(situation))
 
 
@@ -70,7 +70,7 @@ class UseBenefit(Command):
     units: int
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        book = situation.book()
+        book = situation.book
         asset = book.assets.get(self.asset)
         if asset is None or not asset.is_benefit:
             known = ", ".join(a.id for a in book.assets.values() if a.is_benefit) or "none"
@@ -103,7 +103,7 @@ class ReturnBenefit(Command):
             self.lots,
             situation.state,
             situation.wallet,
-            situation.book(),
+            situation.book,
             situation.entry_id,
             situation.now_ms,
         )
@@ -121,4 +121,4 @@ def plan_of(plan_id: str, book: Book) -> Plan:
 
 def _place(situation: Situation) -> Place:
     s = situation
-    return Place(s.wallet, s.book(), s.used, s.entry_id, s.now_ms)
+    return Place(s.wallet, s.book, s.used, s.entry_id, s.now_ms)

@@ -5,7 +5,9 @@
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.load_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+FROM rights.load_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+                       string_to_array($4, E'\x1f', E'\x1e'), string_to_array($5, E'\x1f', E'\x1e'),
+                       string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f'), $8, $9, $10)
 
 -- name: load_codes
 -- Locks the codes that the commands of a batch try, and reads what is known of each try.
@@ -22,10 +24,18 @@ ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
--- Books a decided batch in one statement; answers how many claims and budgets refused.
+-- Books a decided batch in one statement; answers how many claims and budgets refused. See rows.join.
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
+    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+    string_to_array($4, E'\x1f'), $5, string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f', E'\x1e'), $8,
+    string_to_array($9, E'\x1f', E'\x1e'), string_to_array($10, E'\x1f', E'\x1e'), $11,
+    string_to_array($12, E'\x1f', E'\x1e'), string_to_array($13, E'\x1f'), string_to_array($14, E'\x1f'),
+    string_to_array($15, E'\x1f'), string_to_array($16, E'\x1f', E'\x1e'), $17, $18, $19, $20,
+    string_to_array($21, E'\x1f'), string_to_array($22, E'\x1f'), string_to_array($23, E'\x1f'),
+    string_to_array($24, E'\x1f'), string_to_array($25, E'\x1f'), string_to_array($26, E'\x1f'),
+    string_to_array($27, E'\x1f'), string_to_array($28, E'\x1f'), string_to_array($29, E'\x1f'),
+    string_to_array($30, E'\x1f'), string_to_array($31, E'\x1f'), string_to_array($32, E'\x1f'),
+    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
     $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
 
 -- name: pair_entries
