@@ -166,8 +166,8 @@ def test_a_mistake_is_found_where_it_is(directory: Path, old: str, new: str, pat
 @pytest.mark.parametrize(
     ("publish", "path", "column", "part"),
     [
-        ("{rulebook: noodles.yaml, form: 2026-11-30}", ".form", 40, "did you mean `from`?"),
-        ("{rulebook: noodles.yaml, from: soon}", ".from", 46, "is not a time"),
+        ("{rulebook: noodles.yaml, form: 2026-11-30}", ".form", 39, "did you mean `from`?"),
+        ("{rulebook: noodles.yaml, from: soon}", ".from", 45, "is not a time"),
         ("{from: 2026-11-30}", ".rulebook", 14, "is required"),
     ],
 )
