@@ -316,7 +316,10 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     "Sweep lag",
                     "How long the member that was due first had been due when the sweeper last looked.",
                     "s",
-                    [(f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}")],
+                    [
+                        (f"max by (instance) (rights_sweep_lag_seconds{{{ANY}}})", "{{instance}}"),
+                        (f"max(rights_errand_lag_seconds{{{ANY}}})", "gifts to referrers"),
+                    ],
                 ),
                 panel(
                     "Codes",

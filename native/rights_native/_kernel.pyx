@@ -125,6 +125,7 @@ cdef enum Effect:
     PERCENT = 3
     FIXED_PRICE = 4
     MULTIPLIER = 5
+    COVER = 6
 
 cdef enum Unit:
     ACROSS_LINES = 1
@@ -140,14 +141,15 @@ cdef enum Rounding:
 
 cdef enum Reason:
     APPLIES = 0
-    NOT_ELIGIBLE = 4
-    NO_COUPON = 5
-    QUOTA_EXHAUSTED = 7
-    BUDGET_EXHAUSTED = 8
-    EXCLUDED = 9
-    BELOW_THRESHOLD = 10
-    NO_EFFECT = 11
-    NOT_BEST = 12
+    NOT_ELIGIBLE = 40
+    NO_COUPON = 50
+    NO_BENEFIT = 55
+    QUOTA_EXHAUSTED = 70
+    BUDGET_EXHAUSTED = 80
+    EXCLUDED = 90
+    BELOW_THRESHOLD = 100
+    NO_EFFECT = 110
+    NOT_BEST = 120
 
 cdef enum Group:
     GROUP_FREE = 0
@@ -184,6 +186,8 @@ cdef struct Campaign:
     int32_t budget
     int32_t pool
     int32_t quota
+    int32_t benefit
+    int64_t benefit_units
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
     int64_t max_quantity
@@ -564,9 +568,9 @@ cdef class Program:
 
     # The search
     cdef Arena search_arena
-    cdef Candidate* candidates  # discounts, then multipliers
+    cdef Candidate* candidates  # discounts, then multipliers and covers
     cdef int32_t* candidate_groups  # as local groups
-    cdef int32_t discount_count, multiplier_count, candidate_count, free_count, local_group_count
+    cdef int32_t discount_count, candidate_count, free_count, local_group_count
     cdef Step* steps
     cdef int64_t* shares
     cdef int64_t* amounts
@@ -611,7 +615,7 @@ cdef class Program:
     cdef int64_t* best_expiries
     cdef uint64_t* best_ids
     cdef int32_t* chosen  # per asset: a candidate or -1
-    cdef uint8_t* multiplier_reason
+    cdef uint8_t* beside_reason
     cdef int64_t* weights
     cdef int64_t* room_of
     cdef int64_t* wanted
@@ -626,7 +630,7 @@ cdef class Program:
     cdef int64_t payable, room, turn_discount
     cdef int32_t expiry_count, highest_rank
     cdef int64_t nodes, node_limit, lowest_open
-    cdef bint cut_off, minimal, constrained, found, needs_multipliers
+    cdef bint cut_off, minimal, constrained, found, needs_beside
     cdef int64_t best_payable
     cdef int32_t best_expiry_count
 
@@ -688,6 +692,7 @@ cdef class Program:
             to.a, to.b, to.c, to.threshold = campaign.a, campaign.b, campaign.c, campaign.threshold
             to.stage, to.predicate, to.effect = campaign.stage, campaign.predicate, campaign.effect
             to.budget, to.pool, to.quota = campaign.budget, campaign.pool, campaign.quota
+            to.benefit, to.benefit_units = campaign.benefit, campaign.benefit_units
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
             to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
@@ -1023,7 +1028,7 @@ cdef class Program:
     cdef int _screen(self, const uint8_t* standing, list remaining, bint fully) except -1:
         """Finds per campaign 0 or why it cannot apply; the first reason, if `fully` or it is required."""
         cdef int32_t i
-        cdef int reason
+        cdef int reason, used_up
         cdef Campaign* campaign
         for i in range(self.campaign_count):
             campaign = &self.campaigns[i]
@@ -1036,16 +1041,26 @@ cdef class Program:
                     reason = NOT_ELIGIBLE
                 elif campaign.needs_coupon and not self.has_coupon[i] and (reason == 0 or reason > NO_COUPON):
                     reason = NO_COUPON
-                elif campaign.quota >= 0 and (reason == 0 or reason > QUOTA_EXHAUSTED):
-                    self.remaining[campaign.quota] = remaining[campaign.quota]
-                    if self.remaining[campaign.quota] < 1:
-                        reason = QUOTA_EXHAUSTED
+                elif campaign.benefit >= 0 or campaign.quota >= 0:
+                    used_up = self._screen_uses(campaign, remaining)
+                    if used_up != 0 and (reason == 0 or reason > used_up):
+                        reason = used_up
             if reason == 0 and campaign.budget >= 0:
                 self.remaining[campaign.budget] = remaining[campaign.budget]
             if reason == 0 and campaign.pool >= 0:
                 self.remaining[campaign.pool] = remaining[campaign.pool]
             self.screened[i] = reason
         return 0
+
+    cdef int _screen_uses(self, const Campaign* campaign, list remaining) except -1:
+        """See twin._used_up, before anything is used; keeps what remains."""
+        if campaign.quota >= 0:
+            self.remaining[campaign.quota] = remaining[campaign.quota]
+        if campaign.benefit >= 0:
+            self.remaining[campaign.benefit] = remaining[campaign.benefit]
+            if self.remaining[campaign.benefit] < campaign.benefit_units:
+                return NO_BENEFIT
+        return QUOTA_EXHAUSTED if campaign.quota >= 0 and self.remaining[campaign.quota] < 1 else 0
 
     cdef int _list_candidates(self) except -1:
         """Lists what passed the screen and carves the arrays of the search."""
@@ -1105,7 +1120,7 @@ cdef class Program:
         self.sorted_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.best_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.taken = <uint8_t*>carve(arena, n)
-        self.multiplier_reason = <uint8_t*>carve(arena, n)
+        self.beside_reason = <uint8_t*>carve(arena, n)
         self.amounts = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.after_stage = <int64_t*>carve(arena, lines * self.stage_count * sizeof(int64_t))
         self.weights = <int64_t*>carve(arena, lines * sizeof(int64_t))
@@ -1162,7 +1177,7 @@ cdef class Program:
                     self.local_group_count += 1
                 self.candidate_groups[group_at] = self.local_group[g]
                 group_at += 1
-            if campaign.effect != MULTIPLIER:
+            if campaign.stage < self.stage_count:
                 self.discount_count += 1
                 total = 0
                 for k in range(candidate.count):
@@ -1178,7 +1193,6 @@ cdef class Program:
                         level += 1
                 candidate.level = level
         self.candidate_count = at
-        self.multiplier_count = at - self.discount_count
         self.find_homes()
 
     cdef void find_homes(self) noexcept nogil:
@@ -1223,12 +1237,12 @@ cdef class Program:
         """Finds the candidates that share a group with a required campaign; `group` serves as scratch."""
         cdef int32_t i, k
         cdef Candidate* candidate
-        self.needs_multipliers = False
+        self.needs_beside = False
         memset(self.group, 0, self.local_group_count)
         for i in range(self.candidate_count):
             candidate = &self.candidates[i]
             if candidate.required:
-                self.needs_multipliers |= i >= self.discount_count
+                self.needs_beside |= i >= self.discount_count
                 for k in range(candidate.group_count):
                     self.group[self.candidate_groups[candidate.groups + k]] = 1
         for i in range(self.candidate_count):
@@ -1405,10 +1419,11 @@ cdef class Program:
         cdef bint stepwise = self.stages[campaign.stage].select == SELECT_PRIORITY
         cdef int64_t total = 0, left, discount
         cdef int32_t k
+        cdef int used_up = self.used_up(campaign)
         amount[0] = 0
         shortfall[0] = 0
-        if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
-            return QUOTA_EXHAUSTED
+        if used_up != 0:
+            return used_up
         if known_discount >= 0:
             discount = known_discount
         else:
@@ -1481,8 +1496,7 @@ cdef class Program:
             self.used[campaign.budget] += amount
         if campaign.pool >= 0:
             self.used[campaign.pool] += amount
-        if campaign.quota >= 0:
-            self.used[campaign.quota] += 1
+        self.take_use(campaign, 1)
         for k in range(candidate.group_count):
             self.group[self.candidate_groups[candidate.groups + k]] = owner
         self.ids[campaign.rank >> 6] |= <uint64_t>1 << (campaign.rank & 63)
@@ -1503,8 +1517,7 @@ cdef class Program:
             self.used[campaign.budget] -= amount
         if campaign.pool >= 0:
             self.used[campaign.pool] -= amount
-        if campaign.quota >= 0:
-            self.used[campaign.quota] -= 1
+        self.take_use(campaign, -1)
         for k in range(candidate.group_count):
             self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FREE
         self.ids[campaign.rank >> 6] &= ~(<uint64_t>1 << (campaign.rank & 63))
@@ -1978,7 +1991,7 @@ cdef class Program:
         discount[0] = -1
         if candidate.out_of_reach or self.excluded(candidate):
             return 0
-        if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
+        if self.used_up(campaign) != 0:
             return 0
         if stage.basis == BASIS_LIST:
             base = self.listed
@@ -2001,6 +2014,23 @@ cdef class Program:
             else:
                 bound = least(bound, self.most_wished(candidate))
         return positive(least(bound, self.money_left(campaign)))
+
+    cdef inline int used_up(self, const Campaign* campaign) noexcept nogil:
+        """See twin._used_up."""
+        if (
+            campaign.benefit >= 0
+            and self.remaining[campaign.benefit] - self.used[campaign.benefit] < campaign.benefit_units
+        ):
+            return NO_BENEFIT
+        if campaign.quota >= 0 and self.remaining[campaign.quota] - self.used[campaign.quota] < 1:
+            return QUOTA_EXHAUSTED
+        return 0
+
+    cdef inline void take_use(self, const Campaign* campaign, int sign) noexcept nogil:
+        if campaign.quota >= 0:
+            self.used[campaign.quota] += sign
+        if campaign.benefit >= 0:
+            self.used[campaign.benefit] += sign * campaign.benefit_units
 
     cdef inline int64_t money_left(self, const Campaign* campaign) noexcept nogil:
         """What is left for a campaign's discount, of its budget and of the budget's pool."""
@@ -2413,7 +2443,7 @@ cdef class Program:
             count = self.sort_expiries()
             if self.payable == self.best_payable and self.tie_lost(count, self.ids):
                 return False
-        if self.constrained and self.needs_multipliers and not self.multipliers_met():
+        if self.constrained and self.needs_beside and not self.beside_met():
             return False
         count = self.sort_expiries()
         self.found = True
@@ -2425,64 +2455,73 @@ cdef class Program:
             self.taken[i] = self.steps[i].applied
         return True
 
-    # Multipliers
+    # Beside the discounts: multipliers, covers
 
-    cdef void choose_multipliers(self) noexcept nogil:
-        """See twin._choose_multipliers. Takes groups and quota; `release_multipliers` gives them back."""
-        cdef int32_t asset, i, k, winner
+    cdef void choose_beside(self) noexcept nogil:
+        """See twin._choose_beside. Takes groups, quotas and benefits; `release_beside` gives them back."""
+        cdef int32_t asset, i, winner
         cdef Candidate* candidate
         cdef Campaign* best
         for asset in range(self.asset_count):
             winner = -1
-            if self.multiplier_count > 0:
-                for i in range(self.discount_count, self.candidate_count):
-                    candidate = &self.candidates[i]
-                    if candidate.plan.b != asset:
-                        continue
-                    self.multiplier_reason[i] = NOT_BEST
-                    if (
-                        candidate.plan.quota >= 0
-                        and self.remaining[candidate.plan.quota] - self.used[candidate.plan.quota] < 1
-                    ):
-                        self.multiplier_reason[i] = QUOTA_EXHAUSTED
-                    elif self.excluded(candidate):
-                        self.multiplier_reason[i] = EXCLUDED
-                    elif winner < 0:
-                        winner = i
-                    else:
-                        best = self.candidates[winner].plan
-                        if candidate.plan.a > best.a or (
-                            candidate.plan.a == best.a and candidate.plan.rank < best.rank
-                        ):
-                            winner = i
+            for i in range(self.discount_count, self.candidate_count):
+                candidate = &self.candidates[i]
+                if candidate.plan.effect != MULTIPLIER or candidate.plan.b != asset:
+                    continue
+                self.beside_reason[i] = self.why_not_beside(candidate)
+                if self.beside_reason[i] != APPLIES:
+                    continue
+                self.beside_reason[i] = NOT_BEST
+                if winner < 0:
+                    winner = i
+                    continue
+                best = self.candidates[winner].plan
+                if candidate.plan.a > best.a or (
+                    candidate.plan.a == best.a and candidate.plan.rank < best.rank
+                ):
+                    winner = i
             self.chosen[asset] = winner
             if winner >= 0:
-                candidate = &self.candidates[winner]
-                self.multiplier_reason[winner] = APPLIES
-                for k in range(candidate.group_count):
-                    self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FIXED
-                if candidate.plan.quota >= 0:
-                    self.used[candidate.plan.quota] += 1
+                self.take_beside(winner)
+        for i in range(self.discount_count, self.candidate_count):
+            candidate = &self.candidates[i]
+            if candidate.plan.effect == COVER:
+                self.beside_reason[i] = self.why_not_beside(candidate)
+                if self.beside_reason[i] == APPLIES:
+                    self.take_beside(i)
 
-    cdef void release_multipliers(self) noexcept nogil:
-        cdef int32_t asset, k
+    cdef inline int why_not_beside(self, const Candidate* candidate) noexcept nogil:
+        cdef int used_up = self.used_up(candidate.plan)
+        if used_up != 0:
+            return used_up
+        return EXCLUDED if self.excluded(candidate) else APPLIES
+
+    cdef void take_beside(self, int32_t i) noexcept nogil:
+        cdef Candidate* candidate = &self.candidates[i]
+        cdef int32_t k
+        self.beside_reason[i] = APPLIES
+        for k in range(candidate.group_count):
+            self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FIXED
+        self.take_use(candidate.plan, 1)
+
+    cdef void release_beside(self) noexcept nogil:
+        cdef int32_t i, k
         cdef Candidate* candidate
-        for asset in range(self.asset_count):
-            if self.chosen[asset] >= 0:
-                candidate = &self.candidates[self.chosen[asset]]
+        for i in range(self.discount_count, self.candidate_count):
+            if self.beside_reason[i] == APPLIES:
+                candidate = &self.candidates[i]
                 for k in range(candidate.group_count):
                     self.group[self.candidate_groups[candidate.groups + k]] = GROUP_FREE
-                if candidate.plan.quota >= 0:
-                    self.used[candidate.plan.quota] -= 1
+                self.take_use(candidate.plan, -1)
 
-    cdef bint multipliers_met(self) noexcept nogil:
+    cdef bint beside_met(self) noexcept nogil:
         cdef int32_t i
         cdef bint met = True
-        self.choose_multipliers()
+        self.choose_beside()
         for i in range(self.discount_count, self.candidate_count):
-            if self.candidates[i].required and self.multiplier_reason[i] != APPLIES:
+            if self.candidates[i].required and self.beside_reason[i] != APPLIES:
                 met = False
-        self.release_multipliers()
+        self.release_beside()
         return met
 
     # The edge
@@ -2567,13 +2606,16 @@ cdef class Program:
                 if shares[k] > 0:
                     of_campaign.append((self.scope_lines[candidate.scope + k], shares[k]))
             applied.append((candidate.index, of_campaign))
-        self.choose_multipliers()
+        self.choose_beside()
+        for i in range(self.discount_count, self.candidate_count):
+            if self.candidates[i].plan.effect == COVER and self.beside_reason[i] == APPLIES:
+                applied.append((self.candidates[i].index, []))
         multipliers = [-1 if self.chosen[k] < 0 else self.candidates[self.chosen[k]].index
                        for k in range(self.asset_count)]
         if explain:
             for i in range(self.discount_count, self.candidate_count):
-                if self.multiplier_reason[i] != APPLIES:
-                    not_applied.append((self.candidates[i].index, self.multiplier_reason[i], 0))
+                if self.beside_reason[i] != APPLIES:
+                    not_applied.append((self.candidates[i].index, self.beside_reason[i], 0))
             for i in range(self.campaign_count):
                 if self.screened[i] != 0:
                     not_applied.append((i, self.screened[i], 0))

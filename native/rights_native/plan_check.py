@@ -112,8 +112,8 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
     _demand(campaign.effect in tuple(Effect), f"{path}.effect: {campaign.effect} is unknown")
     _demand(0 <= campaign.stage <= stage_count, f"{path}.stage: {campaign.stage} is not a stage")
     _demand(
-        (campaign.stage == stage_count) == (campaign.effect == Effect.MULTIPLIER),
-        f"{path}.stage: multipliers, and only they, come after all stages",
+        (campaign.stage == stage_count) == (campaign.effect in (Effect.MULTIPLIER, Effect.COVER)),
+        f"{path}.stage: multipliers and covers, and only they, come after all stages",
     )
     _demand(
         0 <= campaign.predicate < len(plan.predicates), f"{path}.predicate: {campaign.predicate} is unknown"
@@ -136,6 +136,12 @@ def _check_campaign(campaign: CampaignPlan, path: str, plan: KernelPlan) -> None
     _demand(-1 <= campaign.budget < plan.limit_count, f"{path}.budget: {campaign.budget} is not a limit")
     _demand(-1 <= campaign.pool < plan.limit_count, f"{path}.pool: {campaign.pool} is not a limit")
     _demand(-1 <= campaign.quota < plan.limit_count, f"{path}.quota: {campaign.quota} is not a limit")
+    _demand(-1 <= campaign.benefit < plan.limit_count, f"{path}.benefit: {campaign.benefit} is not a limit")
+    least = 0 if campaign.benefit < 0 else 1
+    _demand(
+        least <= campaign.benefit_units <= MAX_AMOUNT,
+        f"{path}.benefit_units: {campaign.benefit_units} is out of range",
+    )
 
 
 def _check_shape(campaign: CampaignPlan, path: str) -> None:

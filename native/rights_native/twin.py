@@ -3,13 +3,13 @@
 How a request is decided:
 
 1. Each campaign is *screened* against what does not depend on other campaigns: blocked, closed, no
-   line in scope, no coupon, quota used up. What passes is a *candidate*.
+   line in scope, no coupon, no benefit to consume, quota used up. What passes is a *candidate*.
 2. Candidates take their *turns* in plan order. A turn finds what the campaign would take off, given
    what earlier turns left (`_Branch.turn`). In ALL and PRIORITY stages it applies if it can. In a
    BEST stage a mandatory one applies if it can; any other may be taken or left.
 3. Of all allowed ways to take or leave, the best is the one with the smallest `Score`: lowest
    payable, then fewer coupons, then sooner expiries, then lower ids (`_Search`).
-4. Points multipliers are chosen next to that combination (`_choose_multipliers`).
+4. What takes nothing off is chosen next to that combination: points multipliers, covers (`_choose_beside`).
 
 Search order and bounds are the same in the compiled kernel, so that also `nodes`, `proven` and
 `gap` agree.
@@ -405,8 +405,9 @@ class _Branch:
     def turn(self, candidate: _Candidate) -> _Turn:
         """What the candidate can do now. The reason is the first that holds, in the order of Reason."""
         campaign = candidate.plan
-        if campaign.quota >= 0 and self.facts.remaining[campaign.quota] - self.used[campaign.quota] < 1:
-            return _Turn(0, [], Reason.QUOTA_EXHAUSTED, 0)
+        used_up = _used_up(campaign, self.facts.remaining, self.used)
+        if used_up:
+            return _Turn(0, [], used_up, 0)
         shares, shortfall = self._shares(candidate)
         amount = sum(shares)
         left = self._money_left(campaign)
@@ -451,7 +452,7 @@ class _Branch:
         campaign, scope = candidate.plan, candidate.scope
         if any(self.group[g] != FREE for g in campaign.groups):
             return 0
-        if campaign.quota >= 0 and self.facts.remaining[campaign.quota] - self.used[campaign.quota] < 1:
+        if _used_up(campaign, self.facts.remaining, self.used):
             return 0
         basis = self.basis_at_most(candidate, now)
         discount, shortfall = natural_discount(campaign, sum(basis))
@@ -498,8 +499,26 @@ class _Branch:
         for limit in (candidate.plan.budget, candidate.plan.pool):
             if limit >= 0:
                 self.used[limit] += sign * sum(shares)
-        if candidate.plan.quota >= 0:
-            self.used[candidate.plan.quota] += sign
+        _take_use(candidate.plan, self.used, sign)
+
+
+def _used_up(campaign: CampaignPlan, remaining: list[int], used: list[int]) -> int:
+    """The Reason if its quota, or what the member holds of its benefit, is not enough for one more use; else 0."""
+    if (
+        campaign.benefit >= 0
+        and remaining[campaign.benefit] - used[campaign.benefit] < campaign.benefit_units
+    ):
+        return Reason.NO_BENEFIT
+    if campaign.quota >= 0 and remaining[campaign.quota] - used[campaign.quota] < 1:
+        return Reason.QUOTA_EXHAUSTED
+    return 0
+
+
+def _take_use(campaign: CampaignPlan, used: list[int], sign: int) -> None:
+    if campaign.quota >= 0:
+        used[campaign.quota] += sign
+    if campaign.benefit >= 0:
+        used[campaign.benefit] += sign * campaign.benefit_units
 
 
 # --- The best combination ----------------------------------------------------------------------------
@@ -921,8 +940,8 @@ class _Search:
         self.best: _Score | None = None
         self.taken: list[bool] = []  # per candidate, in the best combination
         self.lowest_open: int | None = None
-        self.required_multipliers: list[_Candidate] = []
-        self.multipliers: list[_Candidate] = []
+        self.beside: list[_Candidate] = []  # multipliers and covers
+        self.required_beside: list[_Candidate] = []
 
     def run(self) -> None:
         if self._contradictory():
@@ -1125,9 +1144,9 @@ class _Search:
         score = self.branch.score()
         if self.best is not None and self.best <= score:
             return False
-        if self.required_multipliers:
-            chosen, _ = _choose_multipliers(self.branch, self.multipliers)
-            if any(c.index not in chosen for c in self.required_multipliers):
+        if self.required_beside:
+            multipliers, covers, _ = _choose_beside(self.branch, self.beside)
+            if any(c.index not in multipliers and c.index not in covers for c in self.required_beside):
                 return False
         self.best = score
         self.taken = [step.applied for step in self.steps]
@@ -1189,28 +1208,28 @@ class _Search:
         return _Score(self.best.payable, len(expiries), tuple(sorted(expiries)), tuple(sorted(ranks)))
 
 
-# --- Points multipliers ------------------------------------------------------------------------------
+# --- Beside the discounts: points multipliers, covers ------------------------------------------------
 
 
-def _choose_multipliers(
-    branch: _Branch, multipliers: list[_Candidate]
-) -> tuple[list[int], list[tuple[int, int, int]]]:
-    """Per asset the chosen campaign or -1, and why the others were not; after the combination in `branch`.
+def _choose_beside(
+    branch: _Branch, beside: list[_Candidate]
+) -> tuple[list[int], list[int], list[tuple[int, int, int]]]:
+    """Per asset the chosen multiplier or -1, the covers, and why the others were not, beside what `branch` applies.
 
     Assets in order; the highest multiplier of those that share no group with what applies, ties to
-    the lower id. Each choice takes one of its quota.
+    the lower id. Then every cover that can, the lower id first. Each takes a use of its quota and benefit.
     """
     plan, facts = branch.plan, branch.facts
     group, used = list(branch.group), list(branch.used)
     chosen, not_applied = [-1] * plan.asset_count, []
     for asset in range(plan.asset_count):
         able = []
-        for candidate in multipliers:
+        for candidate in beside:
             campaign = candidate.plan
-            if campaign.b != asset:
+            if campaign.effect != Effect.MULTIPLIER or campaign.b != asset:
                 continue
-            if campaign.quota >= 0 and facts.remaining[campaign.quota] - used[campaign.quota] < 1:
-                not_applied.append((candidate.index, int(Reason.QUOTA_EXHAUSTED), 0))
+            if used_up := _used_up(campaign, facts.remaining, used):
+                not_applied.append((candidate.index, int(used_up), 0))
             elif any(group[g] != FREE for g in campaign.groups):
                 not_applied.append((candidate.index, int(Reason.EXCLUDED), 0))
             else:
@@ -1222,9 +1241,21 @@ def _choose_multipliers(
         not_applied += [(c.index, int(Reason.NOT_BEST), 0) for c in able if c is not winner]
         for g in winner.plan.groups:
             group[g] = FIXED
-        if winner.plan.quota >= 0:
-            used[winner.plan.quota] += 1
-    return chosen, not_applied
+        _take_use(winner.plan, used, 1)
+    covers = []
+    for candidate in beside:
+        if candidate.plan.effect != Effect.COVER:
+            continue
+        if used_up := _used_up(candidate.plan, facts.remaining, used):
+            not_applied.append((candidate.index, int(used_up), 0))
+        elif any(group[g] != FREE for g in candidate.plan.groups):
+            not_applied.append((candidate.index, int(Reason.EXCLUDED), 0))
+        else:
+            covers.append(candidate.index)
+            for g in candidate.plan.groups:
+                group[g] = FIXED
+            _take_use(candidate.plan, used, 1)
+    return chosen, covers, not_applied
 
 
 # --- The program -------------------------------------------------------------------------------------
@@ -1300,8 +1331,8 @@ class Program:
             reasons.append(Reason.NOT_ELIGIBLE)
         if campaign.needs_coupon and i not in facts.coupons:
             reasons.append(Reason.NO_COUPON)
-        if campaign.quota >= 0 and facts.remaining[campaign.quota] < 1:
-            reasons.append(Reason.QUOTA_EXHAUSTED)
+        if used_up := _used_up(campaign, facts.remaining, [0] * self._plan.limit_count):
+            reasons.append(Reason(used_up))
         return min((int(r) for r in reasons if r != 0), default=0)
 
     def _candidates(
@@ -1331,10 +1362,10 @@ class Program:
         node_budget: int,
     ) -> _Search:
         candidates = self._candidates(facts, scopes, screened, required)
-        discounts = [c for c in candidates if c.plan.effect != Effect.MULTIPLIER]
+        discounts = [c for c in candidates if c.plan.stage < len(self._plan.stages)]
         search = _Search(self._plan, facts, discounts, node_budget)
-        search.multipliers = [c for c in candidates if c.plan.effect == Effect.MULTIPLIER]
-        search.required_multipliers = [c for c in search.multipliers if c.required]
+        search.beside = [c for c in candidates if c.plan.stage == len(self._plan.stages)]
+        search.required_beside = [c for c in search.beside if c.required]
         search.run()
         return search
 
@@ -1355,7 +1386,8 @@ class Program:
                 applied.append((candidate.index, [(i, share) for i, share in shares if share > 0]))
             else:
                 not_applied.append((candidate.index, int(turn.reason or Reason.NOT_BEST), turn.shortfall))
-        multipliers, lost = _choose_multipliers(branch, search.multipliers)
+        multipliers, covers, lost = _choose_beside(branch, search.beside)
+        applied += [(index, []) for index in covers]
         not_applied = sorted(not_applied + lost) if explain else []
         proven = search.lowest_open is None
         gap = 0 if search.lowest_open is None else max(0, search.best.payable - search.lowest_open)

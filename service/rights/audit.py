@@ -233,8 +233,11 @@ def _legs_of_receipt(
     for redemption in receipt.redemptions:
         for lot in redemption.lots:
             _move(expected, lot.asset, lot.origin, -lot.amount)
+    for adjustment in receipt.adjustments:
+        for lot in adjustment.consumed:
+            _move(expected, lot.asset, lot.origin, -lot.amount)
     given = [earning.lot for earning in receipt.earnings]
-    given += [grant.lot for grant in receipt.grants if grant.HasField("lot")]
+    given += [grant.lot for grant in receipt.grants if grant.HasField("lot") and not grant.to_referrer]
     for lot in given:
         _move(expected, lot.asset, lot.origin, lot.amount)
     return expected
@@ -256,6 +259,8 @@ def _legs_of_refund(
     for redemption in refund.redemptions:
         for lot in redemption.lots:
             _move(expected, lot.asset, lot.origin, lot.amount)
+    for lot in refund.returned_benefits:
+        _move(expected, lot.asset, lot.origin, lot.amount)
     for clawback in refund.clawbacks:
         _move(expected, clawback.asset, clawback.origin, -clawback.units)
     for restoration in refund.restorations:

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from rights import cli_budgets, cli_calls, cli_coupons, cli_events, cli_reports, cli_segments
+from rights import cli_budgets, cli_calls, cli_coupons, cli_events, cli_programs, cli_reports, cli_segments
 from rights.cli_calls import CommandError, JsonOption, print_json, table
 from rights.settings import Settings, SettingsError, load_settings, settings_table, unknown_variables
 
@@ -76,6 +76,7 @@ app.add_typer(cli_segments.segment_app, name="segment")
 app.add_typer(cli_coupons.coupon_app, name="coupon")
 app.add_typer(cli_events.events_app, name="events")
 app.add_typer(cli_reports.report_app, name="report")
+app.add_typer(cli_programs.program_app, name="program")
 
 EnvFile = Annotated[
     Path | None,

@@ -18,7 +18,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from rights.v1 import common_pb2, coupon_pb2, event_pb2, member_pb2, rulebook_pb2, segment_pb2, settlement_pb2
+from rights.v1 import (
+    common_pb2,
+    coupon_pb2,
+    event_pb2,
+    member_pb2,
+    rulebook_pb2,
+    segment_pb2,
+    settlement_pb2,
+    subscription_pb2,
+)
 
 CALL_TIMEOUT_SECONDS = 30
 REPORT_TIMEOUT_SECONDS = 3600  # the service has its own limit, told in its answer
@@ -137,6 +146,15 @@ class Service:
 
         stub: Any = CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         return self._stream(stub.GenerateCodes, request)
+
+    def program_end(
+        self, request: subscription_pb2.CloseProgramRequest
+    ) -> Iterator[subscription_pb2.CloseProgramResponse]:
+        """The messages of one CloseProgram. `StreamBroken`: it may be called again, and goes on."""
+        from rights.v1.subscription_pb2_grpc import SubscriptionServiceStub
+
+        stub: Any = SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        return self._stream(stub.CloseProgram, request)
 
     def _stream(self, rpc: Any, request: Message) -> Iterator[Any]:
         import grpc
@@ -280,7 +298,7 @@ _RIGHT = frozenset(
     }
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
-    | {"Settled", "Refunded", "Topped up", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {"Settled", "Refunded", "Topped up", "Exchanged", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
     | {"Moved", "Unallotted"}
     | {
         "Issued",

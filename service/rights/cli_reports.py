@@ -101,13 +101,13 @@ def _fail_unless_balanced(answer: Any) -> None:
 
 def _show_clearing(answer: pb.GetClearingResponse) -> None:
     table(
-        ("Party", "Settled", "Refunded", "Topped up", "Total"),
+        ("Party", "Settled", "Refunded", "Topped up", "Exchanged", "Plans", "Total"),
         [(row.party, *_amounts(row)) for row in answer.positions],
         f"Positions from {answer.start_time.ToJsonString()} to {answer.end_time.ToJsonString()}; "
         "below zero: owes",
     )
     table(
-        ("Debtor", "Creditor", "For", "Settled", "Refunded", "Topped up", "Total"),
+        ("Debtor", "Creditor", "For", "Settled", "Refunded", "Topped up", "Exchanged", "Plans", "Total"),
         [(row.debtor, row.creditor, row.asset, *_amounts(row)) for row in answer.dues],
         "Who owes whom",
     )
@@ -236,7 +236,14 @@ def _show_checks(checks: Any) -> None:
 
 
 def _amounts(row: pb.ClearingPosition | pb.ClearingDue) -> tuple[str, ...]:
-    minor = (row.settled_minor, row.refunded_minor, row.topped_up_minor, row.total_minor)
+    minor = (
+        row.settled_minor,
+        row.refunded_minor,
+        row.topped_up_minor,
+        row.exchanged_minor,
+        row.subscribed_minor,
+        row.total_minor,
+    )
     return tuple(money(amount, row.currency) for amount in minor)
 
 

@@ -32,6 +32,7 @@ from rights.v1 import (
     rulebook_pb2_grpc,
     settlement_pb2_grpc,
     simulation_pb2_grpc,
+    subscription_pb2_grpc,
 )
 from rights.v1 import coupon_pb2 as coupon
 from rights.v1 import event_pb2 as event
@@ -40,6 +41,7 @@ from rights.v1 import report_pb2 as report
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
 from rights.v1 import simulation_pb2 as simulation
+from rights.v1 import subscription_pb2 as subscription
 
 _DETAILS = "grpc-status-details-bin"
 _RETRIED = {
@@ -135,8 +137,9 @@ class RightsClient:
         # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
         self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._subscription: Any = subscription_pb2_grpc.SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -181,7 +184,9 @@ class RightsClient:
         await asyncio.sleep(max(pause, failure.retry_after_seconds))
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
-        """Any RPC of the contract by its descriptor. A streamed answer is merged into one, as protobuf merges."""
+        """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
+        into one, as protobuf merges.
+        """
         path = f"/{method.containing_service.full_name}/{method.name}"
         answer = GetMessageClass(method.output_type)
         how: dict[str, Any] = {
@@ -338,6 +343,72 @@ class RightsClient:
     ) -> activity.RecordActivityResponse:
         """Records what a member did, once per key."""
         return await self._call(self._activity.RecordActivity, request)
+
+    async def claim(self, request: activity.ClaimRequest) -> activity.ClaimResponse:
+        """Asks for what a rule gives, once per key."""
+        return await self._call(self._activity.Claim, request)
+
+    async def take_task(self, request: activity.TakeTaskRequest) -> activity.TakeTaskResponse:
+        """Takes a task, once per key."""
+        return await self._call(self._activity.TakeTask, request)
+
+    async def enrol(self, request: activity.EnrolRequest) -> activity.EnrolResponse:
+        """Makes a member one of a program, once."""
+        return await self._call(self._activity.Enrol, request)
+
+    async def recognise(self, request: activity.RecogniseRequest) -> activity.RecogniseResponse:
+        """Tells whose an account is."""
+        return await self._call(self._activity.Recognise, request)
+
+    # rights.v1.SubscriptionService
+
+    async def subscribe(self, request: subscription.SubscribeRequest) -> subscription.SubscribeResponse:
+        """Buys the first period of a plan, once per key."""
+        return await self._call(self._subscription.Subscribe, request)
+
+    async def renew_subscription(
+        self, request: subscription.RenewSubscriptionRequest
+    ) -> subscription.RenewSubscriptionResponse:
+        """Buys another period of a plan, once per key."""
+        return await self._call(self._subscription.RenewSubscription, request)
+
+    async def cancel_subscription(
+        self, request: subscription.CancelSubscriptionRequest
+    ) -> subscription.CancelSubscriptionResponse:
+        """Ends a plan, once per key."""
+        return await self._call(self._subscription.CancelSubscription, request)
+
+    async def upgrade_subscription(
+        self, request: subscription.UpgradeSubscriptionRequest
+    ) -> subscription.UpgradeSubscriptionResponse:
+        """Changes from one plan to another, once per key."""
+        return await self._call(self._subscription.UpgradeSubscription, request)
+
+    async def get_subscription(
+        self, request: subscription.GetSubscriptionRequest
+    ) -> subscription.GetSubscriptionResponse:
+        """What a member has of a plan, and what it costs."""
+        return await self._call(self._subscription.GetSubscription, request)
+
+    async def close_program(
+        self, request: subscription.CloseProgramRequest
+    ) -> AsyncGenerator[subscription.CloseProgramResponse, None]:
+        """Ends a program for all who still have something of it; tells how far it is. Raises RightsError."""
+        try:
+            async for response in self._subscription.CloseProgram(request, metadata=self._metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise RightsError(error) from None
+
+    async def use_benefit(self, request: subscription.UseBenefitRequest) -> subscription.UseBenefitResponse:
+        """Uses units of a benefit outside of any order, once per key."""
+        return await self._call(self._subscription.UseBenefit, request)
+
+    async def return_benefit(
+        self, request: subscription.ReturnBenefitRequest
+    ) -> subscription.ReturnBenefitResponse:
+        """Takes a use of a benefit back, once per key."""
+        return await self._call(self._subscription.ReturnBenefit, request)
 
     # rights.v1.EventService
 

@@ -136,6 +136,11 @@ SWEPT: Final = Counter(
     "kind: lapse (reservations), release (pending points), expire (lots).",
     ["kind"],
 )
+ERRAND_LAG_SECONDS: Final = Gauge(
+    "rights_errand_lag_seconds",
+    "Age of the oldest gift that an order has brought another member and that is not given yet; 0: there is none.",
+    multiprocess_mode="mostrecent",
+)
 SWEEP_LAG_SECONDS: Final = Gauge(
     "rights_sweep_lag_seconds",
     "Seconds for which the member that was due first had been due when the sweeper last looked; 0: nothing was.",

@@ -31,9 +31,12 @@ from rights.api.segments import SegmentApi
 from rights.api.settlement import SettlementApi
 from rights.api.settlement_reads import SettlementReadsApi
 from rights.api.simulation import SimulationApi
+from rights.api.subscriptions import SubscriptionApi
 from rights.domain.book import Kernel
 from rights.engine import clock
 from rights.engine.drafts import Drafts
+from rights.engine.ending import Ending
+from rights.engine.errands import Errands
 from rights.engine.feed import Feed
 from rights.engine.horizon import Horizon
 from rights.engine.lane import Lanes
@@ -136,10 +139,13 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             *SettlementReadsApi(reader, members).methods(),
             *SegmentApi(SegmentStore(reader)).methods(),
             *IdentityApi(lanes, reader, operator, members).methods(),
-            *ActivityApi(lanes, members).methods(),
+            *ActivityApi(registry, lanes, reader, operator, members).methods(),
             *MemberApi(registry, lanes, reader, operator, members).methods(),
             *CouponApi(settings, lanes, members).methods(),
             *CodeApi(registry, reader, codes, minting).methods(),
+            *SubscriptionApi(
+                registry, lanes, reader, members, Ending(registry, reader, settings)
+            ).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),
@@ -154,6 +160,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
         chores = (
             registry.poll(settings.rules_poll_milliseconds / 1000),
             horizon.run(),
+            Errands(registry, lanes, reader, settings.errand_interval_milliseconds / 1000).run(),
             Retention(outbox, settings).run(),
             minting.seal_forgotten(),
         )

@@ -268,6 +268,12 @@ class Settings(BaseSettings):
         le=600_000,
         description="How often a worker looks for reservations, lots and pending points whose time has come.",
     )
+    errand_interval_milliseconds: int = Field(
+        200,
+        ge=10,
+        le=600_000,
+        description="How often a worker looks for gifts that an order has brought another member.",
+    )
     sweep_batch_size: int = Field(500, ge=1, le=4096, description="Members swept in one transaction.")
     quote_key_file: Path | None = Field(
         None,

@@ -93,18 +93,19 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
         predicates.append(on_lines(*[i for i in range(line_count) if rng.random() < 0.6]))
     count = rng.randint(1, max_campaigns)
     ranks = rng.sample(range(count), count)
-    in_stage = sorted(rng.randint(0, len(stages) - (0 if asset_count else 1)) for _ in range(count))
+    in_stage = sorted(rng.randint(0, len(stages)) for _ in range(count))
     tame = rng.random() < 0.3  # few special wishes, so that the search itself is what is tested
     campaigns = []
     for i in range(count):
         effect, a, b, c = _random_effect(rng, unit)
         if in_stage[i] == len(stages):
-            effect, a, b, c = (
-                Effect.MULTIPLIER,
-                rng.choice([10_000, 20_000, 30_000]),
-                rng.randrange(asset_count),
-                0,
-            )
+            effect, a, b, c = Effect.COVER, 0, 0, 0
+            if asset_count and rng.random() < 0.6:
+                effect, a, b = (
+                    Effect.MULTIPLIER,
+                    rng.choice([10_000, 20_000, 30_000]),
+                    rng.randrange(asset_count),
+                )
         groups = tuple(rng.sample(range(group_count), min(group_count, rng.choice([0, 0, 1, 1, 2]))))
         campaigns.append(
             campaign(
@@ -122,6 +123,7 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
                 budget=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.4 else -1,
                 quota=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
                 pool=rng.randrange(-1, limit_count) if not tame and rng.random() < 0.3 else -1,
+                **(_random_benefit(rng, limit_count) if not tame and rng.random() < 0.3 else {}),
                 **(random_shape(rng, effect) if rng.random() < 0.5 else {}),
             )
         )
@@ -142,6 +144,10 @@ def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[
         coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in indices if rng.random() < 0.85},
         required=[i for i in indices if rng.random() < 0.3] if rng.random() < 0.25 else [],
     )
+
+
+def _random_benefit(rng: random.Random, limit_count: int) -> dict[str, object]:
+    return {"benefit": rng.randrange(limit_count), "benefit_units": rng.randint(1, 3)} if limit_count else {}
 
 
 def _random_stage(rng: random.Random, i: int) -> StagePlan:
@@ -282,11 +288,12 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
                 budget=rng.randrange(2) if rng.random() < 0.25 else -1,
                 quota=2 if rng.random() < 0.1 else -1,
                 pool=rng.randrange(2) if rng.random() < 0.1 else -1,
+                **({"benefit": 3, "benefit_units": rng.randint(1, 2)} if rng.random() < 0.2 else {}),
                 **(random_shape(rng, effect) if rng.random() < 0.35 else {}),
             )
         )
     predicates = tuple(on_lines(*lines) for lines in scopes)
-    plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=4, limits=3)
+    plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=4, limits=4)
     total = sum(amounts)
     return plan, facts_of(
         plan,
@@ -297,6 +304,7 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
             rng.randint(1, total // 4),
             rng.choice([10**9, rng.randint(1, total // 8)]),
             rng.randint(0, 2),
+            rng.randint(0, 4),
         ],
         coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in range(count) if rng.random() < 0.9},
     )

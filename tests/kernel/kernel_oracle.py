@@ -61,6 +61,7 @@ def screen(plan: KernelPlan, facts: Facts, index: int, scope: list[int]) -> int:
         Reason.OUTSIDE_WINDOW: facts.standing[index] == Reason.OUTSIDE_WINDOW,
         Reason.NOT_ELIGIBLE: not scope,
         Reason.NO_COUPON: c.needs_coupon and index not in facts.coupons,
+        Reason.NO_BENEFIT: c.benefit >= 0 and facts.remaining[c.benefit] < c.benefit_units,
         Reason.MEMBER_LIMIT_REACHED: facts.blocked.get(index) == Reason.MEMBER_LIMIT_REACHED,
         Reason.QUOTA_EXHAUSTED: c.quota >= 0 and facts.remaining[c.quota] < 1,
     }
@@ -171,7 +172,9 @@ def simulate(
             budget_left = min((facts.remaining[i] - used[i] for i in funds), default=amount)
             blockers = {owner[g] for g in c.groups if g in owner}
             able_but_for_groups = False
-            if c.quota >= 0 and used[c.quota] >= facts.remaining[c.quota]:
+            if c.benefit >= 0 and used[c.benefit] + c.benefit_units > facts.remaining[c.benefit]:
+                reason = (int(Reason.NO_BENEFIT), 0)
+            elif c.quota >= 0 and used[c.quota] >= facts.remaining[c.quota]:
                 reason = (int(Reason.QUOTA_EXHAUSTED), 0)
             elif amount > 0 and amount > budget_left:
                 reason = (int(Reason.BUDGET_EXHAUSTED), amount - budget_left)
@@ -202,6 +205,8 @@ def simulate(
                 used[fund] += amount
             if c.quota >= 0:
                 used[c.quota] += 1
+            if c.benefit >= 0:
+                used[c.benefit] += c.benefit_units
             for g in c.groups:
                 owner[g] = "fixed" if c.mandatory or stage.select != Select.BEST else "free"
             applied.append((i, [(k, share) for k, share in sorted(shares.items()) if share]))
@@ -210,26 +215,43 @@ def simulate(
     coupons = sorted(facts.coupons[i] for i in indices if plan.campaigns[i].needs_coupon)
     score = (sum(amounts), len(coupons), coupons, sorted(plan.campaigns[i].id_rank for i in indices))
     multipliers = [-1] * plan.asset_count
+
+    def free(i: int) -> bool:
+        """Whether one more that takes nothing off can apply; if not, says why."""
+        c = plan.campaigns[i]
+        if c.benefit >= 0 and used[c.benefit] + c.benefit_units > facts.remaining[c.benefit]:
+            why[i] = (int(Reason.NO_BENEFIT), 0)
+        elif c.quota >= 0 and used[c.quota] >= facts.remaining[c.quota]:
+            why[i] = (int(Reason.QUOTA_EXHAUSTED), 0)
+        elif any(g in owner for g in c.groups):
+            why[i] = (int(Reason.EXCLUDED), 0)
+        else:
+            return True
+        return False
+
+    def take(i: int) -> None:
+        c = plan.campaigns[i]
+        owner.update(dict.fromkeys(c.groups, "fixed"))
+        if c.quota >= 0:
+            used[c.quota] += 1
+        if c.benefit >= 0:
+            used[c.benefit] += c.benefit_units
+
     for asset in range(plan.asset_count):
         able = []
         for i, c in enumerate(plan.campaigns):
-            if c.effect != Effect.MULTIPLIER or c.b != asset or screened[i]:
-                continue
-            if c.quota >= 0 and used[c.quota] >= facts.remaining[c.quota]:
-                why[i] = (int(Reason.QUOTA_EXHAUSTED), 0)
-            elif any(g in owner for g in c.groups):
-                why[i] = (int(Reason.EXCLUDED), 0)
-            else:
+            if c.effect == Effect.MULTIPLIER and c.b == asset and not screened[i] and free(i):
                 able.append(i)
         able.sort(key=lambda i: (-plan.campaigns[i].a, plan.campaigns[i].id_rank))
         for i in able[1:]:
             why[i] = (int(Reason.NOT_BEST), 0)
         if able:
             multipliers[asset] = able[0]
-            won = plan.campaigns[able[0]]
-            owner.update(dict.fromkeys(won.groups, "fixed"))
-            if won.quota >= 0:
-                used[won.quota] += 1
+            take(able[0])
+    for i, c in enumerate(plan.campaigns):
+        if c.effect == Effect.COVER and not screened[i] and free(i):
+            take(i)
+            applied.append((i, []))
     return Outcome(amounts, applied, multipliers, why, score)
 
 

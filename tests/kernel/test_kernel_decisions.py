@@ -275,6 +275,58 @@ def test_required_that_cannot_all_apply(kernel: ModuleType) -> None:
         assert why(decision) == {1: (Reason.EXCLUDED, 0), 2: (Reason.BELOW_THRESHOLD, 50)}
 
 
+def test_campaigns_compete_for_what_the_member_holds_of_a_benefit(kernel: ModuleType) -> None:
+    """The best combination spends the units where they take most off, whatever each campaign takes of them."""
+    plan = plan_of(
+        campaign(0, a=60, benefit=0, benefit_units=2),
+        campaign(1, a=50, benefit=0, benefit_units=1),
+        campaign(2, a=40, benefit=0, benefit_units=1),
+        limits=1,
+    )
+
+    def off_with(units: int) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
+        decision = decide(kernel, plan, facts_of(plan, [200], remaining=[units]))
+        return amounts_off(decision), why(decision)
+
+    none = (Reason.NO_BENEFIT, 0)
+    assert off_with(0) == ({}, {0: none, 1: none, 2: none})
+    assert off_with(1) == ({1: 50}, {0: none, 2: none})
+    assert off_with(2) == ({1: 50, 2: 40}, {0: (Reason.NOT_BEST, 0)})
+    assert off_with(3) == ({0: 60, 1: 50}, {2: none})
+    assert off_with(4) == ({0: 60, 1: 50, 2: 40}, {})
+
+
+def test_a_benefit_and_a_quota_are_both_needed(kernel: ModuleType) -> None:
+    plan = plan_of(campaign(0, a=60, benefit=0, benefit_units=2, quota=1), limits=2)
+    for remaining, reason in (([1, 0], Reason.NO_BENEFIT), ([2, 0], Reason.QUOTA_EXHAUSTED), ([2, 1], 0)):
+        decision = decide(kernel, plan, facts_of(plan, [100], remaining=remaining))
+        assert why(decision) == ({0: (reason, 0)} if reason else {})
+
+
+def test_covers_apply_beside_the_discounts_and_take_what_these_leave(kernel: ModuleType) -> None:
+    def cover(rank: int, **fields: object) -> object:
+        return campaign(rank, 1, effect=Effect.COVER, a=0, **fields)
+
+    plan = plan_of(
+        campaign(0, benefit=0, benefit_units=1, groups=(0,)),
+        cover(1, groups=(0,)),
+        cover(2, benefit=0, benefit_units=1, quota=1, groups=(1,)),
+        cover(3, benefit=0, benefit_units=1),
+        cover(4, groups=(1,)),
+        groups=2,
+        limits=2,
+    )  # type: ignore[arg-type]
+    decision = decide(kernel, plan, facts_of(plan, [100], remaining=[2, 5]))
+    assert decision.applied == [(0, [(0, 10)]), (2, [])]
+    assert decision.amounts == [90]
+    excluded = (Reason.EXCLUDED, 0)
+    assert why(decision) == {1: excluded, 3: (Reason.NO_BENEFIT, 0), 4: excluded}
+    required = decide(kernel, plan, facts_of(plan, [100], remaining=[1, 5], required=[2]))
+    assert required.applied == [(1, []), (2, [])]
+    impossible = decide(kernel, plan, facts_of(plan, [100], remaining=[5, 5], required=[1, 0]))
+    assert not impossible.met
+
+
 def test_multipliers(kernel: ModuleType) -> None:
     def multiplier(rank: int, **fields: object) -> object:
         return campaign(rank, 1, effect=Effect.MULTIPLIER, **fields)

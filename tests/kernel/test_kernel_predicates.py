@@ -183,8 +183,9 @@ def test_refuses_a_line_variable_in_a_cart_predicate(kernel: ModuleType) -> None
     [
         ({"predicate": 1}, r"campaigns\[0\].predicate"),
         ({"stage": 2}, "not a stage"),
-        ({"stage": 1}, "multipliers, and only they"),
-        ({"effect": Effect.MULTIPLIER}, "multipliers, and only they"),
+        ({"stage": 1}, "multipliers and covers, and only they"),
+        ({"effect": Effect.MULTIPLIER}, "multipliers and covers, and only they"),
+        ({"effect": Effect.COVER}, "multipliers and covers, and only they"),
         ({"effect": 9}, "effect: 9 is unknown"),
         ({"effect": Effect.EVERY}, r"campaigns\[0\].b"),
         ({"effect": Effect.PERCENT, "a": 10_001, "c": 1}, "more than all"),
@@ -195,6 +196,8 @@ def test_refuses_a_line_variable_in_a_cart_predicate(kernel: ModuleType) -> None
         ({"budget": 1}, "1 is not a limit"),
         ({"quota": -2}, "-2 is not a limit"),
         ({"pool": 1}, "1 is not a limit"),
+        ({"benefit": 1, "benefit_units": 1}, "1 is not a limit"),
+        ({"benefit": 0}, "benefit_units: 0 is out of range"),
     ],
 )
 def test_refuses_bad_campaigns(kernel: ModuleType, fields: dict[str, object], message: str) -> None:

@@ -22,9 +22,11 @@ def counted(rule: Any, listed: list[int], discounted: list[int], payable: list[i
     return discounted if rule.basis == rulebook_pb2.Earn.BASIS_DISCOUNTED else payable
 
 
-def units_of(rule: Any, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
-    """(units before the multipliers, units after them and the cap per order)."""
-    steps = base // rule.per_minor * rule.units
+def units_of(
+    rule: Any, earning: settlement_pb2.Earning, base: int, tier_bps: int, multiplier_bps: int
+) -> tuple[int, int]:
+    """(units before the multipliers, units after them and the cap per order) at the earning's rate."""
+    steps = base // (earning.rate_per_minor or rule.per_minor) * (earning.rate_units or rule.units)
     units = steps * tier_bps * multiplier_bps // (BPS * BPS)
     return steps, min(units, rule.max_units_per_order) if rule.max_units_per_order else units
 
@@ -53,22 +55,54 @@ def earnings(
         multiplier = way.multipliers.get(asset.id, "")
         multiplier_bps = rules.campaigns[multiplier].points_multiplier.multiplier_bps if multiplier else BPS
         tier_bps = {t.level: t.multiplier_bps for t in rule.tier_multipliers}.get(member.tier, BPS)
-        base, units = units_of(rule, sum(amounts[i] for i in lines), tier_bps, multiplier_bps)
-        for counter, cap in period_counters(rules, asset, at):
-            units = min(units, max(0, cap - member.counters.get(counter, 0)))
-        if units <= 0:
-            continue
-        earning = settlement_pb2.Earning(
-            base_units=base,
-            multiplier_campaign_id=multiplier,
-            multiplier_bps=multiplier_bps,
-            tier_multiplier_bps=tier_bps if tier_bps != BPS else 0,
-            line_indexes=lines,
-        )
-        earning.lot.asset, earning.lot.amount, earning.lot.origin = asset.id, units, asset.issuer
-        put_times(rules, earning, at)
-        earned.append(earning)
+        given = 0
+        for earning in _by_rate_and_issuer(rules, member, asset, order, lines):
+            base = sum(amounts[i] for i in earning.line_indexes)
+            earning.base_units, units = units_of(rule, earning, base, tier_bps, multiplier_bps)
+            for counter, cap in period_counters(rules, asset, at):
+                units = min(units, max(0, cap - member.counters.get(counter, 0) - given))
+            if rule.max_units_per_order:
+                units = min(units, rule.max_units_per_order - given)
+            if units <= 0:
+                continue
+            given += units
+            earning.multiplier_campaign_id = multiplier
+            earning.multiplier_bps = multiplier_bps
+            earning.tier_multiplier_bps = tier_bps if tier_bps != BPS else 0
+            earning.lot.amount = units
+            put_times(rules, earning, at)
+            earned.append(earning)
     return earned
+
+
+def _by_rate_and_issuer(
+    rules: Rules, member: Member, asset: Any, order: Any, lines: list[int]
+) -> list[settlement_pb2.Earning]:
+    """One for all lines of the same rate and issuer, in the order of their first lines."""
+    found: list[settlement_pb2.Earning] = []
+    scopes = [
+        (rules.scope(rate.when, member.tier, tuple(member.tags), order), rate) for rate in asset.earn.rates
+    ]
+    own = (asset.earn.units, asset.earn.per_minor)
+    for i in lines:
+        rate = next(((rate.units, rate.per_minor) for scope, rate in scopes if i in scope), own)
+        rate = (0, 0) if rate == own else rate
+        merchant = order.cart.lines[i].merchant_id
+        issuer = f"merchant/{merchant}" if asset.earn.issued_by_merchant and merchant else asset.issuer
+        for earning in found:
+            if (earning.rate_units, earning.rate_per_minor, earning.lot.origin) == (*rate, issuer):
+                earning.line_indexes.append(i)
+                break
+        else:
+            earning = settlement_pb2.Earning(rate_units=rate[0], rate_per_minor=rate[1], line_indexes=[i])
+            earning.lot.asset, earning.lot.origin = asset.id, issuer
+            found.append(earning)
+    return found
+
+
+def multipliers(earnings: Any) -> list[str]:
+    """The campaigns that multiplied them."""
+    return sorted({earning.multiplier_campaign_id for earning in earnings} - {""})
 
 
 def put_times(rules: Rules, earning: settlement_pb2.Earning, at: int) -> None:
@@ -135,8 +169,7 @@ def refused_gifts(
 ) -> list[Refused]:
     """Gifts of a quote that their limits do not allow any more."""
     used = [rules.campaigns[a.campaign_id].quota_id for a in pin.adjustments]
-    multipliers = {e.multiplier_campaign_id for e in pin.earnings} - {""}
-    used += [rules.campaigns[campaign_id].quota_id for campaign_id in multipliers]
+    used += [rules.campaigns[campaign_id].quota_id for campaign_id in multipliers(pin.earnings)]
     refusals = []
     for rule in [rules.grants[gift.grant_id] for gift in pin.grants]:
         used.append(rule.quota_id)
@@ -178,9 +211,9 @@ def uses(rules: Rules, receipt: settlement_pb2.Receipt, at: int) -> Uses:
 
     for adjustment in receipt.adjustments:
         use(adjustment.campaign_id, rules.campaigns[adjustment.campaign_id], adjustment.amount_minor)
+    for campaign_id in multipliers(receipt.earnings):
+        use(campaign_id, rules.campaigns[campaign_id])
     for earning in receipt.earnings:
-        if earning.multiplier_campaign_id:
-            use(earning.multiplier_campaign_id, rules.campaigns[earning.multiplier_campaign_id])
         for counter, _ in period_counters(rules, rules.assets[earning.lot.asset], at):
             found.counters.append((counter, earning.lot.amount))
     for gift in receipt.grants:
@@ -193,6 +226,7 @@ __all__ = [
     "counted",
     "earnings",
     "gifts",
+    "multipliers",
     "put_gift_times",
     "put_times",
     "refused_gifts",

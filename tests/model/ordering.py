@@ -117,7 +117,7 @@ def _as_quoted(
     kept = []
     for quoted in pin.earnings:
         asset, units = quoted.lot.asset, quoted.lot.amount
-        now = next((each for each in earnings if each.lot.asset == asset), settlement_pb2.Earning())
+        now = next((each for each in earnings if _kind(each) == _kind(quoted)), settlement_pb2.Earning())
         if now.lot.amount < units:
             raise Refused("PRICE_CHANGED", asset, units - now.lot.amount)
         now.lot.amount = units
@@ -126,6 +126,10 @@ def _as_quoted(
         if gift.grant_id not in [each.grant_id for each in gifts]:
             raise Refused("PRICE_CHANGED", gift.grant_id)
     return kept
+
+
+def _kind(earning: settlement_pb2.Earning) -> tuple[str, str, int, int]:
+    return earning.lot.asset, earning.lot.origin, earning.rate_units, earning.rate_per_minor
 
 
 def _campaigns(rules: Rules, pin: settlement_pb2.Receipt) -> list[str]:

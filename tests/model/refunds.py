@@ -232,7 +232,8 @@ def _earned(
     amounts = giving.counted(rule, listed, discounted, payable)
     base = sum(amounts[i] for i in earning.line_indexes)
     tier_bps = earning.tier_multiplier_bps or giving.BPS
-    return min(earning.lot.amount, giving.units_of(rule, base, tier_bps, earning.multiplier_bps)[1])
+    _, units = giving.units_of(rule, earning, base, tier_bps, earning.multiplier_bps)
+    return min(earning.lot.amount, units)
 
 
 def spent_lots(redemption: settlement_pb2.Redemption, kept: dict[int, Payers]) -> list[Lot]:

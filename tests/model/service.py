@@ -369,9 +369,7 @@ class Model:
                 available = NEVER
                 if earning.HasField("available_time"):
                     available = earning.available_time.ToMilliseconds()
-                member.pending.append(
-                    Pending(lot.asset, lot.origin, sale.settlement_id, lot.amount, available)
-                )
+                member.await_(Pending(lot.asset, lot.origin, sale.settlement_id, lot.amount, available))
             else:
                 earning.repaid_units = member.receive(lot, at)
                 moved.add(lot.asset)
@@ -574,11 +572,11 @@ class Model:
                 give_back(campaign.id, campaign)
         for earning, had, has in zip(receipt.earnings, before.counted, after.counted, strict=True):
             name = f"asset/{earning.lot.asset}"
-            member.count([(c, had - has) for c, _ in sale.uses.counters if c[0] == name], -1)
-            if earning.multiplier_campaign_id and after.is_nothing:
-                campaign = rules.campaigns[earning.multiplier_campaign_id]
-                if not campaign.keep_used_on_refund:
-                    give_back(campaign.id, campaign)
+            member.count([(c, had - has) for c in {c for c, _ in sale.uses.counters} if c[0] == name], -1)
+        for campaign_id in giving.multipliers(receipt.earnings) if after.is_nothing else ():
+            campaign = rules.campaigns[campaign_id]
+            if not campaign.keep_used_on_refund:
+                give_back(campaign.id, campaign)
         for gift, had, has in zip(receipt.grants, before.claimed, after.claimed, strict=True):
             if had and not has:
                 give_back(f"grant/{gift.grant_id}", rules.grants[gift.grant_id])

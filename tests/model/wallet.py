@@ -110,9 +110,13 @@ class Member:
         return repaid
 
     def await_(self, units: Pending) -> None:
-        """Units are to come, with those of the same settlement."""
+        """Units are to come, with those of the same settlement and issuer."""
         for pending in self.pending:
-            if (pending.asset, pending.settlement_id) == (units.asset, units.settlement_id):
+            if (pending.asset, pending.origin, pending.settlement_id) == (
+                units.asset,
+                units.origin,
+                units.settlement_id,
+            ):
                 pending.amount += units.amount
                 return
         self.pending.append(units)

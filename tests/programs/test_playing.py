@@ -54,6 +54,45 @@ async def test_what_is_not_as_expected_is_told_with_its_line(
     assert f"{file}:6: step 1 (Anna buys): {told}" in failures
 
 
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (
+            "subscribe: {member: anna, plan: rider}\n    then: {plans: {rider: 2026-12-11}}",
+            ["charged: expected 0.00, got 10.00"],
+        ),
+        (
+            "subscribe: {member: anna, plan: rider}\n    then: {charged: 10.00, plans: {}}",
+            ["plans.rider: expected none, got 2026-12-11 00:00"],
+        ),
+        (
+            "subscribe: {member: anna, plan: rider}\n    then: {charged: 10.00, plans: {rider: 2026-12-12}}",
+            ["plans.rider: expected 2026-12-12 00:00, got 2026-12-11 00:00"],
+        ),
+        (
+            "settle: {order: o, member: rider, lines: [{sku: bus, price: 2.00}]}\n"
+            "    then: {payable: 0.00, discounts: {ride: 2.00}}",
+            ["consumed.rides: expected 0, got 1"],
+        ),
+        ("record: {member: anna, activity: check-in}\n    then: {}", ["granted.points: expected 0, got 5"]),
+        (
+            "claim: {member: rider, grant: change}\n    then: {granted: {balance: 100}}",
+            ["spent.points: expected 0, got 3"],
+        ),
+    ],
+)
+async def test_what_plans_and_activities_bring_is_compared_as_a_whole(
+    play: Any, tmp_path: Path, step: str, told: list[str]
+) -> None:
+    (tmp_path / "verbs.yaml").write_text((HERE / "verbs.yaml").read_text())
+    file = tmp_path / "wrong.scenario.yaml"
+    members = "[{id: anna}, {id: rider, wallet: {rides: 1, points: 3}}]"
+    given = f"given: {{rulebook: verbs.yaml, time: 2026-11-11 01:00, members: {members}}}"
+    file.write_text(f"title: x\n{given}\nsteps:\n  - when: x\n    {step}\n")
+    _, failures = await play(file)
+    assert [failure.split("(x): ")[1] for failure in failures] == told
+
+
 async def test_an_error_that_is_not_expected_is_told(play: Any, tmp_path: Path) -> None:
     (tmp_path / "clock.yaml").write_text((HERE / "clock.yaml").read_text())
     file = tmp_path / "wrong.scenario.yaml"

@@ -35,6 +35,7 @@ from rights.v1 import (
     segment_pb2,
     settlement_pb2,
     simulation_pb2,
+    subscription_pb2,
 )
 
 SECRET = "a secret for tests, of thirty-two bytes or more"
@@ -51,14 +52,15 @@ _METHODS = {
     method.name: (f"/{service.full_name}/{method.name}", method.input_type, method.output_type)
     for module in (
         settlement_pb2,
-        member_pb2,
-        coupon_pb2,
         activity_pb2,
+        coupon_pb2,
+        member_pb2,
         segment_pb2,
         rulebook_pb2,
         event_pb2,
         report_pb2,
         simulation_pb2,
+        subscription_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
@@ -363,9 +365,10 @@ class Shop(Caller):
         await self.call("Activate", version=published.version)
         return int(published.version)
 
-    async def member(self, member_id: str, tier: int = 0, tags: Iterable[str] = ()) -> str:
+    async def member(self, member_id: str, tier: int = 0, tags: Iterable[str] = (), **fields: Any) -> str:
         """A new member."""
-        await self.call("UpsertMember", member={"member_id": member_id, "tier": tier, "tags": list(tags)})
+        known = {"member_id": member_id, "tier": tier, "tags": list(tags)} | fields
+        await self.call("UpsertMember", member=known)
         return member_id
 
     async def members(self, count: int) -> list[str]:

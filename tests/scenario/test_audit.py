@@ -56,6 +56,7 @@ class Entries:
     delivered: str = ""
     handover: str = ""  # of a coupon, from erin to frank
     card: str = ""  # redeemed by erin
+    subscribed: str = ""  # by gina
 
 
 class Books:
@@ -114,6 +115,7 @@ def planted() -> rulebook_pb2.Rulebook:
     rulebook.budget_pools.add(id="p", cap_minor=200_000)
     for budget in rulebook.budgets:
         budget.pool_id = "p"
+    rulebook.plans.add(id="year", issuer="platform", prices=[{"price_minor": 36_500}], period={"years": 1})
     rulebook.grants.add(id="next", coupon_template_id="next", quota_id="q", member_limit={"max_uses": 99})
     rulebook.grants.add(id="gold", asset={"asset": "gold", "units": 5}, keep_on_refund=True)
     return rulebook
@@ -139,6 +141,7 @@ async def entries(service: Service) -> Entries:
         for source, target in (("c", "d"), ("d", ""), ("", "c")):
             move = {"from_budget_id": source, "to_budget_id": target, "amount_minor": 300}
             await shop.call("TransferBudget", idempotency_key=f"{source}-{target}", **move)
+        await plant_plans(shop, found)
         await shop.call(
             "TopUp", idempotency_key="up", member={"member_id": "bob"}, asset="balance", amount_minor=500
         )
@@ -241,6 +244,17 @@ async def plant_transfer(shop: Shop, found: Entries) -> None:
         coupon_id=await shop.grant("erin", "gift"),
     )
     found.handover = answer.transfer.transfer_id
+
+
+async def plant_plans(shop: Shop, found: Entries) -> None:
+    for member in ("gina", "hugo"):
+        await shop.member(member)
+        plan = {"member": {"member_id": member}, "plan_id": "year"}
+        answer = await shop.call("Subscribe", idempotency_key=f"subscribe-{member}", **plan)
+        if member == "gina":
+            found.subscribed = answer.receipt.receipt_id
+        else:
+            await shop.call("CancelSubscription", idempotency_key="unsubscribe", **plan)
 
 
 async def plant_codes(shop: Shop, found: Entries) -> None:
@@ -433,6 +447,12 @@ SPOILT_ROWS = {
         {"transferred_coupons_arrive", "entries_have_their_key"},
         f"DELETE FROM rights.entry_pair {ENTRY}",
         "handover",
+    ),
+    "a gift to another member is done, and nobody has it": (
+        {"errands_are_done_once"},
+        "INSERT INTO rights.errand (tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version,"
+        " recorded_ms, done) VALUES ($1, 'alice', 'x', 'bob', 'next', 1, 0, true)",
+        "",
     ),
     "a measure counts what nobody bought": (
         {"measures_equal_usages"},
@@ -722,6 +742,23 @@ SPOILT_ROWS = {
         {"refunds_release_usages", "budgets_equal_usages", "counters_equal_usages", "measures_equal_usages"},
         f"UPDATE rights.journal SET usages = usages || usages {ENTRY}",
         "reversal",
+    ),
+    "a period was paid with more": (
+        {"periods_are_paid"},
+        "UPDATE rights.member SET membership = jsonb_set(membership, '{plans,year,periods,0,2}', '36501')"
+        " WHERE tenant_id = $1 AND member_id = 'gina'",
+        "",
+    ),
+    "more comes back of a period than was paid": (
+        {"periods_are_paid", "plans_equal_payments"},
+        "UPDATE rights.journal SET usages = jsonb_set(usages, '{0,2}', '-36501')"
+        " WHERE tenant_id = $1 AND kind = 'unsubscribe'",
+        "",
+    ),
+    "a payment for a plan is not told": (
+        {"periods_are_paid", "plans_equal_payments"},
+        f"UPDATE rights.journal SET usages = jsonb_set(usages, '{{0,2}}', '36499') {ENTRY}",
+        "subscribed",
     ),
     "a reversal keeps the coupon": (
         {"coupons_follow_their_moves", "coupons_match_refunds"},

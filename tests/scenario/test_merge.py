@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from scenario_books import book, off, points
-from scenario_service import Shop, failure, line
+from scenario_service import Shop, failure, line, refusal
 from test_tiers import DAYS, LADDER, SPENT
 
 from rights import audit
@@ -52,9 +52,7 @@ async def test_everything_goes_over_once(shop: Shop) -> None:
     coupon = await shop.grant("old", "ten")
     await shop.buy("old", line(100_000), selection={"coupon_mode": "COUPON_MODE_NONE"})
     await shop.buy("new", line(30_000))
-    reserved = await shop.reserve(
-        "old", line(10_000), spends=[{"asset": "points", "units": 30}]
-    )
+    reserved = await shop.reserve("old", line(10_000), spends=[{"asset": "points", "units": 30}])
 
     merged = await merge(shop)
     assert (merged.member_id, merged.merged_member_id, merged.reservation_count) == ("new", "old", 1)
@@ -137,9 +135,7 @@ async def test_accounts_of_merged_members_stay(shop: Shop) -> None:
 async def test_a_reservation_lapses_for_the_member_it_went_over_to(shop: Shop) -> None:
     await open_shop(shop)
     await shop.credit("old", 50)
-    await shop.reserve(
-        "old", line(10_000), spends=[{"asset": "points", "units": 30}], ttl_seconds=1
-    )
+    await shop.reserve("old", line(10_000), spends=[{"asset": "points", "units": 30}], ttl_seconds=1)
     await merge(shop)
     await asyncio.sleep(1.5)
     balance = await shop.balance("new")
@@ -161,9 +157,7 @@ async def test_merging_while_both_settle_and_are_refunded_loses_nothing(shop: Sh
         spent = 0
         for i in range(number):
             await asyncio.sleep(generator.random() * 0.02)
-            receipt = await shop.buy(
-                member, line(10_000), spends=[{"asset": "points", "units": 10}]
-            )
+            receipt = await shop.buy(member, line(10_000), spends=[{"asset": "points", "units": 10}])
             spent += 10
             if i % 3 == 0:
                 await shop.refund(receipt.settlement_id)
@@ -184,4 +178,124 @@ async def test_merging_while_both_settle_and_are_refunded_loses_nothing(shop: Sh
         assert (await shop.balance(one)).available == 2_000 - total + earned, (one, other)
         wallet = await shop.wallet(one)
         assert wallet.member.member_id == other
+    await in_order(shop)
+
+
+async def test_what_both_have_begun_goes_on_as_one(shop: Shop) -> None:
+    """Enrolments, streaks, tasks; and nobody has brought himself."""
+    await shop.open(
+        book(
+            assets=(points(earn=None),),
+            programs=[{"id": "club", "issuer": "platform"}],
+            activities=[{"id": "check-in"}, {"id": "friend", "is_referral": True}],
+            measures=[{"id": "streak", "streak_days": {"activity_id": "check-in"}}],
+            task_boards=[
+                {
+                    "id": "daily",
+                    "choose": 1,
+                    "period": "CALENDAR_PERIOD_DAY",
+                    "tasks": [
+                        {"id": "two", "orders": {"count": 2}, "asset": {"asset": "points", "units": 3}}
+                    ],
+                }
+            ],
+        )
+    )
+    for member in ("old", "new"):
+        await shop.member(member)
+    await shop.call("Enrol", idempotency_key="e", member={"member_id": "old"}, program_id="club")
+    await shop.call(
+        "RecordActivity", idempotency_key="c", member={"member_id": "old"}, activity_id="check-in"
+    )
+    friend = {"activity_id": "friend", "subject": "new"}
+    await shop.call("RecordActivity", idempotency_key="f", member={"member_id": "old"}, **friend)
+    for member in ("old", "new"):
+        taken = {"board_id": "daily", "task_id": "two"}
+        await shop.call("TakeTask", idempotency_key=f"t-{member}", member={"member_id": member}, **taken)
+        await shop.buy(member, line(10_000))
+    await merge(shop)
+    wallet = await shop.wallet("new")
+    assert [each.program_id for each in wallet.programs] == ["club"]
+    assert {m.measure_id: m.value for m in wallet.measures} == {"streak": 1}
+    await shop.buy("new", line(10_000))
+    assert (await shop.balance("new")).available == 3
+    await shop.buy("new", line(10_000))
+    assert (await shop.balance("new")).available == 3
+    await in_order(shop)
+
+
+async def test_many_become_one_at_once_with_all_their_tags(shop: Shop) -> None:
+    """And who stays in one merge goes in the next one."""
+    await open_shop(shop)
+    count = 12
+    for i in range(count):
+        await shop.member(f"x{i}", tier=i, tags=[f"tag{i}"])
+        await shop.grant(f"x{i}", "ten")
+    await asyncio.gather(
+        *(merge(shop, f"x{i}", "old", f"k{i}") for i in range(count)), merge(shop, "old", "new", "last")
+    )
+    wallet = await shop.wallet("x0")
+    assert wallet.member.member_id == "new"
+    assert wallet.member.tier == count - 1
+    assert {f"tag{i}" for i in range(count)} <= set(wallet.member.tags)
+    assert len(wallet.coupons) == count
+    await in_order(shop)
+
+
+async def test_a_level_that_rests_on_a_tag_stays_and_gives_nothing_again(shop: Shop) -> None:
+    ladder = {"id": "club", "levels": [{"level": 1, "name": "VIP", "when": '"vip" in member.tags'}]}
+    gift = {
+        "id": "hello",
+        "tier": {"ladder_id": "club", "level": 1},
+        "asset": {"asset": "points", "units": 7},
+    }
+    await shop.open(book(assets=(points(earn=None),), grants=(gift,), tier_ladders=[ladder]))
+    await shop.member("old", tags=["vip"])
+    await shop.member("new")
+    await shop.buy("old", line(1_000))
+    assert (await shop.balance("old")).available == 7
+    await merge(shop)
+    await shop.buy("new", line(1_000))
+    wallet = await shop.wallet("new")
+    assert (wallet.tiers[0].level, wallet.balances[0].available) == (1, 7)
+    await in_order(shop)
+
+
+async def test_a_coupon_is_not_handed_to_another_id_of_its_member(shop: Shop) -> None:
+    await open_shop(shop)
+    coupon = await shop.grant("old", "ten")
+    await merge(shop)
+    handover = shop.call(
+        "TransferCoupon",
+        idempotency_key="h",
+        member={"member_id": "new"},
+        to_member={"member_id": "old"},
+        coupon_id=coupon,
+    )
+    assert list((await failure(handover)).fields) == ["to_member"]
+
+
+async def test_nobody_is_rewarded_for_an_id_of_his_own(shop: Shop) -> None:
+    await shop.open(
+        book(
+            assets=(points(earn=None),),
+            activities=[{"id": "friend", "is_referral": True}],
+            grants=({"id": "brought", "to_referrer": True, "asset": {"asset": "points", "units": 10}},),
+        )
+    )
+    for member in ("old", "new", "other"):
+        await shop.member(member)
+    await merge(shop)
+    key = {"idempotency_key": "f", "activity_id": "friend"}
+    refused = await shop.call("RecordActivity", member={"member_id": "new"}, subject="old", **key)
+    assert refusal(refused) == "REFERRAL_NOT_ALLOWED"
+    await shop.call(
+        "RecordActivity", member={"member_id": "other"}, subject="old", **(key | {"idempotency_key": "g"})
+    )
+    reserved = await shop.reserve("other", line(1_000))
+    await merge(shop, "new", "other", "second")
+    await shop.confirm(reserved.reservation_id)
+    await asyncio.sleep(1)
+    assert not (await shop.wallet("other")).balances
+    assert not await shop.sql("SELECT FROM rights.errand WHERE tenant_id = $1 AND NOT done", shop.tenant)
     await in_order(shop)

@@ -139,6 +139,25 @@ async def test_caps_are_those_that_were_moved(shop: Shop) -> None:
     ]
 
 
+async def test_gifts_that_only_a_settlement_decides_are_left_out(shop: Shop) -> None:
+    packet = {"id": "packet", "every": {"measure_id": "orders", "n": 2}, "coupon_template_id": "ten"}
+    task = {"id": "any", "orders": {}, "coupon_template_id": "ten"}
+    lists = {
+        "measures": [{"id": "orders", "orders": {}}],
+        "task_boards": [{"id": "daily", "tasks": [task]}],
+        "grants": (packet, {"id": "thanks", "coupon_template_id": "ten"}),
+    }
+    await shop.open(book(templates=("ten",), **lists))
+    await shop.member("alice")
+    member = {"member_id": "alice"}
+    await shop.call("TakeTask", idempotency_key="t", member=member, board_id="daily", task_id="any")
+    given = [[g.grant_id for g in (await shop.buy("alice")).grants] for _ in range(2)]
+    assert given == [["thanks", "daily/any"], ["thanks", "packet"]]
+    report = await replayed(shop, book(templates=("ten",), name="renamed", **lists))
+    assert_unchanged(report, 2)
+    assert [grant["grant_id"] for grant in report.as_json()["grants"]] == ["thanks"]
+
+
 async def test_period_and_tenant(shop: Shop) -> None:
     await shop.open(book(off("five", 500)))
     await shop.member("alice")

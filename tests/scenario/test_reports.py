@@ -284,11 +284,11 @@ async def test_liability_tells_what_is_spendable_held_pending_and_owed(shop: Sho
     wallets = [await shop.wallet(member) for member in ("alice", "bob")]
     seen: Counter[tuple[str, str]] = Counter()
     for balance in (b for wallet in wallets for b in wallet.balances):
-        for column in ("available", "expired", "held", "pending", "debt"):
+        for column in ("available", "held", "pending", "debt"):
             seen[balance.asset, column] += getattr(balance, column)
     told: Counter[tuple[str, str]] = Counter()
     for units in report.units:
-        for column in ("available", "expired", "held", "pending"):
+        for column in ("available", "held", "pending"):
             told[units.asset, column] += getattr(units, f"{column}_units")
         told[units.asset, "debt"] -= units.debt_units
     assert seen == told

@@ -62,6 +62,7 @@ def varied(book: rulebook_pb2.Rulebook, chance: random.Random) -> rulebook_pb2.R
     for asset in book.assets:
         if asset.HasField("earn"):
             asset.earn.basis = chance.choice((0, 1, 2, 3))
+            asset.earn.issued_by_merchant ^= chance.random() < 0.3
             if chance.random() < 0.3:
                 asset.earn.availability.on_delivery = True
     return book
@@ -255,6 +256,11 @@ def _assets(book: rulebook_pb2.Rulebook) -> None:
             "basis": earn.BASIS_DISCOUNTED,
             "max_units_per_month": 3_000,
             "availability": {"on_delivery": True, "after_days": 20},
+            "rates": [
+                {"when": FLASH, "units": 5, "per_minor": 100},
+                {"when": APPAREL_TOYS, "units": 1, "per_minor": 90},
+            ],
+            "issued_by_merchant": True,
         },
         redeem={"units": 1, "value_minor": 3, "max_share_bps": 3_000, "funding": [ISSUER]},
     )

@@ -149,6 +149,14 @@ def _campaigns(
     )
 
 
+_RATES = st.builds(
+    pb.EarnRate,
+    when=st.sampled_from(['line.merchant == "m1"', 'line.brand == "b"', "cart.quantity >= 10"]),
+    units=st.integers(1, 5),
+    per_minor=st.sampled_from([1, 70, 100, 1_000]),
+)
+
+
 @st.composite
 def _earns(draw: st.DrawFn) -> pb.Earn:
     return pb.Earn(
@@ -161,6 +169,8 @@ def _earns(draw: st.DrawFn) -> pb.Earn:
         max_units_per_day=draw(st.sampled_from([0, 20])),
         max_units_per_year=draw(st.sampled_from([0, 1_000])),
         availability=draw(st.sampled_from([None, pb.Availability(on_delivery=True, after_days=7)])),
+        rates=draw(st.lists(_RATES, max_size=2)),
+        issued_by_merchant=draw(st.booleans()),
     )
 
 
@@ -397,6 +407,9 @@ class Till:
             gifts=outcome.gifts,
             usages=effects.usages,
             is_provisional=False,
+            settled_ms=self.now_ms,
+            known=outcome.known,
+            measured=outcome.measured,
         )
         return self.sale
 
@@ -426,8 +439,13 @@ class Till:
     def deliver(self) -> None:
         """The goods arrive, and the sale is read back with that."""
         assert self.sale is not None
-        outcome, effects = refunding.deliver(self.sale, self.state, self.wallet, self.book, self.now_ms)
+        outcome, effects = refunding.deliver(
+            self.sale, self.state, self.wallet, self.book, self.used, "d1", self.now_ms, NODE_BUDGET
+        )
         assert isinstance(outcome, Delivered), outcome
+        self.sale.gifts += outcome.gifts
+        if effects.settlement is not None:
+            self.state = effects.settlement[1]
         self.effects.append(effects)
         self.sale.delivered_ms = self.now_ms
 

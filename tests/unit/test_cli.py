@@ -57,7 +57,7 @@ def run(*words: str) -> Result:
         (
             ["demo", "nothing"],
             2,
-            "nothing is no program with a scenario, nor a .yaml file; there are campaign-shapes",
+            "nothing is no program with a scenario, nor a .yaml file; there are ",
         ),
         (["demo", "double11", "--stay"], 2, "--stay and --port are of the demo without a program"),
         (["demo", "nowhere.yaml"], 1, "nowhere.yaml:1:1: cannot be read"),

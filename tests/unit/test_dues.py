@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rights.domain.dues import ClearingDue, Dues, Sale
+from rights.domain.dues import SUBSCRIBED, TOPPED_UP, ClearingDue, Dues, Sale
 from rights.v1 import settlement_pb2 as pb
 
 
@@ -172,18 +172,19 @@ def test_currencies_and_causes_are_kept_apart() -> None:
     other = receipt([7])
     other.currency = "USD"
     dues.settled(Sale(["a"], other))
-    dues.topped_up("CNY", "platform", 500)
+    dues.paid(TOPPED_UP, "CNY", "platform", 500)
+    dues.paid(SUBSCRIBED, "CNY", "platform", 88)
     assert dues.rows() == [
         ClearingDue("CNY", "payment", "merchant/a", "", 90, 0, 0, 90),
-        ClearingDue("CNY", "payment", "platform", "", 0, 0, 500, 500),
+        ClearingDue("CNY", "payment", "platform", "", 0, 0, 500, 588, 0, 88),
         ClearingDue("USD", "payment", "merchant/a", "", 7, 0, 0, 7),
     ]
     assert dues.net() == {
-        ("CNY", "merchant/a"): [90, 0, 0],
-        ("CNY", "platform"): [0, 0, 500],
-        ("CNY", "payment"): [-90, 0, -500],
-        ("USD", "merchant/a"): [7, 0, 0],
-        ("USD", "payment"): [-7, 0, 0],
+        ("CNY", "merchant/a"): [90, 0, 0, 0, 0],
+        ("CNY", "platform"): [0, 0, 500, 0, 88],
+        ("CNY", "payment"): [-90, 0, -500, 0, -88],
+        ("USD", "merchant/a"): [7, 0, 0, 0, 0],
+        ("USD", "payment"): [-7, 0, 0, 0, 0],
     }
 
 

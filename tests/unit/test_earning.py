@@ -160,6 +160,89 @@ def test_pending_points_are_not_spendable(availability: pb.Availability, availab
 def test_earnings_never_exceed_their_rate(paid: int, units: int, per: int) -> None:
     rule = till(rules([], [points(units=units, per_minor=per)])).book.assets["points"].earn
     assert rule is not None
-    base, total = rule.earned(paid, 10_000, 10_000)
+    base, total = rule.earned(None, paid, 10_000, 10_000)
     assert base == total == paid // per * units
-    assert rule.earned(paid + 1, 10_000, 10_000)[1] >= total
+    assert rule.earned(None, paid + 1, 10_000, 10_000)[1] >= total
+
+
+def partners(**earn: Any) -> pb.Asset:
+    """Points that merchants issue: 1 for every full 2.00, at b 1 for every full 1.00, at c 2 for every full 5.00."""
+    rates = [
+        pb.EarnRate(when='line.merchant == "b"', units=1, per_minor=100),
+        pb.EarnRate(when='line.merchant in ["b", "c"]', units=2, per_minor=500),
+    ]
+    return points(per_minor=200, rates=rates, **({"issued_by_merchant": True} | earn))
+
+
+def by_issuer(sale: Any) -> dict[str, int]:
+    """Units earned."""
+    assert len({e.lot.origin for e in sale.earnings}) == len(sale.earnings)
+    return {e.lot.origin: e.lot.amount for e in sale.earnings}
+
+
+def test_every_partner_has_its_rate_and_issues_what_is_earned_there() -> None:
+    at = till(rules([], [partners()]))
+    sale = at.settle([line(1_099, merchant=m) for m in ("a", "b", "c", "d", "")])
+    assert by_issuer(sale) == {
+        "merchant/a": 5,
+        "merchant/b": 10,
+        "merchant/c": 4,
+        "merchant/d": 5,
+        "platform": 5,
+    }
+    assert [e.rate for e in sale.earnings] == [None, (1, 100), (2, 500), None, None]
+    assert {lot.origin: lot.amount for lot in at.wallet.lots} == by_issuer(sale)
+
+
+def test_full_amounts_are_counted_by_rate_and_issuer() -> None:
+    lines = [line(150, merchant=m) for m in ("a", "d", "a", "b", "d")]
+    assert by_issuer(till(rules([], [partners()])).settle(lines)) == {
+        "merchant/a": 1,
+        "merchant/d": 1,
+        "merchant/b": 1,
+    }
+    sale = till(rules([], [partners(issued_by_merchant=False)])).settle(lines)
+    assert [(e.lot.amount, e.lines, e.rate) for e in sale.earnings] == [
+        (3, [0, 1, 2, 4], None),
+        (1, [3], (1, 100)),
+    ]
+
+
+def test_the_caps_hold_for_all_rates_together() -> None:
+    lines = [line(1_000, merchant=m) for m in ("b", "a", "c")]
+    assert by_issuer(till(rules([], [partners(max_units_per_order=12)])).settle(lines)) == {
+        "merchant/b": 10,
+        "merchant/a": 2,
+    }
+    at = till(rules([], [partners(max_units_per_day=17)]))
+    assert by_issuer(at.settle(lines)) == {"merchant/b": 10, "merchant/a": 5, "merchant/c": 2}
+    assert at.wallet.counters == {"asset/points|2026-11-22": 17}
+    at.give_back({0: 1})
+    assert at.wallet.counters == {"asset/points|2026-11-22": 7}
+
+
+def test_what_a_partner_issued_is_taken_back_for_it() -> None:
+    asset = partners(availability=pb.Availability(on_delivery=True))
+    at = till(rules([], [asset]))
+    at.settle([line(300, 2, "a"), line(500, 1, "b")])
+    assert [(p.origin, p.amount) for p in at.wallet.pending] == [("merchant/a", 3), ("merchant/b", 5)]
+    at.give_back({0: 1})
+    assert [(c.origin, c.units) for c in at.refunds[0].clawbacks] == [("merchant/a", 2)]
+    assert [(p.origin, p.amount) for p in at.wallet.pending] == [("merchant/a", 1), ("merchant/b", 5)]
+    at.deliver()
+    at.give_back(None)
+    assert at.wallet.lots == at.wallet.pending == []
+    assert not at.wallet.debts
+
+
+def test_an_order_with_several_rates_uses_a_multiplier_once() -> None:
+    multiplier = pb.PointsMultiplier(asset="points", multiplier_bps=20_000)
+    double = pb.Campaign(
+        id="double", points_multiplier=multiplier, quota_id="q", member_limit={"max_uses": 3}
+    )
+    at = till(rules([double], [partners()], quotas=[pb.Quota(id="q", cap=9)]))
+    sale = at.settle([line(1_000, merchant=m) for m in ("a", "b")])
+    assert by_issuer(sale) == {"merchant/a": 10, "merchant/b": 20}
+    assert at.usages() == {("quota", "q"): 1, ("counter", "double|"): 1}
+    at.give_back(None)
+    assert at.usages() == {}

@@ -146,6 +146,11 @@ CASES = {
         coupons=(TEN,),
         counters={"ten-off|": 2},
     ),
+    "no benefit": Case(
+        {"c1": (Reason.NO_BENEFIT, 0), "ten-off": (Reason.NO_BENEFIT, 0)},
+        off("ten-off", 1_000, coupon_template_id="ten", consumes=pb.Consumption(asset="draws")),
+        coupons=(TEN,),
+    ),
     "quota used up": Case(
         {"c1": (Reason.QUOTA_EXHAUSTED, 0), "ten-off": (Reason.QUOTA_EXHAUSTED, 0)},
         off("ten-off", 1_000, coupon_template_id="ten", quota_id="q"),
@@ -207,6 +212,7 @@ def book_of(case: Case, kernel: Any) -> Book:
         coupon_templates=[ten, pb.CouponTemplate(id="loose")],
         budgets=[pb.Budget(id="b", cap_minor=5_000)],
         quotas=[pb.Quota(id="q", cap=5)],
+        assets=[pb.Asset(id="draws", issuer="platform", kind=pb.Asset.KIND_BENEFIT)],
     )
     return Book(1, rulebook, kernel)
 
@@ -270,7 +276,7 @@ def test_a_settled_quote_is_told_the_reasons_of_the_quote(name: str) -> None:
 def test_what_only_the_quote_keeps_out() -> None:
     """The coupon and its campaign could be used now, but the quote was made without them."""
     case = Case({}, coupons=(TEN,))
-    pinned = replace(order_of(case), pin=QuotePin(1, NEVER_MS, {}, {}, [], 10_000, {}, []))
+    pinned = replace(order_of(case), pin=QuotePin(1, NEVER_MS, {}, {}, [], 10_000, [], []))
     assert told(priced(case, book_of(case, _kernel), pinned).explanations) == {
         "ten-off": (Reason.FORBIDDEN, 0),
         "c1": (CouponReason.NOT_SELECTED, 0),
@@ -283,7 +289,7 @@ def test_nothing_is_explained_unasked() -> None:
 
 
 def test_every_reason_is_one_of_the_contract_and_has_a_case() -> None:
-    names = {f"NOT_APPLIED_REASON_{reason.name}": reason * 10 for reason in (*Reason, *CouponReason)}
+    names = {f"NOT_APPLIED_REASON_{reason.name}": int(reason) for reason in (*Reason, *CouponReason)}
     names["NOT_APPLIED_REASON_UNSPECIFIED"] = 0
     assert names == dict(settlement_pb2.NotAppliedReason.items())
     shown = {reason for case in CASES.values() for reason, _ in case.told.values()}

@@ -307,3 +307,19 @@ def test_a_quote_is_settled_as_it_was_or_not_at_all(case: Case, changes: st.Data
     ]
     assert now[4] == then[4]
     assert [g[:2] for g in now[5]] == [g[:2] for g in then[5]]
+
+
+def test_each_issuers_points_are_given_as_quoted() -> None:
+    """The cap of the day has made room for more; what was promised of each merchant's points is given."""
+    at = giving(max_units_per_day=15, issued_by_merchant=True)
+    use(at, "asset/points|2026-11-22", 3)
+    asked = order()
+    asked.lines = [asked.lines[0]._replace(unit_price=1_000, quantity=1, merchant_id=m) for m in ("a", "b")]
+    told = quoted(at, asked)
+    assert [(e.lot.origin, e.lot.amount) for e in told.earnings] == [("merchant/a", 10), ("merchant/b", 2)]
+    use(at, "asset/points|2026-11-22", -3)
+    again = priced(at, asked)
+    assert isinstance(again, Priced)
+    assert again.earnings == told.earnings
+    use(at, "asset/points|2026-11-22", 4)
+    assert refused(at, asked) == ("PRICE_CHANGED", "points", 1)

@@ -3,7 +3,7 @@
 import pytest
 
 from rights.domain.clearing import Clearing, ClearingPosition, clearing
-from rights.domain.dues import Dues, Sale
+from rights.domain.dues import ClearingDue, Dues, Sale
 from rights.domain.liability import (
     CodeCount,
     CouponCount,
@@ -66,6 +66,28 @@ def test_positions_by_cause() -> None:
     ]
 
 
+def test_plans_are_paid_for_and_given_back() -> None:
+    plans = [
+        *(leg("subscribe", "payment", -88), leg("subscribe", "platform", 88)),
+        *(leg("renew", "payment", -88), leg("renew", "platform", 88)),
+        # A change to a plan of another issuer: one is given back, the other is paid for.
+        *(leg("upgrade", "platform", -60), leg("upgrade", "issuer/x", 200), leg("upgrade", "payment", -140)),
+        *(leg("unsubscribe", "payment", 50), leg("unsubscribe", "issuer/x", -50)),
+        *(leg("close", "payment", 7), leg("close", "issuer/x", -7)),
+    ]
+    made = clearing(plans, Dues(), 100)
+    assert made.positions == [
+        ClearingPosition("CNY", "issuer/x", 0, 0, 0, 143, 0, 143),
+        ClearingPosition("CNY", "payment", 0, 0, 0, -259, 0, -259),
+        ClearingPosition("CNY", "platform", 0, 0, 0, 116, 0, 116),
+    ]
+    assert made.dues == [
+        ClearingDue("CNY", "payment", "issuer/x", "", 0, 0, 0, 143, 0, 143),
+        ClearingDue("CNY", "payment", "platform", "", 0, 0, 0, 116, 0, 116),
+    ]
+    assert all(check.passed for check in made.checks)
+
+
 def test_postings_that_do_not_sum_to_zero_fail() -> None:
     made = report([*MONEY, leg("settle", "brand/x", 3)])
     (zero, dues) = made.checks
@@ -84,6 +106,17 @@ def test_dues_that_differ_from_postings_fail_and_name_the_parties() -> None:
         "merchant/b: 1 by postings, 0 by receipts; merchant/c: 1 by postings, 0 by receipts; "
         "merchant/d: 1 by postings, 0 by receipts; and 1 more"
     )
+
+
+def test_a_party_whom_a_refund_leaves_as_it_was_has_no_posting_and_needs_none() -> None:
+    """Of an order at two merchants in an earlier period, the goods of one come back."""
+    sold = Sale(["a", "b"], pb.Receipt(currency="CNY", lines=[{"payable_minor": 30}, {"payable_minor": 70}]))
+    lines = [pb.RefundedLine(refunded_minor=30), pb.RefundedLine()]
+    dues = Dues()
+    dues.refunded(sold, [], pb.Refund(currency="CNY", lines=lines))
+    made = clearing([leg("refund", "payment", 30), leg("refund", "merchant/a", -30)], dues, 100)
+    assert [(due.creditor, due.refunded_minor) for due in made.dues] == [("merchant/a", -30)]
+    assert all(check.passed for check in made.checks)
 
 
 def test_a_shift_between_causes_is_no_match() -> None:
@@ -123,6 +156,20 @@ def test_movements_by_cause() -> None:
     moved, held = movements(legs)
     assert moved == [UnitMovement("points", "platform", 1_050, 450, 90, 180, 25, 485)]
     assert held == {"points": 485}
+
+
+def test_benefits_are_used_and_returned_and_go_with_their_plan() -> None:
+    legs = [
+        *units("allowance", "member", 20),
+        *units("use_benefit", "member", -9),
+        *units("return_benefit", "member", 4),
+        *units("unsubscribe", "member", -5),
+        *units("upgrade", "member", -3),
+        *units("close", "member", -2),
+    ]
+    moved, held = movements(legs)
+    assert moved == [UnitMovement("points", "platform", 20, 9, 4, 0, 10, 5)]
+    assert held == {"points": 5}
 
 
 def test_movements_that_differ_from_holdings_fail() -> None:

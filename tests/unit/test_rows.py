@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from rights.domain.expiry import Policy
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
+from rights.domain.subscription import Period, Subscription
 from rights.domain.wallet import Wallet
 from rights.store import rows
 
@@ -51,6 +52,17 @@ COUPONS = st.builds(
     st.sampled_from(["held", "reserved", "redeemed", "revoked", "transferred"]),
     st.one_of(st.just(""), IDS),
 )
+PAST = st.integers(0, 10**13)
+PERIODS = st.builds(Period, PAST, PAST, AMOUNTS, ORIGINS, st.booleans(), IDS)
+SUBSCRIPTIONS = st.builds(
+    Subscription,
+    PAST,
+    st.lists(PERIODS, min_size=1, max_size=3),
+    PAST,
+    st.lists(IDS, max_size=2),
+    st.lists(LOTS, max_size=2),
+    PAST,
+)
 MEMBERSHIPS = st.builds(
     Membership,
     counts=st.dictionaries(
@@ -61,7 +73,18 @@ MEMBERSHIPS = st.builds(
     tiers=st.dictionaries(
         IDS, st.builds(Standing, st.integers(0, 1_000), st.integers(0, 10**13), TIMES), max_size=2
     ),
+    programs=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     tags=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
+    tasks=st.dictionaries(
+        IDS,
+        st.builds(Taken, st.integers(0, 10**13), st.integers(0, 10**13), st.lists(IDS, max_size=2), IDS),
+        max_size=2,
+    ),
+    referrer=st.one_of(st.just(""), IDS),
+    has_ordered=st.booleans(),
+    birth_month=st.integers(0, 12),
+    plans=st.dictionaries(IDS, SUBSCRIPTIONS, max_size=2),
+    allowed=st.dictionaries(IDS, st.integers(0, 10**13), max_size=2),
     version=st.integers(0, 10**6),
     due_ms=TIMES,
 )

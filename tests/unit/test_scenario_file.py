@@ -163,6 +163,25 @@ def test_a_mistake_is_found_where_it_is(directory: Path, old: str, new: str, pat
     assert place in (None, mistake[:2]) or path in ("steps[2].wait",)
 
 
+@pytest.mark.parametrize(
+    ("publish", "path", "column", "part"),
+    [
+        ("{rulebook: noodles.yaml, form: 2026-11-30}", ".form", 39, "did you mean `from`?"),
+        ("{rulebook: noodles.yaml, from: soon}", ".from", 45, "is not a time"),
+        ("{from: 2026-11-30}", ".rulebook", 14, "is required"),
+    ],
+)
+def test_what_is_published_is_a_rulebook_from_a_time_on(
+    directory: Path, publish: str, path: str, column: int, part: str
+) -> None:
+    step = "  - when: The next rulebook\n    publish: "
+    assert found(directory, f"{SOUND}{step}{{rulebook: noodles.yaml, from: 2026-11-30}}\n") == []
+    [mistake] = found(directory, f"{SOUND}{step}{publish}\n")
+    line = SOUND.count("\n") + 2
+    assert mistake[:3] == (line, column, f"steps[5].publish{path}")
+    assert part in mistake[3]
+
+
 def test_mistakes_of_the_rulebook_are_told_in_its_file(directory: Path) -> None:
     (directory / "noodles.yaml").write_text(RULEBOOK.replace("item, basis", "item, bases"))
     file = directory / "noodles.scenario.yaml"

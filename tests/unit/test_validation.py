@@ -74,6 +74,7 @@ assets {
     tier_multipliers { level: 1 multiplier_bps: 15000 } tier_multipliers { level: 2 multiplier_bps: 20000 }
     max_units_per_day: 100 max_units_per_month: 1000 max_units_per_year: 5000
     availability { on_delivery: true after_days: 7 }
+    rates { when: "line.merchant == 'a'" units: 2 per_minor: 100 } issued_by_merchant: true
   }
   redeem {
     units: 10 value_minor: 10 max_share_bps: 5000 funding { party: PARTY_PLATFORM share_bps: 10000 }
@@ -189,6 +190,8 @@ RANGES = [
     ("assets[3].earn.max_units_per_month", 0, MAX_AMOUNT),
     ("assets[3].earn.max_units_per_year", 0, MAX_AMOUNT),
     ("assets[3].earn.availability.after_days", 0, 3_650),
+    ("assets[3].earn.rates[0].units", 1, 1_000_000),
+    ("assets[3].earn.rates[0].per_minor", 1, MAX_AMOUNT),
     ("grants[0].min_payable_minor", 0, MAX_AMOUNT),
     ("grant_groups[0].member_limit.max_uses", 1, 1_000_000),
     ("grants[0].member_limit.max_uses", 1, 1_000_000),
@@ -442,6 +445,14 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "",
         "has 101 entries; at most 100",
     ),
+    (
+        "assets[3].earn.rates",
+        [pb.EarnRate(when="true", units=1, per_minor=1)] * 257,
+        "",
+        "has 257 entries; at most 256",
+    ),
+    ("assets[3].earn.rates[0].when", " ", "", "is required: the rate of all other lines"),
+    ("assets[3].earn.rates[0].when", "line.nothing", "", "`line.nothing` is not known"),
     ("assets[3].earn.availability", {}, "", "needs on_delivery, after_days, or both"),
     # budgets and quotas
     ("budgets[0].alert_bps[1]", 8_000, "", "8000 is named twice"),
@@ -481,7 +492,7 @@ MISTAKES: list[tuple[str, object, str, str]] = [
     ("grants[0].coupon_template_id", None, "grants[0]", "gives nothing; one of coupon_template_id, asset is"),
     ("grants[0].coupon_template_id", "", "", "is empty"),
     ("grants[0].coupon_template_id", "t9", "", "'t9' is not a coupon template of this rulebook"),
-    ("grants[1].asset.asset", "", "", "is required; assets: balance, bonus, points, stars"),
+    ("grants[1].asset.asset", "", "", "is required: an asset; there are: balance, bonus, points, stars"),
     ("grants[1].asset.asset", "coins", "", "'coins' is not an asset of this rulebook"),
     ("grants[0].windows[0].daily_end", "", "", "is required: daily_start and daily_end are given both"),
     ("grants[0].windows", [pb.Window()] * 17, "", "has 17 entries; at most 16"),

@@ -1,11 +1,15 @@
 """From outcomes of the domain to the messages of the contract: receipts, rejections, lots, coupons."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from rights.domain.allowing import units_left
 from rights.domain.limits import BPS, NEVER_MS
 from rights.domain.model import Coupon, Earning, Gift, Lot, Payers, Posting, Priced, Rejection
+from rights.domain.subscription import Subscription, refundable
+from rights.domain.wallet import Wallet
 from rights.v1 import common_pb2, member_pb2, settlement_pb2
 
 _PROVEN = settlement_pb2.Receipt.OPTIMALITY_PROVEN
@@ -70,6 +74,10 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
         if a.coupon_id:
             adjustment.coupon_id = a.coupon_id
         _shares(adjustment, a.allocations, a.funding, a.payers)
+        for each in a.consumed:
+            fill_lot(adjustment.consumed.add(), each)
+        if a.cover_title:
+            adjustment.cover_title = a.cover_title
     for r in priced.redemptions:
         redemption = receipt.redemptions.add()
         redemption.asset = r.asset
@@ -85,7 +93,7 @@ def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str
     receipt.optimality_gap_minor = priced.decision.gap
     for campaign_id, coupon_id, reason, shortfall in priced.explanations:
         receipt.explanations.add(
-            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason * 10, shortfall_minor=shortfall
+            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason, shortfall_minor=shortfall
         )
 
 
@@ -106,6 +114,8 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
                 earning.available_time.FromMilliseconds(e.available_ms)
         if e.repaid:
             earning.repaid_units = e.repaid
+        if e.rate is not None:
+            earning.rate_units, earning.rate_per_minor = e.rate
     for each in gifts:
         fill_gift(receipt.grants.add(), each)
 
@@ -113,6 +123,7 @@ def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: 
 def fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
     """A gift as it was given, or promised."""
     message.grant_id = gift.grant_id
+    message.to_referrer = gift.to_referrer
     if gift.lot is not None:
         fill_lot(message.lot, gift.lot)
         return
@@ -164,6 +175,32 @@ def lot(each: Lot) -> common_pb2.Lot:
     message = common_pb2.Lot()
     fill_lot(message, each)
     return message
+
+
+def fill_subscription(
+    message: member_pb2.Subscription,
+    plan_id: str,
+    had: Subscription,
+    wallet: Wallet,
+    zone: ZoneInfo,
+    now_ms: int,
+) -> None:
+    """What a member has of a plan."""
+    message.plan_id = plan_id
+    message.start_time.FromMilliseconds(had.since_ms)
+    message.end_time.FromMilliseconds(had.until_ms)
+    for period in had.periods:
+        each = message.periods.add(paid_minor=period.paid, entry_id=period.entry_id)
+        each.start_time.FromMilliseconds(period.since_ms)
+        each.end_time.FromMilliseconds(period.until_ms)
+    message.next_time.FromMilliseconds(had.due_ms)
+    for given in had.lots:
+        left = min(given.amount, units_left(given, wallet))
+        if left and given.expires_ms > now_ms:
+            fill_lot(message.lots.add(), given._replace(amount=left))
+    held = (c for c in had.coupons if c in wallet.coupons and wallet.coupons[c].state == "held")
+    message.coupon_ids.extend(held)
+    message.refundable_minor = refundable(had, now_ms, zone)
 
 
 def posting(leg: Posting) -> common_pb2.Posting:

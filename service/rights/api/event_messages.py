@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 from rights import metrics
 from rights.api.answers import timestamp
 from rights.domain.events import Position
+from rights.domain.model import Converted
 from rights.engine.feed import Batch
 from rights.store.outbox import Consumer, StoredEvent
 from rights.v1 import event_pb2 as pb
@@ -124,6 +125,28 @@ def _tier_changed(event: pb.Event, stored: StoredEvent) -> None:
     change.ladder_id = stored.facts.get("ladder", "")
 
 
+def _plan_changed(event: pb.Event, stored: StoredEvent) -> None:
+    change = event.subscription_change
+    change.plan_id = stored.facts["plan"]
+    change.end_time.FromMilliseconds(stored.facts["until_ms"])
+    if stored.facts["cause"]:
+        change.cause = f"CAUSE_{stored.facts['cause'].upper()}"  # type: ignore[assignment]  # protobuf takes a name
+
+
+def _program_closed(event: pb.Event, stored: StoredEvent) -> None:
+    closure = event.program_closure
+    closure.program_id, closure.refunded_minor = stored.facts["program"], stored.facts["refunded"]
+    for each in stored.facts["conversions"]:
+        fill_converted(closure.conversions.add(), Converted(*each))
+
+
+def fill_converted(message: pb.Converted, each: Converted) -> None:
+    """What became of an asset of a program that has ended."""
+    message.asset, message.units = each.asset, each.units
+    message.to_asset, message.to_units = each.to_asset, each.to_units
+    message.remainder_units = each.remainder
+
+
 def _budget_low(event: pb.Event, stored: StoredEvent) -> None:
     facts = stored.facts
     alert = pb.BudgetAlert(
@@ -149,4 +172,8 @@ _PAYLOADS: dict[str, Callable[[pb.Event, StoredEvent], None]] = {
     "tier_changed": _tier_changed,
     "members_merged": _members_merged,
     "budget_low": _budget_low,
+    "program_closed": _program_closed,
+    "subscribed": _plan_changed,
+    "renewed": _plan_changed,
+    "subscription_ended": _plan_changed,
 }

@@ -7,6 +7,7 @@ from rights.domain import gifts, limits
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, InvalidField, Lot
+from rights.domain.validation.rulebook import MAX_PROGRAMS
 from rights.domain.wallet import Wallet
 from rights.v1 import common_pb2, simulation_pb2
 
@@ -17,6 +18,8 @@ def check_hypothetical(member: simulation_pb2.HypotheticalMember, mistakes: Mist
     """All that can be checked without a rulebook."""
     mistakes.id(f"{_PATH}.member_id", member.member_id, required=False)
     mistakes.number(f"{_PATH}.tier", member.tier, 0, limits.MAX_TIER)
+    mistakes.number(f"{_PATH}.birth_month", member.birth_month, 0, 12)
+    mistakes.ids(f"{_PATH}.program_ids", member.program_ids, MAX_PROGRAMS)
     mistakes.count(f"{_PATH}.tags", member.tags, 0, limits.MAX_TAGS)
     for i, tag in enumerate(member.tags[: limits.MAX_TAGS]):
         mistakes.text(f"{_PATH}.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
@@ -91,6 +94,8 @@ def hypothetical_wallet(
 ) -> Wallet:
     """The wallet of a checked description. Raises InvalidField for an asset that the rulebook does not have."""
     wallet = Wallet(tenant, member.member_id, member.tier, list(member.tags), [], {}, {})
+    wallet.membership.birth_month = member.birth_month
+    wallet.membership.programs = dict.fromkeys(member.program_ids, at_ms)
     for i, coupon in enumerate(member.coupons):
         coupon_id = _coupon_id(i, coupon)
         starts_ms = coupon.start_time.ToMilliseconds()  # 0 where it is not given

@@ -1,6 +1,7 @@
 """rights.v1.SettlementService, what follows a price: reserve, confirm, cancel, refund, reverse, deliver."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from rights.api import lifecycle_answers
 from rights.api.envelope import envelope
@@ -8,9 +9,9 @@ from rights.api.errors import ApiError
 from rights.api.fields import Mistakes
 from rights.api.intake import Intake
 from rights.api.methods import Call, Method
-from rights.api.sales import receipt_of, sale_of
+from rights.api.sales import gift_of, receipt_of, sale_of
 from rights.domain import limits
-from rights.domain.model import Sale
+from rights.domain.model import Sale, Usage
 from rights.engine.commands import Cancel, Command, Confirm, Deliver, Envelope, Refund, Reverse
 from rights.engine.errors import key_reused
 from rights.engine.lane import Lanes
@@ -20,6 +21,21 @@ from rights.v1 import settlement_pb2 as pb
 
 SERVICE = "rights.v1.SettlementService"
 _CHECKOUT = frozenset({"checkout"})
+
+
+class _SoFar(NamedTuple):
+    """What has become of a settlement.
+
+    receipt: the one that holds: of a confirmed reservation that of Confirm, with the coupons and lots it gave.
+    delivered_ms: when the goods were first told to have arrived, 0: not; it matters for points that were pending.
+    counted: what Confirm and ConfirmDelivery counted of the member's limits, after what had counted before. gifts: what
+    the arrival gave.
+    """
+
+    receipt: pb.Receipt
+    delivered_ms: int = 0
+    counted: Sequence[Usage] = ()
+    gifts: Sequence[pb.GrantedGift] = ()
 
 
 class LifecycleApi:
@@ -57,7 +73,7 @@ class LifecycleApi:
                 encode=lambda outcome, entry_id, now_ms: lifecycle_answers.confirmed(
                     outcome, entry_id, now_ms, promised
                 ),
-                sale=await self._sale(call, stored, promised),
+                sale=await self._sale(call, stored, _SoFar(promised)),
             )
         )
 
@@ -69,7 +85,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "cancel", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.cancelled,
-                sale=await self._sale(call, stored, receipt_of(stored)),
+                sale=await self._sale(call, stored, _SoFar(receipt_of(stored))),
             )
         )
 
@@ -80,16 +96,16 @@ class LifecycleApi:
         stored = await self._stored(
             call, request, "settlement_id", request.settlement_id, request.note, mistakes
         )
-        receipt, delivered_ms = await self._so_far(call, stored)
+        so_far = await self._so_far(call, stored)
         for i, line in enumerate(request.lines):
-            mistakes.number(f"lines[{i}].line_index", line.line_index, 0, len(receipt.lines) - 1)
+            mistakes.number(f"lines[{i}].line_index", line.line_index, 0, len(so_far.receipt.lines) - 1)
         mistakes.check()
         return await self._run(
             Refund(
                 envelope=_envelope(call, "refund", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.refunded,
-                sale=await self._sale(call, stored, receipt, delivered_ms),
+                sale=await self._sale(call, stored, so_far),
                 returned=returned,
             )
         )
@@ -97,13 +113,13 @@ class LifecycleApi:
     async def reverse(self, call: Call, request: pb.ReverseRequest) -> bytes:
         """Undoes a settlement."""
         stored = await self._stored(call, request, "settlement_id", request.settlement_id, request.note)
-        receipt, delivered_ms = await self._so_far(call, stored)
+        so_far = await self._so_far(call, stored)
         return await self._run(
             Reverse(
                 envelope=_envelope(call, "reverse", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.reversed_,
-                sale=await self._sale(call, stored, receipt, delivered_ms),
+                sale=await self._sale(call, stored, so_far),
                 returned=None,
             )
         )
@@ -116,7 +132,7 @@ class LifecycleApi:
                 envelope=_envelope(call, "deliver", request),
                 member_id=stored.member_id,
                 encode=lifecycle_answers.delivered,
-                sale=await self._sale(call, stored, receipt_of(stored)),
+                sale=await self._sale(call, stored, await self._so_far(call, stored)),
             )
         )
 
@@ -142,28 +158,32 @@ class LifecycleApi:
             raise settlement_not_found(settlement_id)
         return stored
 
-    async def _so_far(self, call: Call, stored: StoredSettlement) -> tuple[pb.Receipt, int]:
-        """The receipt that holds, and when the goods were first told to have arrived (0: not).
-
-        The receipt of a confirmed reservation is that of Confirm, with the coupons and lots it gave. The arrival
-        matters for points that were pending.
-        """
+    async def _so_far(self, call: Call, stored: StoredSettlement) -> "_SoFar":
+        """What has become of a settlement, as far as refunds and deliveries ask for it."""
         receipt, delivered_ms = receipt_of(stored), 0
-        if stored.kind == "reserve" or any(earning.pending for earning in receipt.earnings):
+        counted: list[Usage] = []
+        gifts: list[pb.GrantedGift] = []
+        book = (await self._registry.ensure(call.tenant, stored.version)).book(stored.version)
+        waits = book.delivery_grants or any(earning.pending for earning in receipt.earnings)
+        if stored.kind == "reserve" or waits:
             entries = await self._reader.settlement_entries(call.tenant, [stored.settlement_id])
             for entry in entries[stored.settlement_id]:
                 if entry.kind == "confirm":
                     receipt = pb.ConfirmResponse.FromString(entry.response).receipt
                 elif entry.kind == "deliver":
                     delivered_ms = delivered_ms or entry.recorded_ms
-        return receipt, delivered_ms
+                    gifts += pb.ConfirmDeliveryResponse.FromString(entry.response).delivery.grants
+                if entry.kind in ("confirm", "deliver"):
+                    counted += [u for u in entry.usages if u.kind == "counter" and u.amount > 0]
+        return _SoFar(receipt, delivered_ms, counted, gifts)
 
-    async def _sale(
-        self, call: Call, stored: StoredSettlement, receipt: pb.Receipt, delivered_ms: int = 0
-    ) -> Sale:
+    async def _sale(self, call: Call, stored: StoredSettlement, so_far: "_SoFar") -> Sale:
         """The settlement for the domain, its rulebook version at hand."""
         await self._registry.ensure(call.tenant, stored.version)
-        return sale_of(stored, receipt, delivered_ms)
+        sale = sale_of(stored, so_far.receipt, so_far.delivered_ms)
+        sale.usages = [*sale.usages, *so_far.counted]
+        sale.gifts += [gift_of(each) for each in so_far.gifts]
+        return sale
 
     async def _run(self, command: Command) -> bytes:
         self._lanes.put(command)

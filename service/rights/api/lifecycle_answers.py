@@ -57,8 +57,8 @@ def confirmed(outcome: Confirmed | Rejection, entry_id: str, now_ms: int, promis
         receipt.CopyFrom(promised)
         receipt.settle_time.FromMilliseconds(now_ms)
         spent = iter(outcome.lots)  # those that expire after their last movement may have been carried on
-        for redemption in receipt.redemptions:
-            for lot in redemption.lots:
+        for lots in [r.lots for r in receipt.redemptions] + [a.consumed for a in receipt.adjustments]:
+            for lot in lots:
                 lot.Clear()
                 answers.fill_lot(lot, next(spent))
         receipt.ClearField("earnings")
@@ -108,7 +108,8 @@ def reversed_(outcome: Refund | Rejection, entry_id: str, now_ms: int) -> bytes:
         reversal.refunded_minor = outcome.refunded
         reversal.currency = outcome.currency
         reversal.returned_coupon_ids.extend(outcome.returned_coupons)
-        reversal.returned_lots.extend(answers.lot(each) for each in lots_of(outcome.redemptions))
+        returned = lots_of(outcome.redemptions) + outcome.returned_benefits
+        reversal.returned_lots.extend(answers.lot(each) for each in returned)
         debts: dict[str, int] = {}
         for clawback in outcome.clawbacks:
             reversal.clawed_back_lots.extend(answers.lot(each) for each in clawback.lots)
@@ -134,6 +135,8 @@ def delivered(outcome: Delivered | Rejection, entry_id: str, now_ms: int) -> byt
         delivery.released_lots.extend(answers.lot(each) for each in outcome.lots)
         for asset, units in outcome.repaid.items():
             delivery.repaid.add(asset=asset, amount=units)
+        for gift in outcome.gifts:
+            answers.fill_gift(delivery.grants.add(), gift)
 
     return _encoded(response, outcome, entry_id, now_ms, fill)
 
@@ -165,6 +168,7 @@ def _fill_refund(message: pb.Refund, outcome: Refund, entry_id: str, now_ms: int
     message.restored_coupon_ids.extend(outcome.restored_coupons)
     message.complete = outcome.complete
     message.expired_lots.extend(answers.lot(each) for each in outcome.expired_lots)
+    message.returned_benefits.extend(answers.lot(each) for each in outcome.returned_benefits)
 
 
 def _fill_shift(message: pb.RefundedAdjustment | pb.RefundedRedemption, shift: Shift) -> None:

@@ -3,15 +3,14 @@
 import re
 from typing import Protocol
 
-from rights.api import answers
+from rights.api import answers, standings
 from rights.api.envelope import envelope
 from rights.api.errors import ApiError
 from rights.api.fields import PARTY, Mistakes, shown
 from rights.api.methods import Call, Method
 from rights.api.notes import note_of
 from rights.api.orders import check_member
-from rights.domain import limits, measures
-from rights.domain.book import Book
+from rights.domain import limits
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Credited, Lot, Rejection, ToppedUp
 from rights.domain.sweeping import foresee, is_due
@@ -123,6 +122,7 @@ class MemberApi:
         mistakes = Mistakes()
         mistakes.id("member.member_id", member.member_id)
         mistakes.number("member.tier", member.tier, 0, limits.MAX_TIER)
+        mistakes.number("member.birth_month", member.birth_month, 0, 12)
         mistakes.count("member.tags", member.tags, 0, limits.MAX_TAGS)
         for i, tag in enumerate(member.tags[: limits.MAX_TAGS]):
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
@@ -130,9 +130,11 @@ class MemberApi:
         tags = sorted(set(member.tags))
         member_id = await self._reader.surviving_member(call.tenant, member.member_id)
         created = await self._operator.upsert_member(
-            call.tenant, member_id, member.tier, tags, clock.now_ms()
+            call.tenant, member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
-        stored = pb.Member(member_id=member_id, tier=member.tier, tags=tags)
+        stored = pb.Member(
+            member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
+        )
         return pb.UpsertMemberResponse(member=stored, created=created)
 
     async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:
@@ -236,7 +238,12 @@ class MemberApi:
             coupons = [each for each in coupons if each.state != "held" or each.expires_ms > now_ms]
         identities = await self._reader.identities(call.tenant, member_id)
         return pb.GetWalletResponse(
-            member=pb.Member(member_id=member_id, tier=wallet.tier, tags=wallet.tags_at(now_ms)),
+            member=pb.Member(
+                member_id=member_id,
+                tier=wallet.tier,
+                tags=wallet.tags_at(now_ms),
+                birth_month=wallet.membership.birth_month,
+            ),
             balances=_balances(wallet, now_ms),
             lots=[answers.lot(lot) for lot in wallet.lots],
             coupons=[answers.coupon(coupon, now_ms) for coupon in coupons],
@@ -250,8 +257,12 @@ class MemberApi:
                 pb.Debt(asset=asset, origin=origin, units=units)
                 for (asset, origin), units in sorted(wallet.debts.items())
             ],
-            measures=_measures(wallet, book, now_ms) if book is not None else [],
-            tiers=_tiers(wallet, book) if book is not None else [],
+            measures=standings.measured(wallet, book, now_ms) if book is not None else [],
+            tiers=standings.tiers(wallet, book) if book is not None else [],
+            programs=standings.programs(wallet, book) if book is not None else [],
+            tasks=standings.tasks(wallet, book, now_ms),
+            referrer_member_id=wallet.membership.referrer,
+            subscriptions=standings.subscriptions(wallet, book, now_ms) if book is not None else [],
         )
 
     async def get_statement(self, call: Call, request: pb.GetStatementRequest) -> pb.GetStatementResponse:
@@ -376,32 +387,11 @@ def _balances(wallet: Wallet, now_ms: int) -> list[pb.Balance]:
 
 def _pending(wallet: Wallet) -> list[pb.PendingLot]:
     listed = []
-    for each in sorted(wallet.pending, key=lambda p: (p.available_ms, p.settlement_id, p.asset)):
+    for each in sorted(wallet.pending, key=lambda p: (p.available_ms, p.settlement_id, p.asset, p.origin)):
         lot = answers.lot(Lot(each.asset, NEVER_MS, each.origin, each.amount))
         message = pb.PendingLot(lot=lot, settlement_id=each.settlement_id)
         if each.available_ms != NEVER_MS:
             message.available_time.FromMilliseconds(each.available_ms)
-        listed.append(message)
-    return listed
-
-
-def _measures(wallet: Wallet, book: Book, now_ms: int) -> list[pb.MeasureValue]:
-    if not book.measures:
-        return []
-    values = measures.all_values(book.measures, wallet.membership, measures.local_day(now_ms, book.zone))
-    return [pb.MeasureValue(measure_id=measure_id, value=value) for measure_id, value in values.items()]
-
-
-def _tiers(wallet: Wallet, book: Book) -> list[pb.TierStanding]:
-    listed = []
-    for ladder in book.ladders.values():
-        standing = wallet.membership.tiers.get(ladder.id)
-        message = pb.TierStanding(ladder_id=ladder.id)
-        if standing is not None:
-            message.level, message.name = standing.level, ladder.name(standing.level)
-            message.since_time.FromMilliseconds(standing.since_ms)
-            if standing.drops_ms != NEVER_MS:
-                message.drop_time.FromMilliseconds(standing.drops_ms)
         listed.append(message)
     return listed
 
@@ -423,6 +413,8 @@ def _counter(name: str, used: int) -> pb.Counter:
     subject, _, period = name.partition("|")
     if subject.startswith("asset/"):
         return pb.Counter(asset=subject.removeprefix("asset/"), period=period, used=used)
+    if subject.startswith("activity/"):
+        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
     if subject.startswith("group/"):
         return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     if subject.startswith("grant/"):

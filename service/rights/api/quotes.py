@@ -13,7 +13,7 @@ from rights.v1 import settlement_pb2
 
 _SIGNATURE_BYTES = 16
 _FORM = (
-    b"2\0"  # of the content; a token of another version of the service, with another form, is not valid here
+    b"3\0"  # of the content; a token of another version of the service, with another form, is not valid here
 )
 
 

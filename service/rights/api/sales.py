@@ -13,6 +13,7 @@ from rights.domain.model import (
     Gift,
     Lot,
     Payers,
+    Rate,
     Redemption,
     Sale,
     Usage,
@@ -66,7 +67,7 @@ def sale_of(stored: StoredSettlement, receipt: settlement_pb2.Receipt, delivered
         adjustments=[_adjustment(each) for each in receipt.adjustments],
         redemptions=[_redemption(each) for each in receipt.redemptions],
         earnings=[_earning(each, stored.usages, len(receipt.lines)) for each in receipt.earnings],
-        gifts=[_gift(each) for each in receipt.grants],
+        gifts=[gift_of(each) for each in receipt.grants],
         usages=stored.usages,
         is_provisional=not receipt.HasField("settle_time"),
         delivered_ms=delivered_ms,
@@ -85,6 +86,8 @@ def _adjustment(message: settlement_pb2.Adjustment) -> Adjustment:
         allocations=[(a.line_index, a.amount_minor) for a in message.allocations],
         funding=_payers(message.funding),
         payers=_payers_by_line(message.allocations),
+        consumed=[lot_of(each) for each in message.consumed],
+        cover_title=message.cover_title,
     )
 
 
@@ -93,7 +96,7 @@ def _redemption(message: settlement_pb2.Redemption) -> Redemption:
         asset=message.asset,
         units=message.units,
         value=message.value_minor,
-        lots=[_lot(each) for each in message.lots],
+        lots=[lot_of(each) for each in message.lots],
         allocations=[(a.line_index, a.amount_minor) for a in message.allocations],
         funding=_payers(message.funding),
         payers=_payers_by_line(message.allocations),
@@ -108,7 +111,7 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
         at = message.available_time
         available_ms = at.ToMilliseconds() if message.HasField("available_time") else NEVER_MS
     return Earning(
-        lot=_lot(message.lot),
+        lot=lot_of(message.lot),
         base_units=message.base_units,
         multiplier_campaign=message.multiplier_campaign_id,
         multiplier_bps=message.multiplier_bps,
@@ -116,24 +119,28 @@ def _earning(message: settlement_pb2.Earning, usages: list[Usage], line_count: i
         # Receipts of the first version do not say which lines earned.
         lines=list(message.line_indexes) or list(range(line_count)),
         available_ms=available_ms,
-        counters=[u.id for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name],
+        # Each issuer's and rate's units count on the same ones.
+        counters=[*{u.id: 0 for u in usages if u.kind == "counter" and u.id.partition("|")[0] == name}],
+        rate=Rate(message.rate_units, message.rate_per_minor) if message.rate_units else None,
         repaid=message.repaid_units,
     )
 
 
-def _gift(message: settlement_pb2.GrantedGift) -> Gift:
+def gift_of(message: settlement_pb2.GrantedGift) -> Gift:
+    """A gift as it was given."""
     if message.WhichOneof("gift") == "lot":
-        return Gift(message.grant_id, "", _lot(message.lot))
+        return Gift(message.grant_id, "", lot_of(message.lot), to_referrer=message.to_referrer)
     given = message.coupon
     if not given.coupon_id:
-        return Gift(message.grant_id, given.template_id, None)
+        return Gift(message.grant_id, given.template_id, None, to_referrer=message.to_referrer)
     expires_ms = given.expire_time.ToMilliseconds() if given.HasField("expire_time") else NEVER_MS
     starts_ms = given.start_time.ToMilliseconds()
     coupon = Coupon(given.coupon_id, given.template_id, starts_ms, expires_ms)
     return Gift(message.grant_id, given.template_id, None, coupon)
 
 
-def _lot(message: common_pb2.Lot) -> Lot:
+def lot_of(message: common_pb2.Lot) -> Lot:
+    """A lot as the domain has it."""
     expires_ms = message.expire_time.ToMilliseconds() if message.HasField("expire_time") else NEVER_MS
     return Lot(message.asset, expires_ms, message.origin, message.amount)
 

@@ -1,6 +1,6 @@
 """A rulebook version made ready to settle with: indices, conditions compiled, kernel program built."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol, TypedDict
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
-from rights.domain.model import Expiry
+from rights.domain.model import Expiry, Rate
 from rights.domain.plan import (
     Basis,
     CampaignPlan,
@@ -23,7 +23,8 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
-from rights.v1 import rulebook_pb2, tier_pb2
+from rights.domain.subscription import Length
+from rights.v1 import activity_pb2, plan_pb2, rulebook_pb2, tier_pb2
 
 
 class Program(Protocol):
@@ -66,6 +67,7 @@ class Campaign:
     """What settling needs of a campaign beyond the kernel's plan. `period` is -1 without a member limit.
 
     only_payer: who pays all of it whatever the line, "" if that depends. is_limited: it has a budget, quota or limit.
+    consumes: the asset of which a use takes `units`, "" for none. is_cover: it takes nothing off.
     """
 
     index: int
@@ -80,18 +82,24 @@ class Campaign:
     keep_used: bool
     only_payer: str
     is_limited: bool
+    consumes: str
+    units: int
+    is_cover: bool
+    cover_title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Earn:
-    """`units` for every full `per` minor units of `basis`; `predicate` chooses the lines (-1: all).
+    """What a line earns of `basis` at a rate; `predicate` chooses the lines (-1: all).
 
+    rate: of lines for which no predicate of `rates` holds, else the first one's. by_merchant: merchants issue it.
     tiers: level -> multiplier in basis points. caps: (MemberLimit.Period, units), only those given.
     availability: None for at once, else the milliseconds after which it becomes available, 0 for only on delivery.
     """
 
-    units: int
-    per: int
+    rate: Rate
+    rates: tuple[tuple[int, Rate], ...]
+    by_merchant: bool
     predicate: int
     max_units: int
     basis: int
@@ -100,9 +108,12 @@ class Earn:
     availability: int | None
     on_delivery: bool
 
-    def earned(self, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
-        """(units before the multipliers, units after them and the cap per order) of a base amount."""
-        base_units = min(base // self.per * self.units, MAX_AMOUNT)
+    def earned(self, rate: Rate | None, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
+        """(units before the multipliers, units after them and the cap per order) of a base amount. rate: None for
+        the asset's own.
+        """
+        step, per = rate or self.rate
+        base_units = min(base // per * step, MAX_AMOUNT)
         units = base_units * tier_bps * multiplier_bps // (BPS * BPS)
         return base_units, min(units, self.max_units or MAX_AMOUNT)
 
@@ -141,6 +152,7 @@ class Asset:
     earn: Earn | None
     redeem: Redeem | None
     top_up: TopUp | None
+    is_benefit: bool
 
     @property
     def rolls(self) -> bool:
@@ -189,11 +201,24 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a claim costs each time: units of an asset, or a coupon. value: what the issuers of the units pay."""
+
+    asset: str
+    units: int
+    template_id: str
+    keeps_expiry: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class GrantRule:
     """What a settlement, or another trigger, gives for later.
 
     campaign: index, -1 for any order; template_id or asset says what.
-    period is -1 without a member limit; quota is a limit index or -1.
+    every: (measure, number) for a gift per full number; what was given is counted as by a limit for ever.
+    period is -1 without a member limit; quota is a limit index or -1. max_times: how often it can be claimed at
+    once, 0 where it cannot.
     """
 
     id: str
@@ -208,6 +233,10 @@ class GrantRule:
     period: int
     quota: int
     keep: bool
+    max_times: int = 0
+    cost: Cost | None = None
+    every: tuple[str, int] | None = None
+    to_referrer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +245,81 @@ class Activity:
 
     id: str
     max_per_day: int
+    is_referral: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task. activity_id: what is to be done so often, "" for orders; rule: what is given, and which orders count.
+
+    weekdays: the ISO weekdays on which it can be taken; none: every day.
+    """
+
+    board_id: str
+    id: str
+    choose: int
+    period: int
+    stake_asset: str
+    stake_units: int
+    activity_id: str
+    count: int
+    rule: GrantRule
+    weekdays: frozenset[int]
+
+    @property
+    def key(self) -> str:
+        """Unique in the rulebook, and no id of a grant rule."""
+        return self.rule.id
+
+
+class Conversion(NamedTuple):
+    """What each full `from_units` of an asset become."""
+
+    to_asset: str
+    from_units: int
+    to_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a program ends. assets: those of it; plans: likewise; conversions: by asset."""
+
+    program_id: str
+    stop_sale_ms: int
+    stop_earning_ms: int
+    end_ms: int
+    assets: frozenset[str]
+    plans: frozenset[str]
+    conversions: dict[str, Conversion]
+
+
+class Allowance(NamedTuple):
+    """What is given again and again: coupons of a template, or units of an asset; monthly, or once a period."""
+
+    template_id: str
+    asset: str
+    number: int
+    monthly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A paid membership. prices: (predicate, minor units), the first that holds counts."""
+
+    id: str
+    program_id: str
+    issuer: str
+    prices: tuple[tuple[int, int], ...]
+    length: Length
+    allowances: tuple[Allowance, ...]
+    upgrade_from: frozenset[str]
+    refundable: bool
+    grants: tuple[GrantRule, ...]
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether it gives something by the month."""
+        return any(allowance.monthly for allowance in self.allowances)
 
 
 class Book:
@@ -244,6 +348,7 @@ class Book:
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}
         self.earning_assets = [a for a in self.assets.values() if a.earn is not None]
 
+        self.benefits = list(dict.fromkeys(c.consumes.asset for c in rulebook.campaigns if c.consumes.asset))
         stage_index = {s.id: i for i, s in enumerate(rulebook.stages)}
         ordered = sorted(rulebook.campaigns, key=lambda c: _application_order(c, rulebook, stage_index))
         id_rank = {cid: rank for rank, cid in enumerate(sorted(c.id for c in rulebook.campaigns))}
@@ -253,28 +358,50 @@ class Book:
         self.by_id = {c.id: c for c in self.campaigns}
         self.templates = self._templates(rulebook)
         self.grant_by_id = {g.id: self._grant(g) for g in rulebook.grants}
-        self.grants = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        at_orders = [self.grant_by_id[g.id] for g in rulebook.grants if g.WhichOneof("trigger") is None]
+        self.grants = [rule for rule in at_orders if rule.every is None]
+        self.every_grants = [rule for rule in at_orders if rule.every is not None]
+        self.tasks = {task.key: task for board in rulebook.task_boards for task in self._tasks(board)}
+        self.grant_by_id |= {task.key: task.rule for task in self.tasks.values()}
+        triggers = {g.id: g.WhichOneof("trigger") for g in rulebook.grants}
+        self.delivery_grants = [self.grant_by_id[id_] for id_, kind in triggers.items() if kind == "delivery"]
         self.tier_grants = self._tier_grants(rulebook)
+        self.plans = {plan.id: self._paid_plan(plan, rulebook.grants) for plan in rulebook.plans}
+        self.programs = [p.id for p in rulebook.programs]
+        self.closings = [_closing(p, rulebook) for p in rulebook.programs if p.HasField("closing")]
+        self.level_allowances = {
+            (ladder.id, level.level): _allowances(level.allowances)
+            for ladder in rulebook.tier_ladders
+            for level in ladder.levels
+            if level.allowances
+        }
         self.measures = {m.id: measures.of_message(m, self._lines_of(m)) for m in rulebook.measures}
-        self.activities = {a.id: Activity(a.id, a.max_per_day) for a in rulebook.activities}
+        self.claims = {g.id: g for g in self.grant_by_id.values() if g.max_times}
+        self.activities = {a.id: Activity(a.id, a.max_per_day, a.is_referral) for a in rulebook.activities}
+        self.has_referrals = any(activity.is_referral for activity in self.activities.values())
         self.activity_grants = self._grants_at(rulebook, "activity_id")
+        self.enrolment_grants = self._grants_at(rulebook, "enrolment_program_id")
         self.activity_measures = _by_activity(self.measures.values())
         self.order_measures = [m for m in self.measures.values() if m.counts in measures.OF_ORDERS]
         self.ladders = {a.id: tiers.of_message(a, self._predicate) for a in rulebook.tier_ladders}
-        self.follows_members = bool(self.measures or self.ladders)
+        self.follows_members = bool(self.measures or self.ladders or self.plans)
         self.plan = KernelPlan(
             stages=tuple(_stage(s, stage_index) for s in rulebook.stages),
             campaigns=tuple(plans),
             predicates=tuple(self._compiled),
             sets=tuple(self._sets),
             group_count=len(groups),
-            limit_count=len(self.limits),
+            limit_count=len(self.limits) + len(self.benefits),
             asset_count=len(self.assets),
             more_var_count=len(self.more_vars),
         )
         self.program = kernel.Program(self.plan)
         self._expiries: tuple[int, int, dict[Expiry, int]] = (0, 0, {})  # of one local day, by policy
         self._standing: tuple[frozenset[str], int, int, bytes] = (frozenset(), 0, 0, b"")
+
+    def gives(self, asset: str, now_ms: int) -> bool:
+        """Whether an asset can still be earned or granted: its program has not stopped that."""
+        return not any(asset in c.assets and c.stop_earning_ms <= now_ms for c in self.closings)
 
     def limit(self, kind: str, limit_id: str) -> Limit | None:
         """A limit by its name; None: the rulebook has no such one."""
@@ -359,7 +486,9 @@ class Book:
             t = asset.top_up
             bonuses = sorted(((b.at_least_minor, b.bonus_units) for b in t.bonuses), reverse=True)
             top_up = TopUp(t.min_minor, t.max_minor, t.bonus_asset, tuple(bonuses))
-        return Asset(index, asset.id, asset.issuer, expiry.from_message(asset), earn, redeem, top_up)
+        is_benefit = asset.kind == rulebook_pb2.Asset.KIND_BENEFIT
+        policy = expiry.from_message(asset)
+        return Asset(index, asset.id, asset.issuer, policy, earn, redeem, top_up, is_benefit)
 
     def _earn(self, earn: rulebook_pb2.Earn) -> Earn:
         periods = rulebook_pb2.MemberLimit
@@ -370,8 +499,9 @@ class Book:
         )
         pending = earn.HasField("availability")
         return Earn(
-            units=earn.units,
-            per=earn.per_minor,
+            rate=Rate(earn.units, earn.per_minor),
+            rates=tuple((self._predicate(r.when), Rate(r.units, r.per_minor)) for r in earn.rates),
+            by_merchant=earn.issued_by_merchant,
             predicate=self._predicate(earn.when) if earn.when.strip() else -1,
             max_units=earn.max_units_per_order,
             basis=earn.basis or rulebook_pb2.Earn.BASIS_PAYABLE,
@@ -396,6 +526,20 @@ class Book:
                 found.setdefault(reached, []).append(self.grant_by_id[grant.id])
         return found
 
+    def _paid_plan(self, plan: plan_pb2.Plan, grants: Iterable[rulebook_pb2.GrantRule]) -> Plan:
+        period = plan.period
+        return Plan(
+            id=plan.id,
+            program_id=plan.program_id,
+            issuer=plan.issuer,
+            prices=tuple((self._predicate(price.when), price.price_minor) for price in plan.prices),
+            length=Length(period.days, period.months + 12 * period.years),
+            allowances=_allowances(plan.allowances),
+            upgrade_from=frozenset(plan.upgrade_from),
+            refundable=plan.refund != plan_pb2.Plan.REFUND_NONE,
+            grants=tuple(self.grant_by_id[g.id] for g in grants if g.plan_id == plan.id),
+        )
+
     def _grants_at(self, rulebook: rulebook_pb2.Rulebook, trigger: str) -> dict[str, list[GrantRule]]:
         """By the id that a trigger names, what it gives."""
         found: dict[str, list[GrantRule]] = {}
@@ -404,8 +548,40 @@ class Book:
                 found.setdefault(getattr(grant, trigger), []).append(self.grant_by_id[grant.id])
         return found
 
+    def _tasks(self, board: activity_pb2.TaskBoard) -> Iterator[Task]:
+        for task in board.tasks:
+            rule = GrantRule(
+                id=f"{board.id}/{task.id}",
+                predicate=self._predicate(task.orders.when),
+                campaign=-1,
+                min_payable=task.orders.min_payable_minor,
+                template_id=task.coupon_template_id,
+                asset=task.asset.asset,
+                units=task.asset.units,
+                windows=(),
+                max_uses=0,
+                period=-1,
+                quota=-1,
+                keep=False,
+            )
+            yield Task(
+                board_id=board.id,
+                id=task.id,
+                choose=board.choose or 1,
+                period=board.period or tier_pb2.CALENDAR_PERIOD_DAY,
+                stake_asset=task.stake.asset,
+                stake_units=task.stake.units,
+                activity_id=task.activity.activity_id,
+                count=task.orders.count or task.activity.count or 1,
+                rule=rule,
+                weekdays=frozenset(task.weekdays),
+            )
+
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
-        limited = grant.HasField("member_limit")
+        limited, every = grant.HasField("member_limit"), grant.HasField("every")
+        max_uses, period = grant.member_limit.max_uses, int(grant.member_limit.period)
+        if every:
+            max_uses, period = MAX_AMOUNT, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
         return GrantRule(
             id=grant.id,
             predicate=self._predicate(grant.when),
@@ -415,10 +591,14 @@ class Book:
             asset=grant.asset.asset,
             units=grant.asset.units,
             windows=tuple(windows.from_message(w) for w in grant.windows),
-            max_uses=grant.member_limit.max_uses if limited else 0,
-            period=grant.member_limit.period if limited else -1,
+            max_uses=max_uses if limited or every else 0,
+            period=period if limited or every else -1,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
-            keep=grant.keep_on_refund,
+            keep=grant.keep_on_refund or grant.to_referrer,
+            to_referrer=grant.to_referrer,
+            max_times=(grant.claim.max_times or 1) if grant.HasField("claim") else 0,
+            cost=_cost(grant.cost) if grant.HasField("cost") else None,
+            every=(grant.every.measure_id, grant.every.n) if every else None,
         )
 
     def _plan(
@@ -429,12 +609,13 @@ class Book:
         groups: "_Indices",
     ) -> CampaignPlan:
         effect, a, b, c, threshold = self._effect(campaign)
-        multiplier = effect is Effect.MULTIPLIER
+        beside = effect in (Effect.MULTIPLIER, Effect.COVER)
+        consumes = campaign.consumes
         budget = self.limit("budget", campaign.budget_id)
         return CampaignPlan(
             id=campaign.id,
             id_rank=id_rank[campaign.id],
-            stage=len(stage_index) if multiplier else stage_index[campaign.stage_id],
+            stage=len(stage_index) if beside else stage_index[campaign.stage_id],
             predicate=self._predicate(campaign.when),
             effect=effect,
             a=a,
@@ -447,6 +628,8 @@ class Book:
             budget=self.limit_index.get(("budget", campaign.budget_id), -1),
             quota=self.limit_index.get(("quota", campaign.quota_id), -1),
             pool=self.limit_index.get(("pool", budget.pool), -1) if budget is not None else -1,
+            benefit=len(self.limits) + self.benefits.index(consumes.asset) if consumes.asset else -1,
+            benefit_units=(consumes.units or 1) if consumes.asset else 0,
             **_shape(campaign),
         )
 
@@ -468,6 +651,8 @@ class Book:
             case "points_multiplier":
                 m = campaign.points_multiplier
                 return Effect.MULTIPLIER, m.multiplier_bps, self.assets[m.asset].index, 0, 0
+            case "cover":
+                return Effect.COVER, 0, 0, 0, 0
         raise ValueError(f"campaign {campaign.id} has no effect")
 
     def _templates(self, rulebook: rulebook_pb2.Rulebook) -> dict[str, Template]:
@@ -497,7 +682,29 @@ def known_ids(rulebook: rulebook_pb2.Rulebook) -> dict[str, list[str]]:
     return {
         "member.measures": [m.id for m in rulebook.measures],
         "member.tiers": [a.id for a in rulebook.tier_ladders],
+        "member.plans": [p.id for p in rulebook.plans],
+        "member.programs": [p.id for p in rulebook.programs],
     }
+
+
+def _closing(program: rulebook_pb2.Program, rulebook: rulebook_pb2.Rulebook) -> Closing:
+    closing, end_ms = program.closing, program.closing.end_time.ToMilliseconds()
+    stop_sale = closing.stop_sale_time if closing.HasField("stop_sale_time") else closing.end_time
+    stop_earning = closing.stop_earning_time if closing.HasField("stop_earning_time") else closing.end_time
+    return Closing(
+        program_id=program.id,
+        stop_sale_ms=stop_sale.ToMilliseconds(),
+        stop_earning_ms=stop_earning.ToMilliseconds(),
+        end_ms=end_ms,
+        assets=frozenset(a.id for a in rulebook.assets if a.program_id == program.id),
+        plans=frozenset(p.id for p in rulebook.plans if p.program_id == program.id),
+        conversions={c.asset: Conversion(c.to_asset, c.from_units, c.to_units) for c in closing.conversions},
+    )
+
+
+def _allowances(allowances: Iterable[plan_pb2.Allowance]) -> tuple[Allowance, ...]:
+    monthly = plan_pb2.Allowance.EVERY_MONTH
+    return tuple(Allowance(a.coupon_template_id, a.asset, a.count, a.every == monthly) for a in allowances)
 
 
 def _by_activity(all_measures: Iterable[measures.Measure]) -> dict[str, list[measures.Measure]]:
@@ -541,7 +748,7 @@ class _Indices(dict[str, int]):
 def _application_order(
     campaign: rulebook_pb2.Campaign, rulebook: rulebook_pb2.Rulebook, stage_index: dict[str, int]
 ) -> tuple[int, int, str]:
-    if campaign.WhichOneof("effect") == "points_multiplier":
+    if campaign.WhichOneof("effect") in ("points_multiplier", "cover"):
         return len(stage_index), 0, campaign.id
     stage = stage_index[campaign.stage_id]
     by_priority = rulebook.stages[stage].select == rulebook_pb2.Stage.SELECT_PRIORITY
@@ -575,6 +782,10 @@ def _campaign(index: int, campaign: rulebook_pb2.Campaign) -> Campaign:
         keep_used=campaign.keep_used_on_refund,
         only_payer=_only_payer(campaign.funding),
         is_limited=bool(campaign.budget_id or campaign.quota_id or limited),
+        consumes=campaign.consumes.asset,
+        units=campaign.consumes.units or 1,
+        is_cover=campaign.HasField("cover"),
+        cover_title=campaign.cover.title,
     )
 
 
@@ -582,3 +793,9 @@ def _only_payer(funding: Sequence[rulebook_pb2.FundingShare]) -> str:
     if len(funding) == 1 and funding[0].party == rulebook_pb2.FundingShare.PARTY_PLATFORM:
         return "platform"
     return ""
+
+
+def _cost(cost: rulebook_pb2.GrantCost) -> Cost:
+    return Cost(
+        cost.asset.asset, cost.asset.units, cost.coupon_template_id, cost.keeps_expiry, cost.value_minor
+    )

@@ -5,7 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rights.domain.dues import REFUNDED, SETTLED, TOPPED_UP, ClearingDue, Dues
+from rights.domain.dues import (
+    EXCHANGED,
+    NOTHING,
+    REFUNDED,
+    SETTLED,
+    SUBSCRIBED,
+    TOPPED_UP,
+    ClearingDue,
+    Dues,
+    figures,
+)
 from rights.domain.report import (
     PAYMENT,
     Check,
@@ -25,6 +35,12 @@ _CAUSES = {
     "refund": REFUNDED,
     "reverse": REFUNDED,
     "top_up": TOPPED_UP,
+    "claim": EXCHANGED,
+    "subscribe": SUBSCRIBED,
+    "renew": SUBSCRIBED,
+    "upgrade": SUBSCRIBED,
+    "unsubscribe": SUBSCRIBED,
+    "close": SUBSCRIBED,
 }
 _Positions = dict[tuple[str, str], list[int]]  # (currency, party) -> by cause
 
@@ -38,6 +54,8 @@ class ClearingPosition(NamedTuple):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
+    exchanged_minor: int = 0
+    subscribed_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +69,17 @@ class Clearing:
 
 
 def clearing(legs: list[LegSum], dues: Dues, max_rows: int) -> Clearing:
-    """Puts the report together. `dues` has the sales and refunds; payments into stored value are added here,
-    from the postings. Raises ReportTooLarge.
+    """Puts the report together. `dues` has the sales and refunds; payments into stored value and for plans are added
+    here, from the postings. Raises ReportTooLarge.
     """
     positions = _positions(legs)
     for (currency, party), sums in positions.items():
-        if sums[TOPPED_UP] and party != PAYMENT:
-            dues.topped_up(currency, party, sums[TOPPED_UP])
+        for cause in (TOPPED_UP, SUBSCRIBED):
+            if sums[cause] and party != PAYMENT:
+                dues.paid(cause, currency, party, sums[cause])
     moved, held = movements(legs)
     report = Clearing(
-        positions=[
-            ClearingPosition(*key, sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP], sum(sums))
-            for key, sums in sorted(positions.items())
-        ],
+        positions=[ClearingPosition(*key, *figures(sums)) for key, sums in sorted(positions.items())],
         dues=dues.rows(),
         movements=moved,
         checks=[
@@ -77,7 +93,7 @@ def clearing(legs: list[LegSum], dues: Dues, max_rows: int) -> Clearing:
 
 
 def _positions(legs: Iterable[LegSum]) -> _Positions:
-    positions: _Positions = defaultdict(lambda: [0, 0, 0])
+    positions: _Positions = defaultdict(lambda: [*NOTHING])
     for leg in legs:
         if leg.is_money:
             positions[leg.asset, leg.account][_CAUSES[leg.kind]] += leg.amount
@@ -96,12 +112,12 @@ def _dues_equal_positions(positions: _Positions, net: _Positions) -> list[Check]
     """Per currency: that no party's dues are off its position, whatever the cause."""
     off: dict[str, list[str]] = {currency: [] for currency, _ in sorted(positions.keys() | net.keys())}
     distance: Counter[str] = Counter()
-    nothing = [0, 0, 0]
     for key in sorted(positions.keys() | net.keys()):
-        booked, owed = positions.get(key, nothing), net.get(key, nothing)
-        if booked != owed:
+        booked, owed = positions.get(key, NOTHING), net.get(key, NOTHING)
+        difference = sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+        if difference:
             currency, party = key
-            distance[currency] += sum(abs(b - o) for b, o in zip(booked, owed, strict=True))
+            distance[currency] += difference
             off[currency].append(f"{party}: {sum(booked)} by postings, {sum(owed)} by receipts")
     return [
         Check("dues_equal_positions", currency, 0, distance[currency], _named(parties))

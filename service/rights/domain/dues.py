@@ -23,14 +23,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rights.domain.report import PAYMENT
+from rights.v1 import activity_pb2
 from rights.v1 import settlement_pb2 as pb
 
 PLATFORM = "platform"
 LOTS = "lots"  # in a receipt: the issuers of the lots spent
-SETTLED, REFUNDED, TOPPED_UP = range(3)  # what a due comes from
+SETTLED, REFUNDED, TOPPED_UP, EXCHANGED, SUBSCRIBED = range(5)  # what a due comes from
+NOTHING = (0, 0, 0, 0, 0)  # of all of them
 
 _Owed = dict[tuple[str, str, str], int]  # (debtor, creditor, asset) -> minor units
 _Share = tuple[int, Sequence[tuple[str, int]]]  # line, and who pays how much of it
+
+
+def figures(sums: Sequence[int]) -> tuple[int, ...]:
+    """Sums by cause in the order of the rows of a report: its first version had three causes, and the total."""
+    settled, refunded, topped_up, *others = sums
+    return settled, refunded, topped_up, sum(sums), *others
 
 
 class ClearingDue(NamedTuple):
@@ -44,6 +52,8 @@ class ClearingDue(NamedTuple):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
+    exchanged_minor: int = 0
+    subscribed_minor: int = 0
 
 
 @dataclass(slots=True)
@@ -152,7 +162,7 @@ class Dues:
     """The dues of many sales, added up. Currencies and causes are kept apart."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [*NOTHING])
 
     def __len__(self) -> int:
         return len(self._sums)
@@ -177,21 +187,24 @@ class Dues:
             if debtor != creditor:
                 self._sums[sale.currency, debtor, creditor, asset][cause] += sign * amount
 
-    def topped_up(self, currency: str, issuer: str, amount: int) -> None:
-        """Adds payments into stored value of an issuer."""
-        self._sums[currency, PAYMENT, issuer, ""][TOPPED_UP] += amount
+    def paid(self, cause: int, currency: str, issuer: str, amount: int) -> None:
+        """Adds what members paid an issuer: TOPPED_UP into stored value, SUBSCRIBED for plans."""
+        self._sums[currency, PAYMENT, issuer, ""][cause] += amount
+
+    def exchanged(self, claimed: activity_pb2.Claimed) -> None:
+        """Adds what the issuers of units spent pay the issuer of those that were given for them."""
+        for lot, value in zip(claimed.spent_lots, claimed.lot_values_minor, strict=False):
+            creditor = claimed.gifts[0].lot.origin
+            if lot.origin != creditor:
+                self._sums[claimed.currency, lot.origin, creditor, lot.asset][EXCHANGED] += value
 
     def rows(self) -> list[ClearingDue]:
         """The dues that are not zero, by currency, debtor, creditor and asset."""
-        return [
-            ClearingDue(*key, *by_cause, sum(by_cause))
-            for key, sums in sorted(self._sums.items())
-            if any(by_cause := (sums[SETTLED], sums[REFUNDED], sums[TOPPED_UP]))
-        ]
+        return [ClearingDue(*key, *figures(sums)) for key, sums in sorted(self._sums.items()) if any(sums)]
 
     def net(self) -> dict[tuple[str, str], list[int]]:
         """Per currency and party, by cause, what it is owed less what it owes."""
-        net: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        net: dict[tuple[str, str], list[int]] = defaultdict(lambda: [*NOTHING])
         for (currency, debtor, creditor, _), sums in self._sums.items():
             for cause, amount in enumerate(sums):
                 net[currency, creditor][cause] += amount

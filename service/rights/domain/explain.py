@@ -15,13 +15,13 @@ from rights.domain.wallet import Wallet
 
 
 class CouponReason(IntEnum):
-    """Why a coupon was not used, by precedence; the proto's NotAppliedReason has ten times these values."""
+    """Why a coupon was not used, by precedence; the values of the proto's NotAppliedReason."""
 
-    COUPON_NOT_YET_VALID = 13
-    COUPON_EXPIRED = 14
-    NOT_SELECTED = 15
-    NO_CAMPAIGN = 16
-    OTHER_COUPON_FIRST = 17
+    COUPON_NOT_YET_VALID = 130
+    COUPON_EXPIRED = 140
+    NOT_SELECTED = 150
+    NO_CAMPAIGN = 160
+    OTHER_COUPON_FIRST = 170
 
 
 def explanations(

@@ -1,5 +1,6 @@
 """Puts an order in the terms of a plan: strings become numbers, ids become indices."""
 
+from rights.domain import benefits
 from rights.domain.book import Book
 from rights.domain.knowing import Known
 from rights.domain.model import Coupon, Order
@@ -18,7 +19,10 @@ def build(
     known: Known,
     now_ms: int,
 ) -> Facts:
-    """The facts of one order. `coupons`: campaign index -> the coupon it would redeem; known: see domain.knowing."""
+    """The facts of one order.
+
+    coupons: campaign index -> the coupon it would redeem; remaining: of budgets and quotas; known: see domain.knowing.
+    """
     known_number = book.strings.get  # from 1 on
     unknown: dict[str, int] = {}
 
@@ -56,7 +60,7 @@ def build(
         floors=[line.floor for line in order.lines],
         quantities=quantities,
         standing=standing,
-        remaining=remaining,
+        remaining=remaining + benefits.held(book, wallet, now_ms) if book.benefits else remaining,
         blocked=_blocked(order, wallet, book, now_ms),
         coupons={campaign: coupon.expires_ms for campaign, coupon in coupons.items()},
         required=required,

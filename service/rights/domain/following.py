@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rights.domain import knowing, measures, tiers
-from rights.domain.book import Book
+from rights.domain.book import Allowance, Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.plan import Facts
 from rights.domain.wallet import Wallet
+from rights.v1.tier_pb2 import CALENDAR_PERIOD_MONTH
 
 
 class Change(NamedTuple):
@@ -21,16 +22,18 @@ class Change(NamedTuple):
 def is_behind(wallet: Wallet, book: Book, now_ms: int) -> bool:
     """Whether something has changed, by itself, the time or the rulebook, since the member was looked at."""
     membership = wallet.membership
-    return book.follows_members and not membership.merged_into and (
-        membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms
+    return (
+        book.follows_members
+        and not membership.merged_into
+        and (membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms)
     )
 
 
 def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts]:
     """Brings the membership up to date; the changes of level, and the facts of the member after them."""
     membership, today = wallet.membership, measures.local_day(now_ms, book.zone)
-    for tag in [tag for tag, until_ms in membership.tags.items() if until_ms <= now_ms]:
-        del membership.tags[tag]
+    membership.end_tags(now_ms)
+    membership.allowed = {id_: until_ms for id_, until_ms in membership.allowed.items() if until_ms > now_ms}
     measures.refresh(book.measures, membership, today)
     values = knowing.known(book, wallet, now_ms)
     facts = knowing.of_member(book, wallet, values, now_ms)
@@ -50,8 +53,12 @@ def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts
     membership.is_stale = False
     membership.due_ms = min(
         measures.due_ms(book.measures, membership, today, book.zone),
-        min((standing.drops_ms for standing in membership.tiers.values()), default=NEVER_MS),
+        min(
+            (membership.tiers[ladder].drops_ms for ladder in book.ladders if ladder in membership.tiers),
+            default=NEVER_MS,
+        ),
         min(membership.tags.values(), default=NEVER_MS),
+        min(membership.allowed.values(), default=NEVER_MS),
     )
     wallet.changed = True
     return changes, facts
@@ -62,6 +69,21 @@ def reached_levels(change: Change, book: Book) -> Iterator[int]:
     for each in book.ladders[change.ladder_id].levels:
         if change.before < each.level <= change.after:
             yield each.level
+
+
+def allow(wallet: Wallet, book: Book, now_ms: int) -> Iterator[tuple[tuple[Allowance, ...], int]]:
+    """What the levels on which the member stands give for this month and have not given yet, and until when.
+
+    It counts as given.
+    """
+    membership = wallet.membership
+    for ladder_id, standing in membership.tiers.items():
+        allowances = book.level_allowances.get((ladder_id, standing.level))
+        if allowances and ladder_id not in membership.allowed:
+            month = measures.period_end(measures.local_day(now_ms, book.zone), CALENDAR_PERIOD_MONTH)
+            until_ms = membership.allowed[ladder_id] = measures.day_ms(month, book.zone)
+            membership.due_ms = min(membership.due_ms, until_ms)
+            yield allowances, until_ms
 
 
 def _reached(ladder: tiers.Ladder, book: Book, facts: Facts) -> int:

@@ -18,10 +18,10 @@ with every item, and are everything for all items; after about log2(Q) steps eac
 its exact share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from rights.domain import funding
+from rights.domain import benefits, funding
 from rights.domain.book import Book, GrantRule
 from rights.domain.earning import basis
 from rights.domain.model import (
@@ -46,7 +46,9 @@ class Kept:
     quantities: items per line. payable: per line. adjustments, redemptions: as in the sale. earned: units per
     earning. gifts: whether each is the member's. used: what of each adjustment its budget bears (and while it is
     not 0, its quota and member limit count a use). counted: what of each earning the caps per period count.
-    claimed: whether the quota and member limit of each gift count it.
+    claimed: whether the quota and member limit of each gift count it. delivered: whether the arrival of the goods has
+    given something; then those gifts come after those of the receipt.
+    consumed: units of benefits that are still used, by asset.
     """
 
     quantities: list[int]
@@ -58,6 +60,8 @@ class Kept:
     used: list[int]
     counted: list[int]
     claimed: list[bool]
+    delivered: bool = False
+    consumed: dict[str, int] = field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:
@@ -76,6 +80,8 @@ class Kept:
             "used": self.used,
             "counted": self.counted,
             "claimed": self.claimed,
+            **({"delivered": True} if self.delivered else {}),
+            "consumed": self.consumed,
         }
 
     @classmethod
@@ -98,6 +104,7 @@ def everything(sale: Sale, allocate: Allocate) -> Kept:
         used=[a.amount for a in sale.adjustments],
         counted=[e.lot.amount for e in sale.earnings],
         claimed=[True] * len(sale.gifts),
+        consumed=benefits.units_of(benefits.lots_of(sale.adjustments)),
     )
 
 
@@ -124,6 +131,8 @@ def keeping(sale: Sale, quantities: list[int], book: Book, node_budget: int) -> 
         a.amount if book.by_id[a.campaign_id].keep_used else most
         for a, most in zip(sale.adjustments, most_given, strict=True)
     ]
+    back = benefits.units_of(benefits.returned(sale.adjustments, book)) if after.nothing else {}
+    after.consumed = {asset: units - back.get(asset, 0) for asset, units in whole.consumed.items()}
     return after
 
 
@@ -302,4 +311,5 @@ def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book:
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
     amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
-    return min(earning.lot.amount, rule.earned(base, earning.tier_bps, earning.multiplier_bps)[1])
+    _, units = rule.earned(earning.rate, base, earning.tier_bps, earning.multiplier_bps)
+    return min(earning.lot.amount, units)

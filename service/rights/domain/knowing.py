@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rights.domain import measures, windows
 from rights.domain.model import Occasion
-from rights.domain.plan import MORE_VARS, NUMBERS_OF, Facts
+from rights.domain.plan import LISTS_OF, MORE_VARS, NUMBERS_OF, Facts
 from rights.domain.wallet import Wallet
 
 if TYPE_CHECKING:
@@ -24,12 +24,18 @@ def _values(book: "Book", wallet: Wallet, now_ms: int) -> Iterator[tuple[str, in
     yield MORE_VARS[0], local.month
     yield MORE_VARS[1], local.hour * 60 + local.minute
     membership = wallet.membership
+    yield MORE_VARS[2], membership.birth_month
     if book.measures:
         today = measures.local_day(now_ms, book.zone)
         for measure_id, value in measures.all_values(book.measures, membership, today).items():
             yield f'{NUMBERS_OF[0]}["{measure_id}"]', value
+    for plan_id, subscription in membership.plans.items():
+        if now_ms < subscription.until_ms:
+            yield f'"{plan_id}" in {LISTS_OF[1]}', 1
     for ladder_id, standing in membership.tiers.items():
         yield tier(ladder_id), standing.level
+    for program_id in membership.programs:
+        yield f'"{program_id}" in {LISTS_OF[0]}', 1
 
 
 def tier(ladder_id: str) -> str:
@@ -53,5 +59,5 @@ def of_member(
         floors=[0],
         quantities=[1],
         standing=bytes(len(book.campaigns)),
-        remaining=[0] * len(book.limits),
+        remaining=[0] * book.plan.limit_count,
     )

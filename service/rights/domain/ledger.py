@@ -69,9 +69,10 @@ def spend_held(effects: Effects, lot: Lot) -> None:
 
 
 def promise(wallet: Wallet, effects: Effects, pending: Pending) -> None:
-    """Books units as earned but not available yet, together with what is pending of the same earning."""
+    """Books units as earned but not available yet, together with what is pending of the same settlement and issuer."""
+    of = (pending.settlement_id, pending.asset, pending.origin)
     for i, other in enumerate(wallet.pending):
-        if (other.settlement_id, other.asset) == (pending.settlement_id, pending.asset):
+        if (other.settlement_id, other.asset, other.origin) == of:
             wallet.pending[i] = other._replace(amount=other.amount + pending.amount)
             break
     else:

@@ -190,7 +190,7 @@ def all_values(measures: Mapping[str, Measure], membership: Membership, today: i
 def refresh(measures: Mapping[str, Measure], membership: Membership, today: int) -> None:
     """Computes the scores anew whose day has come, of the days before it, and drops days that count no more.
 
-    A score is kept from the first refresh on that finds anything; before that it is what it would be now.
+    A score stands from the first time that the member is looked at, as of the last refresh day.
     """
     for score in measures.values():
         if not score.refresh_day:

@@ -7,7 +7,7 @@ them are for the member that stays.
 
 from rights.domain import ledger
 from rights.domain.book import Book
-from rights.domain.membership import Membership, Standing
+from rights.domain.membership import Membership, Standing, Taken
 from rights.domain.model import Effects, InvalidField, Lot, Merged, Posting, Usage
 from rights.domain.wallet import Wallet
 
@@ -18,7 +18,8 @@ def merge(gone: Wallet, stays: Wallet, book: Book, now_ms: int) -> tuple[Merged,
     """Empties one wallet into the other. The effects are those of the member that stays; `other`: of the one that goes.
 
     Counters and counts add up, so that no limit is had twice. What both owe and own of an asset is settled at once.
-    Of a level, a score and a streak the better one holds. Raises InvalidField if they are one member already.
+    Of a level, a score and a streak the better one holds; the paid periods of a plan that both have run side by side.
+    Raises InvalidField if they are one member already.
     """
     if gone is stays:
         raise InvalidField("from_member", "is the same member as into_member, or has been merged into it")
@@ -37,7 +38,10 @@ def merge(gone: Wallet, stays: Wallet, book: Book, now_ms: int) -> tuple[Merged,
         arriving.usages.append(Usage("counter", counter, uses))
         leaving.usages.append(Usage("counter", counter, -uses))
     gone.counters = {}
-    _merge_membership(gone, stays, arriving, leaving)
+    # The rows are brought to the same by the store; levels that rest on it must not fall meanwhile.
+    stays.tier, stays.tags = max(stays.tier, gone.tier), sorted({*stays.tags, *gone.tags})
+    gone.tier, gone.tags = 0, []
+    _merge_membership(gone, stays, arriving, leaving, now_ms)
     assets = {posting.asset for posting in arriving.postings}
     ledger.moved(stays, arriving, book, assets, now_ms)
     gone.changed = stays.changed = True
@@ -93,7 +97,7 @@ def _settle_debts(stays: Wallet, arriving: Effects, now_ms: int) -> None:
             arriving.postings.append(Posting(ledger.DEBT, asset, lot.amount, None, origin))
 
 
-def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: Effects) -> None:
+def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: Effects, now_ms: int) -> None:
     old, new = gone.membership, stays.membership
     for measure_id, days in old.counts.items():
         for day, amount in days.items():
@@ -101,15 +105,47 @@ def _merge_membership(gone: Wallet, stays: Wallet, arriving: Effects, leaving: E
             arriving.usages.append(Usage("measure", f"{measure_id}|{day}", amount))
             leaving.usages.append(Usage("measure", f"{measure_id}|{day}", -amount))
     for measure_id, streak in old.streaks.items():
-        new.streaks[measure_id] = max(new.streaks.get(measure_id, streak), streak)
+        new.streaks[measure_id] = _longer(streak, new.streaks.get(measure_id))
     for score, (value, day) in old.scores.items():
         new.scores[score] = max(new.scores.get(score, (value, day)), (value, day))
     for ladder, standing in old.tiers.items():
         new.tiers[ladder] = _better(standing, new.tiers.get(ladder))
+    for program, since_ms in old.programs.items():
+        new.programs[program] = min(since_ms, new.programs.get(program, since_ms))
     for tag, until_ms in old.tags.items():
         new.tags[tag] = max(until_ms, new.tags.get(tag, until_ms))
+    new.tasks = {task: taken for task, taken in new.tasks.items() if taken.ends_ms > now_ms}
+    for task, taken in old.tasks.items():
+        if taken.ends_ms > now_ms:
+            new.tasks[task] = _both_taken(taken, new.tasks.get(task))
+    for plan_id, had in old.plans.items():
+        new.plans[plan_id] = had.beside(new.plans.get(plan_id))
+    for ladder, until_ms in old.allowed.items():
+        new.allowed[ladder] = max(until_ms, new.allowed.get(ladder, until_ms))
+    referrer = new.referrer or old.referrer
+    new.referrer = "" if referrer in (gone.member_id, stays.member_id) else referrer
+    new.has_ordered |= old.has_ordered
+    new.birth_month = new.birth_month or old.birth_month
     new.is_stale = True
     gone.membership = Membership(merged_into=stays.member_id)
+
+
+def _both_taken(one: Taken, other: Taken | None) -> Taken:
+    """What both have done counts, and is given for once."""
+    if other is None:
+        return one
+    ends_ms = max(one.ends_ms, other.ends_ms)
+    done_by = one.done_by or other.done_by
+    return Taken(min(one.taken_ms, other.taken_ms), ends_ms, one.counted + other.counted, done_by)
+
+
+def _longer(one: tuple[int, int], other: tuple[int, int] | None) -> tuple[int, int]:
+    """Of two streaks (last day, days): where both go on the longer one, to the later day; else the later one."""
+    if other is None:
+        return one
+    if abs(one[0] - other[0]) > 1:
+        return max(one, other)
+    return max(one[0], other[0]), max(one[1], other[1])
 
 
 def _better(one: Standing, other: Standing | None) -> Standing:

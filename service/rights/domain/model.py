@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from rights.domain.limits import NEVER_MS
-from rights.domain.plan import Decision
+from rights.domain.plan import Decision, Facts
 
 
 class Line(NamedTuple):
@@ -45,7 +45,7 @@ class QuotePin:
     spends: dict[str, int]  # asset -> units, in the order in which they were spent
     multipliers: list[str]
     payable: int
-    earned: dict[str, int]  # asset -> units
+    earned: list[tuple[str, str, int, int, int]]  # of earnings: asset, issuer, rate (0, 0 for its own), units
     gifts: list[str]  # ids of grant rules
 
 
@@ -86,6 +86,13 @@ class Expiry(NamedTuple):
 
     policy: int
     number: int
+
+
+class Rate(NamedTuple):
+    """What orders earn: `units` for every full `per` minor units."""
+
+    units: int
+    per: int
 
 
 class Pending(NamedTuple):
@@ -138,10 +145,18 @@ class Occasion(NamedTuple):
     business_line: str = ""
 
 
+class Referral(NamedTuple):
+    """Who has referred a member, and whether an order of the member was found in the journal."""
+
+    referrer: str
+    has_ordered: bool
+
+
 class Usage(NamedTuple):
     """A use (or, negative, a release) of a 'budget', its 'pool', a 'quota' or a per-member 'counter'.
 
-    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01).
+    'measure' is what a measure counts: its id is "measure|day" (days since 1970-01-01). 'plan' is what was paid for a
+    period of a plan, or, negative, refunded or credited of it: its id is "plan|entry that bought it".
 
     What a reservation holds of budgets, pools and quotas has the kinds 'held_budget', 'held_pool' and
     'held_quota'; counters count from the reservation on.
@@ -171,12 +186,16 @@ class RejectionReason(IntEnum):
     CAMPAIGN_UNKNOWN = 80
     CAMPAIGN_PAUSED = 90
     CAMPAIGN_OUTSIDE_WINDOW = 100
+    CLAIM_NOT_OPEN = 105
     MEMBER_LIMIT_REACHED = 110
     GRANT_LIMIT_REACHED = 115
     QUOTA_EXHAUSTED = 120
     BUDGET_EXHAUSTED = 130
     CAMPAIGN_NOT_APPLICABLE = 140
+    REFERRAL_NOT_ALLOWED = 143
+    NOT_ELIGIBLE = 145
     COUPON_NOT_APPLICABLE = 150
+    NO_COUPON = 155
     INSUFFICIENT_BALANCE = 160
     REDEMPTION_NOT_ALLOWED = 170
     PRICE_CHANGED = 180
@@ -187,6 +206,12 @@ class RejectionReason(IntEnum):
     RESERVATION_NOT_CONFIRMED = 230
     ALREADY_REFUNDED = 240
     REFUND_EXCEEDS_PURCHASE = 250
+    PROGRAM_CLOSED = 260
+    ALREADY_SUBSCRIBED = 270
+    NOT_SUBSCRIBED = 280
+    PLAN_NOT_OFFERED = 290
+    UPGRADE_NOT_ALLOWED = 300
+    SUBSCRIPTION_LIMIT_REACHED = 310
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +234,8 @@ LOTS = "lots"
 class Adjustment:
     """A campaign's discount: allocations are (line index, amount), funding is party -> amount.
 
-    payers: per allocation who pays it; None where one party pays for all.
+    payers: per allocation who pays it; None where one party pays for all. consumed: lots of its benefit.
+    cover_title: of a cover, which has no amount.
     """
 
     campaign_id: str
@@ -219,6 +245,8 @@ class Adjustment:
     allocations: list[tuple[int, int]]
     funding: Payers
     payers: list[Payers] | None
+    consumed: list[Lot] = field(default_factory=list)
+    cover_title: str = ""
 
 
 @dataclass(slots=True)
@@ -244,6 +272,7 @@ class Earning:
 
     lot: with its expiry, or NEVER_MS while pending. available_ms: 0 when available at once.
     lines: indices of the lines that earned. counters: those of the caps per period that the units count on.
+    rate: None for the asset's own. An order earns an asset once per rate and issuer.
     """
 
     lot: Lot
@@ -254,6 +283,7 @@ class Earning:
     lines: list[int]
     available_ms: int
     counters: list[str]
+    rate: Rate | None = None
     repaid: int = 0
 
     @property
@@ -264,12 +294,17 @@ class Earning:
 
 @dataclass(slots=True)
 class Gift:
-    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled."""
+    """What a grant rule gives: a coupon of a template, or a lot. Ids and times come when it is settled.
+
+    until_ms: when the coupon expires, 0: as its template says. to_referrer: it goes to who has referred the member.
+    """
 
     grant_id: str
     template_id: str
     lot: Lot | None
     coupon: Coupon | None = None
+    until_ms: int = 0
+    to_referrer: bool = False
 
 
 class Explanation(NamedTuple):
@@ -286,6 +321,7 @@ class Priced:
     """A priced order: all of a receipt but its ids.
 
     known: what conditions knew besides the order, the tier and the tags; measured: measure -> lines that count.
+    request: the order in the terms of the plan.
     """
 
     version: int
@@ -306,6 +342,7 @@ class Priced:
     kernel_seconds: float  # what the decision took; never part of a receipt
     known: dict[str, int]
     measured: dict[str, list[int]]
+    request: Facts
 
 
 @dataclass(slots=True)
@@ -382,8 +419,8 @@ class Reserved:
 
 @dataclass(slots=True)
 class Confirmed:
-    """A reservation that is settled now: the lots spent, in the order of the redemptions, as they are by now; its
-    earnings and gifts with their final lots, ids and times.
+    """A reservation that is settled now: the lots spent, in the order of the redemptions, then those consumed, in
+    the order of the adjustments, as they are by now; its earnings and gifts with their final lots, ids and times.
     """
 
     lots: list[Lot]
@@ -467,15 +504,17 @@ class Refund:
     spent_grants: list[str]
     expired_lots: list[Lot]
     complete: bool
+    returned_benefits: list[Lot] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Delivered:
-    """Pending lots that became available; repaid: units per asset that went to debts."""
+    """Pending lots that became available; repaid: units per asset that went to debts; gifts: what the arrival gives."""
 
     settlement_id: str
     lots: list[Lot]
     repaid: dict[str, int]
+    gifts: list[Gift] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -497,6 +536,43 @@ class ToppedUp:
 
 
 @dataclass(slots=True)
+class Recorded:
+    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+
+    gifts: list[Gift]
+    measures: dict[str, int]
+
+
+@dataclass(slots=True)
+class TaskTaken:
+    """A task that was taken: until when it must be done, and the stake."""
+
+    ends_ms: int
+    lots: list[Lot]
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """A member of a program: since when, and, where that is new, what it gave."""
+
+    program_id: str
+    since_ms: int
+    created: bool
+    gifts: list[Gift]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a claim gave and what it cost. lot_values: per lot what its issuer pays; empty where issuers pay nothing."""
+
+    currency: str
+    gifts: list[Gift]
+    lots: list[Lot]
+    coupons: list[str]
+    lot_values: list[int]
+
+
+@dataclass(slots=True)
 class Transferred:
     """A coupon that another member has now, under an id of its own."""
 
@@ -504,12 +580,53 @@ class Transferred:
     coupon: Coupon
 
 
-@dataclass(slots=True)
-class Recorded:
-    """An activity that was counted: what it gave, and the measures that count it, as they are now."""
+class PlanChange(NamedTuple):
+    """What became of a member's plan: 'subscribed', 'renewed' or 'subscription_ended', and until when it is or was.
 
-    gifts: list[Gift]
-    measures: dict[str, int]
+    cause: of an end 'over', 'cancelled', 'upgraded' or 'closed', else "".
+    """
+
+    what: str
+    plan_id: str
+    until_ms: int
+    cause: str = ""
+
+
+class Converted(NamedTuple):
+    """Units of an asset that a program's end takes, and what they become ("": nothing).
+
+    remainder: of the units, those that were not enough for another step.
+    """
+
+    asset: str
+    units: int
+    to_asset: str = ""
+    to_units: int = 0
+    remainder: int = 0
+
+
+class Closed(NamedTuple):
+    """What a program that has ended leaves a member with."""
+
+    program_id: str
+    refunded: int
+    conversions: list[Converted]
+
+
+@dataclass(slots=True)
+class BenefitUsed:
+    """Lots of a benefit that were used outside of any order; balance: what can be used after it."""
+
+    lots: list[Lot]
+    balance: int
+
+
+@dataclass(slots=True)
+class BenefitReturned:
+    """Lots that came back, and which of them had expired meanwhile."""
+
+    lots: list[Lot]
+    expired_lots: list[Lot]
 
 
 @dataclass(slots=True)
@@ -526,9 +643,11 @@ class Merged:
 class Effects:
     """What an operation books besides its answer. Its postings sum to zero for every asset.
 
-    levels: (ladder, level before, level after) that it changed.
+    levels: (ladder, level before, level after) that it changed. plans: what became of plans.
+    closed: a program's end.
     moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
     'transfer').
+    errands: (member, grant rule) to be given to another member afterwards.
     settlement: the state that a settlement has afterwards, by its id; None: unchanged.
     absorbed: the member who is this one from now on.
     code: the hash of the code that it redeems, None: none.
@@ -540,6 +659,9 @@ class Effects:
     moves: list[tuple[str, str]] = field(default_factory=list)
     granted: list[Coupon] = field(default_factory=list)
     levels: list[tuple[str, int, int]] = field(default_factory=list)
+    errands: list[tuple[str, str]] = field(default_factory=list)
+    plans: list[PlanChange] = field(default_factory=list)
+    closed: Closed | None = None
     settlement: tuple[str, State] | None = None
     code: bytes | None = None
     other: "Effects | None" = None

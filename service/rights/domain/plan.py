@@ -7,7 +7,7 @@ is; `rights_native._kernel` computes the same, faster.
 
 Shapes: a *campaign index* points into `Plan.campaigns`, which is sorted in order of application:
 by stage, then (in a PRIORITY stage) by descending priority, then by id. A *limit index* points into
-`Plan.limits`: budgets first, then quotas, then budget pools.
+`Plan.limits`: budgets first, then quotas, then budget pools, then what the member holds of benefits.
 """
 
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ _CART_QUANTITIES = {
 _LINE_QUANTITIES = {i for i, name in enumerate(LINE_VARS) if name in ("line.quantity", "line.amount")}
 # What else conditions may read of a request. A plan numbers what its conditions do read, by how it is written
 # (`order.month`, `member.tiers["t"]`), as cart variables after those that every request has.
-MORE_VARS = ("order.month", "order.minute")  # ints
+MORE_VARS = ("order.month", "order.minute", "member.birth_month")  # ints
 NUMBERS_OF = ("member.measures", "member.tiers")  # ints by id
 LISTS_OF = ("member.programs", "member.plans")  # ids: `"x" in member.plans`
 
@@ -104,6 +104,7 @@ class Effect(IntEnum):
     PERCENT = 3  # a = rate in bps, b = cap (0: none), c = Rounding
     FIXED_PRICE = 4  # a = price per item
     MULTIPLIER = 5  # a = multiplier in bps, b = asset index
+    COVER = 6  # takes nothing off
 
 
 class Unit(IntEnum):
@@ -115,20 +116,21 @@ class Unit(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why a campaign did not apply, by precedence; the proto's NotAppliedReason has ten times these values."""
+    """Why a campaign did not apply, by precedence; the values of the proto's NotAppliedReason."""
 
-    FORBIDDEN = 1
-    PAUSED = 2
-    OUTSIDE_WINDOW = 3
-    NOT_ELIGIBLE = 4
-    NO_COUPON = 5
-    MEMBER_LIMIT_REACHED = 6
-    QUOTA_EXHAUSTED = 7
-    BUDGET_EXHAUSTED = 8
-    EXCLUDED = 9
-    BELOW_THRESHOLD = 10
-    NO_EFFECT = 11
-    NOT_BEST = 12
+    FORBIDDEN = 10
+    PAUSED = 20
+    OUTSIDE_WINDOW = 30
+    NOT_ELIGIBLE = 40
+    NO_COUPON = 50
+    NO_BENEFIT = 55
+    MEMBER_LIMIT_REACHED = 60
+    QUOTA_EXHAUSTED = 70
+    BUDGET_EXHAUSTED = 80
+    EXCLUDED = 90
+    BELOW_THRESHOLD = 100
+    NO_EFFECT = 110
+    NOT_BEST = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class CampaignPlan:
 
     id: str
     id_rank: int  # position of the id among all ids of the plan, in string order
-    stage: int  # number of stages for a MULTIPLIER
+    stage: int  # number of stages for a MULTIPLIER and a COVER
     predicate: int
     effect: Effect
     a: int
@@ -183,6 +185,8 @@ class CampaignPlan:
     cheapest_first: bool = False
     on_price: bool = False  # PERCENT only
     pool: int = -1  # limit index: the discount is taken from the budget and from the pool that feeds it
+    benefit: int = -1  # limit index: a use takes `benefit_units` of what the member holds
+    benefit_units: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,7 @@ class Decision:
 
     met: every required campaign applies. Otherwise nothing is applied and `not_applied` has the
       required ones that could not.
-    applied: (campaign index, [(line index, amount > 0), ...]) in order of application.
+    applied: (campaign index, [(line index, amount > 0), ...]) in order of application; a COVER has no lines.
     amounts: per line, what is left after all discounts.
     multipliers: per asset, the campaign whose points multiplier applies, or -1.
     not_applied: (campaign index, Reason, shortfall); every campaign that did not apply if asked to explain.

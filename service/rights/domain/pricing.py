@@ -5,7 +5,18 @@ coupons named -> kernel decides discounts -> points as cash -> what the member p
 
 from time import perf_counter
 
-from rights.domain import counting, earning, explain, facts, funding, gifts, knowing, quoting, spending
+from rights.domain import (
+    benefits,
+    counting,
+    earning,
+    explain,
+    facts,
+    funding,
+    gifts,
+    knowing,
+    quoting,
+    spending,
+)
 from rights.domain.book import Book
 from rights.domain.model import (
     Adjustment,
@@ -25,6 +36,7 @@ from rights.domain.wallet import Wallet
 _REQUIRED_REASONS = {
     Reason.PAUSED: RejectionReason.CAMPAIGN_PAUSED,
     Reason.OUTSIDE_WINDOW: RejectionReason.CAMPAIGN_OUTSIDE_WINDOW,
+    Reason.NO_BENEFIT: RejectionReason.INSUFFICIENT_BALANCE,
     Reason.MEMBER_LIMIT_REACHED: RejectionReason.MEMBER_LIMIT_REACHED,
     Reason.QUOTA_EXHAUSTED: RejectionReason.QUOTA_EXHAUSTED,
     Reason.BUDGET_EXHAUSTED: RejectionReason.BUDGET_EXHAUSTED,
@@ -39,8 +51,11 @@ def price(
     paused: frozenset[str],
     now_ms: int,
     node_budget: int,
+    known: knowing.Known | None = None,
 ) -> Priced | Rejection:
     """Prices an order as of `now_ms`, or says why it is refused.
+
+    known: what conditions knew of the member, for a wallet that does not tell.
 
     Raises InvalidField for what only the rulebook or the wallet shows to be wrong: another currency,
     an asset that cannot be spent, a coupon the member never held. SearchEnded where that was not found out.
@@ -63,7 +78,7 @@ def price(
     required, refused = _required(order, book, coupons)
     if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
-    known = knowing.known(book, wallet, now_ms)
+    known = knowing.known(book, wallet, now_ms) | (known or {})
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
@@ -85,7 +100,7 @@ def price(
         return redeemed
     redemptions, left = redeemed
     list_total, payable = sum(request.amounts), sum(left)
-    earnings = earning.earn(request, decision, book, wallet, left, now_ms)
+    earnings = earning.earn(order.lines, request, decision, book, wallet, left, now_ms)
     giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
     given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
     if order.pin is not None:
@@ -101,6 +116,8 @@ def price(
             free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
         why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
     adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
+    if book.benefits:
+        benefits.consume(adjustments, wallet, book, now_ms)
     return Priced(
         version=book.version,
         currency=order.currency,
@@ -120,6 +137,7 @@ def price(
         kernel_seconds=kernel_seconds,
         known=known,
         measured=counting.measured(request, book) if book.order_measures else {},
+        request=request,
     )
 
 
@@ -210,6 +228,8 @@ def _adjustment(
     index: int, allocations: list[tuple[int, int]], coupons: dict[int, Coupon], book: Book, order: Order
 ) -> Adjustment:
     campaign = book.campaigns[index]
+    if campaign.is_cover:
+        return Adjustment(campaign.id, "", "", 0, [], {}, None, cover_title=campaign.cover_title)
     amount = sum([share for _, share in allocations])
     payers: list[Payers] | None = None
     if campaign.only_payer:  # nearly every discount of a platform

@@ -23,7 +23,7 @@ def promise(priced: Priced, book: Book, expires_ms: int) -> QuotePin:
         spends={r.asset: r.units for r in priced.redemptions},
         multipliers=[book.campaigns[m].id for m in priced.decision.multipliers if m >= 0],
         payable=priced.payable,
-        earned={e.lot.asset: e.lot.amount for e in priced.earnings},
+        earned=[(*_kind(e), e.lot.amount) for e in priced.earnings],
         gifts=[gift.grant_id for gift in priced.gifts],
     )
 
@@ -52,10 +52,15 @@ def bound(order: Order, pin: QuotePin, book: Book, standing: bytes) -> tuple[Ord
 
 def _multipliers_that_count(pin: QuotePin, book: Book) -> list[str]:
     """Those of points that were promised, and those whose use gives something. One without effect may be missing."""
-    earned = {book.assets[asset].index for asset in pin.earned}
+    earned = {book.assets[asset].index for asset, *_ in pin.earned}
     giving = {rule.campaign for rule in _rules(pin, book)}
     multipliers = [book.by_id[campaign_id].index for campaign_id in pin.multipliers]
     return [book.campaigns[m].id for m in multipliers if m in giving or book.plan.campaigns[m].b in earned]
+
+
+def _kind(earning: Earning) -> tuple[str, str, int, int]:
+    """What an order has one earning of: asset, issuer and rate (0, 0 for the asset's own)."""
+    return (earning.lot.asset, earning.lot.origin, *(earning.rate or (0, 0)))
 
 
 def _rules(pin: QuotePin, book: Book) -> list[GrantRule]:
@@ -97,14 +102,15 @@ def keep(
     """The earnings as they were quoted, if price, points and gifts still come to what was promised."""
     if payable != pin.payable:
         return _changed("", f"the quoted {pin.payable} would now be {payable}", abs(payable - pin.payable))
-    by_asset = {each.lot.asset: each for each in earnings}
+    by_kind = {_kind(each): each for each in earnings}
     kept: list[Earning] = []
-    for asset, units in pin.earned.items():
-        now = by_asset[asset].lot.amount if asset in by_asset else 0
-        if now < units:
+    for asset, issuer, step, per, units in pin.earned:
+        earning = by_kind.get((asset, issuer, step, per))
+        now = earning.lot.amount if earning is not None else 0
+        if earning is None or now < units:
             return _changed(asset, f"the quoted {units} of {asset} earned would now be {now}", units - now)
-        by_asset[asset].lot = by_asset[asset].lot._replace(amount=units)
-        kept.append(by_asset[asset])
+        earning.lot = earning.lot._replace(amount=units)
+        kept.append(earning)
     given = {gift.grant_id for gift in gifts}
     for grant_id in pin.gifts:
         if grant_id not in given:

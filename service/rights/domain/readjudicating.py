@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rights.domain import facts
+from rights.domain import benefits, facts
 from rights.domain.book import Book, Campaign
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Coupon, Order, Sale
@@ -15,7 +15,7 @@ class Basket:
     """The items kept, ordered by the member as it was, with the coupons that were redeemed. At least one item.
 
     Limits do not count: no discount can be more than the one that was given under them. `lines`: indices, in the
-    settlement, of the lines of which something is kept.
+    settlement, of the lines of which something is kept. `facts`: the order in the terms of the plan.
     """
 
     def __init__(self, sale: Sale, quantities: list[int], book: Book, node_budget: int) -> None:
@@ -39,7 +39,8 @@ class Basket:
             business_line=sale.order.business_line,
             explain=False,
         )
-        then = Wallet("", sale.order.member_id, sale.tier, sale.tags, [], {}, {})
+        consumed = [lot._replace(expires_ms=NEVER_MS) for lot in benefits.lots_of(sale.adjustments)]
+        then = Wallet("", sale.order.member_id, sale.tier, sale.tags, consumed, {}, {})
         coupons: dict[int, Coupon] = {}
         for adjustment in sale.adjustments:
             if adjustment.coupon_id:
@@ -47,14 +48,14 @@ class Basket:
                 coupons[campaign.index] = Coupon(adjustment.coupon_id, campaign.template_id, 0, NEVER_MS)
         remaining = [MAX_AMOUNT] * len(book.limits)
         self._closed = bytes([Reason.FORBIDDEN]) * len(book.campaigns)
-        self._facts = facts.build(order, then, book, coupons, [], remaining, self._closed, sale.known, 0)
+        self.facts = facts.build(order, then, book, coupons, [], remaining, self._closed, sale.known, 0)
 
     def discounts(self, campaigns: Iterable[Campaign]) -> dict[str, dict[int, int]]:
         """Campaign -> line -> discount, where none but these campaigns can apply."""
         standing = bytearray(self._closed)
         for campaign in campaigns:
             standing[campaign.index] = 0
-        request = replace(self._facts, standing=bytes(standing))
+        request = replace(self.facts, standing=bytes(standing))
         decision = self._book.program.decide(request, self._node_budget, False)
         return {
             self._book.campaigns[index].id: {self.lines[i]: part for i, part in allocations}
@@ -70,10 +71,10 @@ class Basket:
         """
         plan = self._book.plan.campaigns[campaign.index]
         counts = self._book.plan.predicates[plan.predicate].reads_quantities
-        if counts or (plan.max_quantity and any(self._facts.floors)):
-            return sum(self._facts.amounts)
+        if counts or (plan.max_quantity and any(self.facts.floors)):
+            return sum(self.facts.amounts)
         return sum(self.discounts([campaign]).get(campaign.id, {}).values())
 
     def holds(self, predicate: int) -> bool:
         """Whether a condition holds for a line."""
-        return bool(self._book.program.matches(self._facts, predicate))
+        return bool(self._book.program.matches(self.facts, predicate))

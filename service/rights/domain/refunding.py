@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 
-from rights.domain import counting, funding, grant_groups, kept, ledger
+from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
+from rights.domain.earning import multipliers
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
     LOTS,
     Delivered,
     Earning,
     Effects,
+    Gift,
     Lot,
     Payers,
     Pending,
@@ -22,6 +24,7 @@ from rights.domain.model import (
     State,
     Usage,
 )
+from rights.domain.readjudicating import Basket
 from rights.domain.settling import refuse_ended
 from rights.domain.sweeping import release_pending
 from rights.domain.used import Used
@@ -48,7 +51,7 @@ def refund(
     refused = refuse_ended(sale.settlement_id, state)
     if refused:
         return refused, Effects()
-    before = Kept.decode(state.kept) if state.kept is not None else kept.everything(sale, book.allocate)
+    before = _kept_so_far(sale, state, book)
     if before.nothing:
         message = f"{sale.settlement_id} is refunded as a whole"
         return Rejection(RejectionReason.ALREADY_REFUNDED, sale.settlement_id, message), Effects()
@@ -60,6 +63,7 @@ def refund(
             return Rejection(RejectionReason.REFUND_EXCEEDS_PURCHASE, str(i), message, excess), Effects()
         quantities[i] -= items
     after = kept.keeping(sale, quantities, book, node_budget)
+    after.delivered = before.delivered
     _take_no_more(before, after)
 
     effects = Effects()
@@ -70,11 +74,15 @@ def refund(
     _change_gifts(sale, before, after, wallet, book, effects, outcome, entry_id, now_ms)
     if after.nothing:
         _give_back_coupons(sale, wallet, book, effects, outcome, now_ms)
-    for usage in _released(sale, before, after, outcome, wallet, book):
+        _give_back_benefits(sale, wallet, book, effects, outcome, now_ms)
+    for usage in _released(sale, before, after, outcome, wallet, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, None)
     counting.count_kept(wallet, effects, book, sale, before, after)
+    if wallet.membership.tasks:
+        tasks.take_off(sale, after, wallet, book, node_budget)
     assets = {shift.name for shift in outcome.redemptions}
     assets |= {restoration.asset for restoration in outcome.restorations if not restoration.pending}
+    assets |= {lot.asset for lot in outcome.returned_benefits}
     ledger.moved(wallet, effects, book, assets, now_ms)
     final = "reversed" if reversal else "refunded" if after.nothing else "settled"
     effects.settlement = (sale.settlement_id, State(final, entry_id, after.encode()))
@@ -82,9 +90,16 @@ def refund(
 
 
 def deliver(
-    sale: Sale, state: State, wallet: Wallet, book: Book, now_ms: int
+    sale: Sale,
+    state: State,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    entry_id: str,
+    now_ms: int,
+    node_budget: int,
 ) -> tuple[Delivered | Rejection, Effects]:
-    """The goods have arrived: what the sale earned and is still pending becomes available."""
+    """The goods have arrived: what the sale earned and is still pending becomes available, and gifts are given once."""
     effects = Effects()
     refused = refuse_ended(sale.settlement_id, state)
     if refused:
@@ -92,7 +107,47 @@ def deliver(
     awaiting = {asset.id for asset in book.earning_assets if asset.earn and asset.earn.on_delivery}
     pending = [p for p in wallet.pending if p.settlement_id == sale.settlement_id and p.asset in awaiting]
     lots, repaid = release_pending(pending, wallet, effects, book, now_ms)
-    return Delivered(sale.settlement_id, lots, repaid), effects
+    given: list[Gift] = []
+    if book.delivery_grants:
+        given = _give_on_delivery(sale, state, wallet, effects, book, used, entry_id, now_ms, node_budget)
+    return Delivered(sale.settlement_id, lots, repaid, given), effects
+
+
+def _give_on_delivery(
+    sale: Sale,
+    state: State,
+    wallet: Wallet,
+    effects: Effects,
+    book: Book,
+    used: Used,
+    entry_id: str,
+    now_ms: int,
+    node_budget: int,
+) -> list[Gift]:
+    """What is kept of the order decides; the state tells refunds that there is more to take back."""
+    now = _kept_so_far(sale, state, book)
+    if now.delivered or now.nothing:
+        return []
+    named = [a.campaign_id for a, shares in zip(sale.adjustments, now.adjustments, strict=True) if shares]
+    named += [earning.multiplier_campaign for earning in sale.earnings if earning.multiplier_campaign]
+    applied = {book.by_id[campaign_id].index for campaign_id in named}
+    request, payable = Basket(sale, now.quantities, book, node_budget).facts, sum(now.payable)
+    promised = gifts.promise(
+        book.delivery_grants, request, applied, payable, wallet, effects, book, used, now_ms
+    )
+    if not promised:
+        return []
+    given = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
+    ledger.moved(wallet, effects, book, gifts.assets_of(given), now_ms)
+    now.gifts += [True] * len(given)
+    now.claimed += [True] * len(given)
+    now.delivered = True
+    effects.settlement = (sale.settlement_id, State(state.state, entry_id, now.encode()))
+    return given
+
+
+def _kept_so_far(sale: Sale, state: State, book: Book) -> Kept:
+    return Kept.decode(state.kept) if state.kept is not None else kept.everything(sale, book.allocate)
 
 
 def _told(sale: Sale, before: Kept, after: Kept) -> Refund:
@@ -198,11 +253,11 @@ def _change_earnings(
 
     Nothing is pending any more of something earned, but no delivery is told: it came after the sale was read.
     """
-    awaited = {pending.asset for pending in wallet.pending if pending.settlement_id == sale.settlement_id}
+    awaited = {(p.asset, p.origin) for p in wallet.pending if p.settlement_id == sale.settlement_id}
     for earning, old, new in zip(sale.earnings, before.earned, after.earned, strict=True):
         lot, policy = earning.lot._replace(amount=abs(new - old)), book.assets[earning.lot.asset].expiry
         available_ms = _available_ms(sale, earning, book)
-        if old and lot.asset not in awaited:
+        if old and (lot.asset, lot.origin) not in awaited:
             available_ms = min(available_ms, now_ms)
         if earning.pending:
             lot = lot._replace(expires_ms=book.lot_expiry(policy, min(available_ms, now_ms)))
@@ -282,8 +337,18 @@ def _give_back_coupons(
             outcome.returned_coupons.append(coupon_id)
 
 
+def _give_back_benefits(
+    sale: Sale, wallet: Wallet, book: Book, effects: Effects, outcome: Refund, now_ms: int
+) -> None:
+    for lot in benefits.returned(sale.adjustments, book):
+        ledger.issue(wallet, effects, lot, now_ms)
+        outcome.returned_benefits.append(lot)
+        if lot.expires_ms <= now_ms:
+            outcome.expired_lots.append(lot)
+
+
 def _released(
-    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book
+    sale: Sale, before: Kept, after: Kept, outcome: Refund, wallet: Wallet, book: Book, now_ms: int
 ) -> list[Usage]:
     """Uses given back: of budgets, pools and counters what they no longer bear, of quotas and member limits a use of
     which nothing can come any more.
@@ -298,19 +363,21 @@ def _released(
         if lost:
             funds = [book.limits[index] for index in (plan.budget, plan.pool) if index >= 0]
             released += [Usage(fund.kind, fund.id, -lost) for fund in funds]
-        if lost and not after.used[i]:
+        if (lost and not after.used[i]) or (campaign.is_cover and after.nothing and not campaign.keep_used):
             released += _one_use(sale, campaign.id, plan.quota, book)
     for earning, old, new in zip(sale.earnings, before.counted, after.counted, strict=True):
         if old > new:
             released += [Usage("counter", counter, new - old) for counter in earning.counters]
-        if earning.multiplier_campaign and after.nothing:
-            campaign = book.by_id[earning.multiplier_campaign]
-            if not campaign.keep_used:
-                released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
+    for campaign_id in multipliers(sale.earnings) if after.nothing else ():
+        campaign = book.by_id[campaign_id]
+        if not campaign.keep_used:
+            released += _one_use(sale, campaign.id, book.plan.campaigns[campaign.index].quota, book)
     for gift, had, has in zip(sale.gifts, before.claimed, after.claimed, strict=True):
-        if had and not has:
-            rule = book.grant_by_id[gift.grant_id]
+        rule = book.grant_by_id[gift.grant_id]
+        if had and not has and rule.every is None:
             released += _one_use(sale, f"grant/{rule.id}", rule.quota, book)
+        elif had and not has and gifts.is_taken_back(gift, wallet):
+            released += [usage._replace(amount=-1) for usage in gifts.limits_of(rule, book, now_ms)]
         if gift.coupon is not None and not has:
             coupon_id = gift.coupon.coupon_id
             gone = had and wallet.coupons[coupon_id].state == "revoked"

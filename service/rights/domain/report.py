@@ -85,12 +85,18 @@ class Check(NamedTuple):
 
 # What it is when entries of a kind give units to a member, and when they take units. What is taken because it
 # was past its time is expired, whatever the kind: a refund returns lots that expire with it, at once.
-_GIVEN = {"refund": "returned", "reverse": "returned"}
+_GIVEN = {"refund": "returned", "reverse": "returned", "return_benefit": "returned"}
 _TAKEN = {
     "settle": "spent",
     "confirm": "spent",
+    "claim": "spent",
+    "take_task": "spent",
+    "use_benefit": "spent",
     "refund": "clawed_back",
     "reverse": "clawed_back",
+    "unsubscribe": "clawed_back",
+    "upgrade": "clawed_back",
+    "close": "clawed_back",
     "cancel": "expired",
     "lapse": "expired",
     "expire": "expired",

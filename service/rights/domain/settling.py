@@ -5,15 +5,16 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import counting, funding, gifts, grant_groups, kept, ledger, measures
+from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book, Campaign, Limit
-from rights.domain.earning import available_ms
+from rights.domain.earning import available_ms, multipliers
 from rights.domain.model import (
     Confirmed,
     Earning,
     Effects,
     Gift,
     Hold,
+    Lot,
     Order,
     Pending,
     Priced,
@@ -25,7 +26,9 @@ from rights.domain.model import (
     State,
     Usage,
 )
+from rights.domain.plan import Facts
 from rights.domain.pricing import price
+from rights.domain.readjudicating import Basket
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 
@@ -50,9 +53,9 @@ def settle(
         return priced, effects
 
     _book_money(order, priced, effects)
-    for redemption in priced.redemptions:
-        for lot in redemption.lots:
-            ledger.take_back(wallet, effects, lot)
+    spent_lots = _spent_lots(priced)
+    for lot in spent_lots:
+        ledger.take_back(wallet, effects, lot)
     for adjustment in priced.adjustments:
         if adjustment.coupon_id:
             wallet.move_coupon(adjustment.coupon_id, "redeemed", entry_id)
@@ -62,15 +65,22 @@ def settle(
     for usage, limit in uses_of(priced, book, now_ms):
         ledger.book_usage(wallet, used, effects, usage, limit)
     _give(priced.earnings, wallet, effects, book, entry_id, now_ms)
-    if priced.gifts:
-        priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
     if priced.measured:
         quantities = [line.quantity for line in order.lines]
         counting.count_settled(
             wallet, effects, book, priced, quantities, measures.local_day(now_ms, book.zone)
         )
+    _note_order(wallet, book)
+    if book.every_grants or wallet.membership.tasks:
+        applied = {index for index, _ in priced.decision.applied}
+        applied |= {index for index in priced.decision.multipliers if index >= 0}
+        priced.gifts += _reached(
+            entry_id, priced.request, applied, priced.payable, wallet, effects, book, used, now_ms
+        )
+    if priced.gifts:
+        priced.gifts = gifts.hand_out(priced.gifts, wallet, effects, book, entry_id, now_ms)
     if book.rolling_assets:
-        spent = {redemption.asset for redemption in priced.redemptions}
+        spent = {lot.asset for lot in spent_lots}
         ledger.moved(wallet, effects, book, spent | _given_assets(priced.earnings, priced.gifts), now_ms)
     return priced, effects
 
@@ -94,10 +104,9 @@ def reserve(
         return priced, effects
 
     hold = Hold(entry_id, order_id, now_ms + ttl_ms, [], [], [])
-    for redemption in priced.redemptions:
-        for lot in redemption.lots:
-            ledger.hold(wallet, effects, lot)
-            hold.lots.append(lot)
+    for lot in _spent_lots(priced):
+        ledger.hold(wallet, effects, lot)
+        hold.lots.append(lot)
     for adjustment in priced.adjustments:
         if adjustment.coupon_id:
             wallet.move_coupon(adjustment.coupon_id, "reserved", entry_id)
@@ -142,9 +151,16 @@ def confirm(
     earnings = [_earned_now(earning, book, now_ms) for earning in sale.earnings]
     _give(earnings, wallet, effects, book, sale.settlement_id, now_ms)
     promised = _still_worth_giving(sale.gifts, hold, wallet, used, effects, book, now_ms)
-    handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     sale.settled_ms = now_ms
     counting.count_kept(wallet, effects, book, sale, None, kept.everything(sale, book.allocate))
+    _note_order(wallet, book)
+    if book.every_grants or wallet.membership.tasks:
+        whole = Basket(sale, [line.quantity for line in sale.order.lines], book, 0)
+        applied, payable = _applied(sale, book), sum(sale.payable)
+        promised += _reached(
+            sale.settlement_id, whole.facts, applied, payable, wallet, effects, book, used, now_ms
+        )
+    handed_out = gifts.hand_out(promised, wallet, effects, book, entry_id, now_ms)
     spent = {lot.asset for lot in hold.lots}
     ledger.moved(wallet, effects, book, spent | _given_assets(earnings, handed_out), now_ms)
     effects.settlement = (sale.settlement_id, State("settled", entry_id))
@@ -221,6 +237,11 @@ def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
     effects.postings = funding.postings(order.currency, legs)
 
 
+def _spent_lots(priced: Priced) -> list[Lot]:
+    """Lots spent as cash, then those consumed."""
+    return [lot for r in priced.redemptions for lot in r.lots] + benefits.lots_of(priced.adjustments)
+
+
 def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
     """Every use that a priced order takes of budgets, pools, quotas and member limits."""
     uses: list[Use] = []
@@ -228,9 +249,9 @@ def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
         campaign = book.by_id[adjustment.campaign_id]
         if campaign.is_limited:
             _add_campaign(uses, campaign, adjustment.amount, book, now_ms)
+    for campaign_id in multipliers(priced.earnings):
+        _add_campaign(uses, book.by_id[campaign_id], 0, book, now_ms)
     for earning in priced.earnings:
-        if earning.multiplier_campaign:
-            _add_campaign(uses, book.by_id[earning.multiplier_campaign], 0, book, now_ms)
         uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
     for gift in priced.gifts:
         for usage in gifts.usages(gift, book, now_ms):
@@ -278,6 +299,7 @@ def _earned_now(earning: Earning, book: Book, now_ms: int) -> Earning:
         earning.lines,
         available_ms(asset.earn, now_ms),
         earning.counters,
+        earning.rate,
     )
 
 
@@ -313,7 +335,36 @@ def _still_worth_giving(
     return kept
 
 
+def _note_order(wallet: Wallet, book: Book) -> None:
+    """After the first order a member can not be referred any more."""
+    if book.has_referrals and not wallet.membership.has_ordered:
+        wallet.membership.has_ordered = wallet.changed = True
+
+
+def _reached(
+    settlement_id: str,
+    request: Facts,
+    applied: set[int],
+    payable: int,
+    wallet: Wallet,
+    effects: Effects,
+    book: Book,
+    used: Used,
+    now_ms: int,
+) -> list[Gift]:
+    """What an order gives that only its settlement decides, now that it is counted: every Nth, and tasks done."""
+    done = tasks.count_order(settlement_id, request, payable, wallet, book, now_ms)
+    rules = [*book.every_grants, *done]
+    return gifts.promise(rules, request, applied, payable, wallet, effects, book, used, now_ms)
+
+
+def _applied(sale: Sale, book: Book) -> set[int]:
+    """The campaigns of a sale, by index."""
+    named = [a.campaign_id for a in sale.adjustments] + [e.multiplier_campaign for e in sale.earnings]
+    return {book.by_id[campaign_id].index for campaign_id in named if campaign_id}
+
+
 def _given_assets(earnings: list[Earning], handed_out: list[Gift]) -> set[str]:
     """Assets that came into the wallet."""
     earned = {earning.lot.asset for earning in earnings if not earning.pending}
-    return earned | {gift.lot.asset for gift in handed_out if gift.lot is not None}
+    return earned | gifts.assets_of(handed_out)

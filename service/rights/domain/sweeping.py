@@ -6,7 +6,7 @@ It is done before anything else touches the wallet, and by the sweeper for membe
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rights.domain import expiry, following, gifts, ledger
+from rights.domain import allowing, closing, expiry, following, gifts, ledger, subscribing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
@@ -20,17 +20,28 @@ class Due:
     """Something that became due: its entry and the kind of it, what it is about, and what it books."""
 
     entry_id: str
-    kind: str  # 'lapse', 'release', 'expire' or 'tier'
+    kind: str  # 'lapse', 'release', 'expire', 'close', 'plan_end', 'allowance' or 'tier'
     settlement_id: str | None
     order_id: str | None
     effects: Effects
     made_for: str = ""  # the member of the settlement, where that one was merged into this one
 
 
+def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
+    """Whether anything is to be done for a member before the next operation."""
+    return (
+        wallet.due_ms <= now_ms
+        or following.is_behind(wallet, book, now_ms)
+        or closing.is_due(wallet, book, now_ms)
+    )
+
+
 def sweep(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
     """Does everything that is due, in this order: what lapses or becomes available may be past its time itself."""
+    for entry_id, kind, effects in closing.close(wallet, book, used, new_entry_id, now_ms):
+        yield Due(entry_id, kind, None, None, effects)
     for hold in sorted(wallet.holds.values(), key=lambda h: (h.expires_ms, h.reservation_id)):
         if hold.expires_ms <= now_ms:
             entry_id = new_entry_id()
@@ -47,17 +58,22 @@ def sweep(
         for lot in expired:
             ledger.take_back(wallet, effects, lot)
         yield Due(new_entry_id(), "expire", None, None, effects)
+    for entry_id, kind, effects in subscribing.go_on(wallet, book, used, new_entry_id, now_ms):
+        yield Due(entry_id, kind, None, None, effects)
     if following.is_behind(wallet, book, now_ms):
         yield from _follow(wallet, book, used, new_entry_id, now_ms)
-    elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more
-        wallet.membership.due_ms = NEVER_MS
+    elif wallet.membership.due_ms <= now_ms:  # nothing is counted any more; tags end all the same
+        wallet.membership.end_tags(now_ms)
+        wallet.membership.due_ms = min(wallet.membership.tags.values(), default=NEVER_MS)
     wallet.due_ms = wallet.next_due_ms()
 
 
 def _follow(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
-    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives."""
+    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives; and one per
+    ladder whose level gives something for this month.
+    """
     changes, facts = following.follow(wallet, book, now_ms)
     for change in changes:
         entry_id, effects = new_entry_id(), Effects(levels=[change])
@@ -68,11 +84,10 @@ def _follow(
         ]
         gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
         yield Due(entry_id, "tier", None, None, effects)
-
-
-def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
-    """Whether anything is to be done for a member before the next operation."""
-    return wallet.due_ms <= now_ms or following.is_behind(wallet, book, now_ms)
+    for allowances, until_ms in following.allow(wallet, book, now_ms):
+        entry_id, effects = new_entry_id(), Effects()
+        allowing.give(allowances, until_ms, wallet, effects, book, used, entry_id, now_ms)
+        yield Due(entry_id, "allowance", None, None, effects)
 
 
 def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:

@@ -98,12 +98,14 @@ class Wallet:
         self.changed = True
 
     def next_due_ms(self) -> int:
-        """When the next lot expires, hold lapses or pending lot becomes available; NEVER_MS: never."""
+        """When the next lot expires, hold lapses, pending lot becomes available, or plan goes on; NEVER_MS: never."""
         due = min([lot.expires_ms for lot in self.lots], default=NEVER_MS)
         for hold in self.holds.values():
             due = min(due, hold.expires_ms)
         for pending in self.pending:
             due = min(due, pending.available_ms)
+        for subscription in self.membership.plans.values():
+            due = min(due, subscription.due_ms)
         return min(due, self.membership.due_ms)
 
     def move_coupon(self, coupon_id: str, state: str, by: str) -> None:

@@ -17,7 +17,7 @@ from rights.engine.errors import Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.connect import CONNECTION_LOST, CONTENTION
-from rights.store.writer import Batch, CodeTry, Key, Writer
+from rights.store.writer import Batch, CodeTry, Entry, Key, Writer
 
 _HOUR_MS = 3_600_000
 
@@ -91,32 +91,58 @@ async def sweep(
     Raises SweepFailed, with the members that were tried, when something other than the database fails.
     """
     await writer.begin()
-    due: list[tuple[str, str, int]] = []
+    members: list[tuple[str, str]] = []
     try:
         due = await writer.lock_due(clock.now_ms(), limit, left_out)
-        now_ms = clock.now_ms()
-        metrics.SWEEP_LAG_SECONDS.set((now_ms - due[0][2]) / 1000 if due else 0)
-        keys = [_member(tenant, member) for tenant, member, _ in due]
-        if keys:
-            loaded = await writer.load(keys, [], now_ms, False)
-            deciding = await _deciding(keys, loaded, {}, registry, settings, now_ms)
-            for wallet in loaded.wallets.values():
-                deciding.sweep(wallet)
-            refused = await _commit(deciding, writer, now_ms)
-            if refused != (0, 0):  # what a level gives may have a quota, and another process was faster
-                metrics.DATABASE_RETRIES.labels("budget").inc()
-                return []
-            deciding.tell_budgets()
-            deciding.tell_swept()
-        else:
+        members = [(tenant, member) for tenant, member, _ in due]
+        metrics.SWEEP_LAG_SECONDS.set((clock.now_ms() - due[0][2]) / 1000 if due else 0)
+        if not members:
             await writer.rollback()
+        elif await _sweep_loaded(members, writer, registry, settings) is None:
+            return []
     except (*CONNECTION_LOST, *CONTENTION):
         writer.drop()  # whatever was open is rolled back by the server
         raise
     except Exception as error:
         writer.drop()
-        raise SweepFailed([(tenant, member) for tenant, member, _ in due]) from error
-    return [(tenant, member) for tenant, member, _ in due]
+        raise SweepFailed(members) from error
+    return members
+
+
+async def sweep_members(
+    tenant: str, members: list[str], writer: Writer, registry: Registry, settings: Settings
+) -> list[Entry]:
+    """Books what is due for certain members, waiting for whoever has them locked; the entries.
+
+    Raises what the database raises; the same members may then be swept again.
+    """
+    while True:
+        await writer.begin()
+        try:
+            entries = await _sweep_loaded([(tenant, m) for m in members], writer, registry, settings)
+        except BaseException:
+            writer.drop()
+            raise
+        if entries is not None:
+            return entries
+
+
+async def _sweep_loaded(
+    members: list[tuple[str, str]], writer: Writer, registry: Registry, settings: Settings
+) -> list[Entry] | None:
+    """Locks and sweeps members in the open transaction, and commits; None: another process was faster with a quota."""
+    keys = [_member(tenant, member) for tenant, member in members]
+    loaded = await writer.load(keys, [], clock.now_ms(), False)
+    now_ms = clock.now_ms()
+    deciding = await _deciding(keys, loaded, {}, registry, settings, now_ms)
+    for wallet in loaded.wallets.values():
+        deciding.sweep(wallet)
+    if await _commit(deciding, writer, now_ms) != (0, 0):
+        metrics.DATABASE_RETRIES.labels("budget").inc()
+        return None
+    deciding.tell_budgets()
+    deciding.tell_swept()
+    return deciding.entries
 
 
 class SweepFailed(Exception):

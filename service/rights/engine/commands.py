@@ -263,6 +263,14 @@ class _About(Command):
     def _book(self, situation: Situation) -> Book:
         return situation.rules.book(self.sale.version)
 
+    def _be_sure(self, situation: Situation) -> None:
+        """Raises Unavailable if it gave something since it was read, which is not known here."""
+        if self.sale.is_provisional and situation.state.state == "settled":
+            raise Unavailable("the reservation has just been confirmed; send the same request again", 0.01)
+        kept = situation.state.kept
+        if kept is not None and len(kept["gifts"]) != len(self.sale.gifts):
+            raise Unavailable("the delivery has just been confirmed; send the same request again", 0.01)
+
 
 @dataclass(slots=True, kw_only=True)
 class Confirm(_About):
@@ -309,9 +317,7 @@ class Refund(_About):
     returned: dict[int, int] | None
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        if self.sale.is_provisional and situation.state.state == "settled":
-            # It was confirmed between reading it and locking its member: what it gave is not known here.
-            raise Unavailable("the reservation has just been confirmed; send the same request again", 0.01)
+        self._be_sure(situation)
         return refunding.refund(
             self.sale,
             situation.state,
@@ -341,8 +347,16 @@ class Deliver(_About):
     kind: ClassVar[str] = "deliver"
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
+        self._be_sure(situation)
         return refunding.deliver(
-            self.sale, situation.state, situation.wallet, self._book(situation), situation.now_ms
+            self.sale,
+            situation.state,
+            situation.wallet,
+            self._book(situation),
+            situation.used,
+            situation.entry_id,
+            situation.now_ms,
+            situation.node_budget,
         )
 
 

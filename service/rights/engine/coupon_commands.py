@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rights.domain import redeeming, transferring
-from rights.domain.model import Effects, Rejection
+from rights.domain.model import Effects, InvalidField, Rejection
 from rights.engine.commands import Command, Situation
 from rights.engine.errors import Refused
 
@@ -76,7 +76,10 @@ class Transfer(Command):
         return [self.coupon_id]
 
     def decide(self, situation: Situation) -> tuple[Any, Effects]:
-        assert situation.other is not None, "both members are loaded"
+        if situation.other is None:
+            raise InvalidField(
+                "to_member", f"is {self.member_id!r}, who has the coupon; another member is required"
+            )
         return transferring.transfer(
             self.coupon_id,
             situation.wallet,

@@ -30,6 +30,13 @@ def of(entry: Entry) -> list[dict[str, object]]:
     for ladder, before, after in entry.effects.levels:
         level = {"from": before, "to": after, "ladder": ladder}
         told.append({"kind": "tier_changed", "member": entry.member_id, "entry": entry.entry_id, **level})
+    for change in entry.effects.plans:
+        plan = {"plan": change.plan_id, "until_ms": change.until_ms, "cause": change.cause}
+        told.append({"kind": change.what, "member": entry.member_id, "entry": entry.entry_id, **plan})
+    if entry.effects.closed is not None:
+        program_id, refunded, conversions = entry.effects.closed
+        closed = {"program": program_id, "refunded": refunded, "conversions": [tuple(c) for c in conversions]}
+        told.append({"kind": "program_closed", "member": entry.member_id, "entry": entry.entry_id, **closed})
     for coupon in entry.effects.granted:
         told.append(
             {

@@ -11,6 +11,7 @@ from rights.domain.report import LegSum, LegSums, ReportTooLarge
 from rights.engine import clock
 from rights.store.reader import AFTER_ALL
 from rights.store.reports import ReportReader, Slice, StoredRefund, StoredSale
+from rights.v1 import activity_pb2
 from rights.v1 import settlement_pb2 as pb
 
 _SETTLED_MS = 60_000  # no entry takes that long from its decision to its commit; if one does, the check fails
@@ -65,12 +66,15 @@ async def make_clearing(reader: ReportReader, order: ClearingOrder, max_rows: in
             settled = await reader.settled_sales(part)
             confirmed = await reader.confirmed_sales(part)
             refunded = await reader.refunded_sales(part)
+            claimed = await reader.claims(part)
         for stored in settled:
             dues.settled(_settled(stored))
         for stored in confirmed:
             dues.settled(_confirmed(stored))
         for refund in refunded:
             _add_refund(dues, refund)
+        for response in claimed:
+            dues.exchanged(activity_pb2.ClaimResponse.FromString(response).claimed)
         if len(dues) > max_rows:
             raise ReportTooLarge(f"more than {max_rows} pairs of parties, {max_rows} rows are allowed")
     return clearing(legs.all(), dues, max_rows)

@@ -6,8 +6,8 @@ The rules of a replay:
   reservations, the time is that of the reservation. What was refunded or reversed later counts in
   full, before and after. What was refused then stays out.
 - *Time*: each settlement is priced for the moment at which it was decided.
-- *Member*: tier and tags are those it was decided on (the member's present ones where an old entry
-  does not tell). Held are the coupons that were granted before and not redeemed, reserved, revoked,
+- *Member*: tier, tags and what else conditions knew are those it was decided on (the member's present tier and tags
+  where an old entry does not tell). Held are the coupons that were granted before and not redeemed, reserved, revoked,
   handed over or expired, and those it redeemed; a coupon that the replay has used for an earlier order is gone.
 - *Points and stored value*: the wallet has what was spent then, lot by lot, and at least the minimum
   balance that spending asked for. So "as much as possible" never spends more than it did.
@@ -15,6 +15,7 @@ The rules of a replay:
   moved by now, whatever was used before the period, and are used up in the order of the journal. Nothing comes
   back to them.
 - *Member limits*: uses before the period count, then those of the replay. Nothing comes back to them.
+- *Grants*: what only the settlement itself decides, for every Nth order and for tasks, is left out before and after.
 - *Quotes and pauses*: a settlement of a quote is priced freely, and no campaign is paused.
 - *The same rulebook*: what was settled under the rulebook that is replayed keeps its recorded
   outcome, since that is what the rulebook gave with the limits, pauses and quotes of its moment. It is

@@ -1,5 +1,6 @@
 """What counts of a priced order: read from a receipt, or from a pricing."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,8 +45,8 @@ class Outcome:
     grants: list[str]
 
 
-def of_receipt(receipt: settlement_pb2.Receipt) -> Outcome:
-    """As it was settled."""
+def of_receipt(receipt: settlement_pb2.Receipt, left_out: Collection[str]) -> Outcome:
+    """As it was settled, without the grants left out."""
     return Outcome(
         receipt.list_minor,
         receipt.discount_minor,
@@ -57,7 +58,7 @@ def of_receipt(receipt: settlement_pb2.Receipt) -> Outcome:
             Earned(e.lot.asset, e.lot.amount, e.multiplier_campaign_id, e.multiplier_bps)
             for e in receipt.earnings
         ],
-        [g.grant_id for g in receipt.grants],
+        [g.grant_id for g in receipt.grants if g.grant_id not in left_out],
     )
 
 

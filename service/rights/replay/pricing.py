@@ -18,6 +18,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.replay.held import Held
 from rights.replay.outcome import Outcome, of_pricing, of_receipt
+from rights.store import rows
 from rights.store.recorded import RecordedSettlement
 from rights.v1 import common_pb2, rulebook_pb2, settlement_pb2
 
@@ -29,6 +30,7 @@ class Version(NamedTuple):
 
     budgeted: frozenset[str]  # campaigns that are paid from a budget
     min_balances: dict[str, int]  # per asset, what a wallet must have held to spend it
+    only_settled: frozenset[str]  # grants that no pricing shows: for every Nth, and of tasks
 
     @classmethod
     def of(cls, rulebook: rulebook_pb2.Rulebook) -> "Version":
@@ -36,6 +38,10 @@ class Version(NamedTuple):
         return cls(
             frozenset(c.id for c in rulebook.campaigns if c.budget_id),
             {a.id: a.redeem.min_balance for a in rulebook.assets if a.HasField("redeem")},
+            frozenset(
+                [grant.id for grant in rulebook.grants if grant.HasField("every")]
+                + [f"{board.id}/{task.id}" for board in rulebook.task_boards for task in board.tasks]
+            ),
         )
 
 
@@ -86,7 +92,7 @@ class Replayer:
     def replay(self, row: RecordedSettlement, held: Held, settled_under: Version) -> Replayed:
         """One settlement; they must come in the order of their ids."""
         receipt = receipt_of(row)
-        before, used = of_receipt(receipt), _usages(row)
+        before, used = of_receipt(receipt, settled_under.only_settled), _usages(row)
         redeemed = [a.coupon_id for a in receipt.adjustments if a.coupon_id]
         wallet = self._wallet(row, receipt, held, settled_under, redeemed)
         priced = self._price(row, wallet)
@@ -113,6 +119,7 @@ class Replayer:
                 _NOTHING_PAUSED,
                 row.recorded_ms,
                 self._node_budget,
+                rows.decode_facts(row.facts)[2] if row.facts else None,
             )
         except (InvalidField, ApiError) as error:
             return error.reason
@@ -126,13 +133,15 @@ class Replayer:
         settled_under: Version,
         redeemed: list[str],
     ) -> Wallet:
-        tier, tags = orjson.loads(row.facts) if row.facts else (0, [])
+        tier, tags, *_ = rows.decode_facts(row.facts) if row.facts else (0, [])
         lots: list[Lot] = []
         for redemption in receipt.redemptions:
             lots += map(_lot, redemption.lots)
             missing = settled_under.min_balances.get(redemption.asset, 0) - redemption.units
             if missing > 0:
                 lots.append(Lot(redemption.asset, NEVER_MS, redemption.lots[0].origin, missing))
+        for adjustment in receipt.adjustments:  # of benefits, what was consumed is known to have been there
+            lots += map(_lot, adjustment.consumed)
         counters = held.uses
         replayed = self._uses.get(row.member_id)
         if replayed:
@@ -174,9 +183,11 @@ def _lot(lot: common_pb2.Lot) -> Lot:
 
 
 def _usages(row: RecordedSettlement) -> list[Usage]:
-    """What it used; of a reservation, what it held of budgets and quotas and used when it was confirmed."""
+    """What it used of limits; of a reservation, what it held of budgets and quotas and used when it was confirmed."""
     if row.usages == "[]":
         return []
     return [
-        Usage(kind.removeprefix("held_"), name, amount) for kind, name, amount in orjson.loads(row.usages)
+        Usage(kind.removeprefix("held_"), name, amount)
+        for kind, name, amount in orjson.loads(row.usages)
+        if kind != "measure"
     ]

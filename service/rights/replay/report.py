@@ -91,9 +91,9 @@ class Report:
             totals[10 + side] += earned.units
             self._assets[earned.asset][side] += earned.units
             if earned.campaign_id:
-                sums = self.campaigns[earned.campaign_id]
-                sums[side] += 1
-                sums[6 + side] += earned.multiplied
+                self.campaigns[earned.campaign_id][6 + side] += earned.multiplied
+        for campaign_id in {earned.campaign_id for earned in outcome.earned} - {""}:
+            self.campaigns[campaign_id][side] += 1
         for asset, units in outcome.spent:
             self._assets[asset][2 + side] += units
         for grant_id in outcome.grants:

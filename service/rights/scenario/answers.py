@@ -11,6 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rights.client import RightsError
 from rights.scenario.expected import PRICED, TAKEN_BACK
 from rights.v1 import settlement_pb2 as settlement
+from rights.v1 import subscription_pb2 as subscription
+
+_DONE = ("recorded", "claimed", "enrolled", "taken")  # in the answers of ActivityService
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,29 @@ def receipt_of(response: Message | None) -> settlement.Receipt | None:
     return found if isinstance(found, settlement.Receipt) else None
 
 
+def sale_of(response: Message | None) -> subscription.SubscriptionReceipt | None:
+    """What became of a plan, if the answer is about one."""
+    found = _given(response, "receipt")
+    return found if isinstance(found, subscription.SubscriptionReceipt) else None
+
+
 def refund_of(response: Message | None) -> settlement.Refund | None:
     """The refund in an answer, if it has one."""
     found = _given(response, "refund") or _given(_given(response, "reversal"), "refund")
     return found if isinstance(found, settlement.Refund) else None
 
 
-def gifts_of(response: Message | None) -> Iterable[settlement.GrantedGift] | None:
-    """What a recorded activity gave; None for any other answer."""
-    found = _given(response, "recorded")
-    return None if found is None else found.gifts
+def brought(response: Message | None) -> dict[str, Counter[str]]:
+    """What an activity, a claim, an enrolment or a task that is taken says under each key of `then`."""
+    found: dict[str, Counter[str]] = {}
+    for done in filter(None, (_given(response, name) for name in _DONE)):
+        if "gifts" in done.DESCRIPTOR.fields_by_name:
+            found["granted"] = granted(done.gifts)
+        if "spent_lots" in done.DESCRIPTOR.fields_by_name:
+            found["spent"] = Counter()
+            for lot in done.spent_lots:
+                found["spent"][lot.asset] += lot.amount
+    return found
 
 
 def settlement_id_of(response: Message | None) -> str:
@@ -65,11 +81,14 @@ def priced(receipt: settlement.Receipt) -> dict[str, Counter[str]]:
         found["discounts"][adjustment.campaign_id] += adjustment.amount_minor
         for share in adjustment.funding:
             found["funding"][share.party] += share.amount_minor
+        for lot in adjustment.consumed:
+            found["consumed"][lot.asset] += lot.amount
     for redemption in receipt.redemptions:
         found["spent"][redemption.asset] += redemption.units
     for earning in receipt.earnings:
         found["earned"][earning.lot.asset] += earning.lot.amount
-    found["granted"] = granted(receipt.grants)
+    found["granted"] = granted(gift for gift in receipt.grants if not gift.to_referrer)
+    found["to_referrer"] = granted(gift for gift in receipt.grants if gift.to_referrer)
     return found
 
 
@@ -89,6 +108,8 @@ def given_back(refund: settlement.Refund) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {key: Counter() for key in (*TAKEN_BACK, "discounts", "funding")}
     for redemption in refund.redemptions:
         found["returned"][redemption.asset] += redemption.units
+    for lot in refund.returned_benefits:
+        found["returned"][lot.asset] += lot.amount
     for clawback in refund.clawbacks:
         found["taken_back"][clawback.asset] += clawback.units
     for adjustment in refund.adjustments:

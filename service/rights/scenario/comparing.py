@@ -12,13 +12,14 @@ from google.protobuf.message import Message
 from rights.client import RightsError
 from rights.scenario.answers import (
     at_path,
-    gifts_of,
+    brought,
     given_back,
     granted,
     outcome,
     priced,
     receipt_of,
     refund_of,
+    sale_of,
     shown,
 )
 from rights.scenario.expected import MONEY_MAPS, NEVER, PARTS, PRICED, TAKEN_BACK, Expected, Value, Values
@@ -66,9 +67,13 @@ class Comparison:
             self._receipt(receipt)
         if refund is not None and "refunded" in expected.numbers:
             self._refund(refund)
-        gifts = gifts_of(response)
-        if gifts is not None and expected.is_given:
-            self.complete("granted", granted(gifts))
+        sale = sale_of(response)
+        if sale is not None and expected.is_given:
+            self._money_of(charged=sale.charged_minor, refunded=sale.refunded_minor)
+            self.complete("granted", granted(sale.grants))
+        if expected.is_given:
+            for key, amounts in brought(response).items():
+                self.complete(key, amounts)
         if expected.answer is not None and response is not None:
             for path, at in expected.answer_lines.items():
                 self._add(at, path, shown(at_path(expected.answer, path)), shown(at_path(response, path)))
@@ -93,6 +98,8 @@ class Comparison:
                 each.template_id for each in wallet.coupons if each.state == member.Coupon.STATE_HELD
             )
             self._map(f"{before}coupons", expected.maps["coupons"], held, expected.line)
+        if "plans" in expected.maps:
+            self._plans(f"{before}plans", expected.maps["plans"], wallet, expected.line)
         counted = {each.measure_id: each.value for each in wallet.measures}
         for measure, value in expected.maps.get("measures", {}).items():
             self._number(f"{before}measures.{measure}", value, counted.get(measure, 0))
@@ -121,14 +128,18 @@ class Comparison:
                 self.complete(key, got)
 
     def _refund(self, refund: settlement.Refund) -> None:
-        numbers, maps = self._expected.numbers, self._expected.maps
-        nothing = Value(0, self._expected.line, money=True)
-        for key, amount in (("refunded", refund.refunded_minor), ("charged", refund.charged_minor)):
-            if key in numbers or amount:
-                self._number(key, numbers.get(key, nothing), amount)
+        self._money_of(refunded=refund.refunded_minor, charged=refund.charged_minor)
+        maps = self._expected.maps
         for key, got in given_back(refund).items():
             if key in TAKEN_BACK or key in maps:
                 self.complete(key, got)
+
+    def _money_of(self, **amounts: int) -> None:
+        """What the member pays or gets back: what is not named is nothing."""
+        nothing = Value(0, self._expected.line, money=True)
+        for key, amount in amounts.items():
+            if key in self._expected.numbers or amount:
+                self._number(key, self._expected.numbers.get(key, nothing), amount)
 
     def _balance(self, what: str, parts: Values, balance: member.Balance, line: int) -> None:
         """Every part of a balance: one that is not named is nothing."""
@@ -138,6 +149,14 @@ class Comparison:
             if part in parts or got:
                 name = what if part == PARTS[0] else f"{what}.{part}"
                 self._number(name, parts.get(part, Value(0, named.line, named.money)), got)
+
+    def _plans(self, what: str, wanted: Values, wallet: member.GetWalletResponse, line: int) -> None:
+        """Until when each plan is paid."""
+        until = {each.plan_id: str(each.end_time.ToMilliseconds()) for each in wallet.subscriptions}
+        for plan in sorted({*wanted, *until}):
+            expected = self._instant(wanted[plan].value) if plan in wanted else "none"
+            got = self._instant(until[plan]) if plan in until else "none"
+            self._add(wanted[plan].line if plan in wanted else line, f"{what}.{plan}", expected, got)
 
     def _map(
         self, what: str, wanted: Values, got: Mapping[str, int], line: int, named: Callable[[str], str] = str

@@ -16,27 +16,37 @@ from rights.yaml_messages import joined, parent, shown, unknown_key
 
 NEVER = "never"
 PARTS = ("available", "pending", "held", "debt")  # of a balance
-PRICED = ("discounts", "spent", "earned", "granted")  # of a receipt, each as a whole
+PRICED = (
+    "discounts",
+    "spent",
+    "earned",
+    "granted",
+    "to_referrer",
+    "consumed",
+)  # of a receipt, each as a whole
 TAKEN_BACK = ("returned", "taken_back")  # of a refund, likewise
-MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets"})
+MONEY_MAPS = frozenset({"discounts", "funding", "parties", "budgets", "pools"})
 
 _MONEY = {"list", "payable", "refunded", "charged"}
 _UNIT_MAPS = {
     "spent",
     "earned",
     "granted",
+    "to_referrer",
+    "consumed",
     "returned",
     "taken_back",
     "quotas",
+    "alerts",
     "coupons",
     "measures",
     "tiers",
 }
 _TEXTS = {"rejected", "error"}
-_OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures")
+_OF_A_WALLET = ("wallet", "lots", "coupons", "tier", "tiers", "measures", "plans")
 KEYS = (
     *("payable", "list", *PRICED, "funding", "parties", "refunded", "charged", *TAKEN_BACK),
-    *("rejected", "error", "budgets", "quotas", *_OF_A_WALLET, "others", "answer"),
+    *("rejected", "error", "budgets", "quotas", "pools", "alerts", *_OF_A_WALLET, "others", "answer"),
 )
 
 
@@ -100,6 +110,8 @@ class ExpectedReader:
                 expected.maps[name] = self._map(value, where, self._money)
             elif name in _UNIT_MAPS:
                 expected.maps[name] = self._map(value, where, self._amount)
+            elif name == "plans":
+                expected.maps[name] = self._map(value, where, self._time)
             elif name == "wallet":
                 expected.parts[name] = self._map(value, where, self._balance)
             elif name == "lots":
@@ -122,6 +134,9 @@ class ExpectedReader:
     def _amount(self, node: Node, path: str) -> Value:
         money = isinstance(node, ScalarNode) and "." in node.value
         return _value(node, self._reader.units(node, path), money)
+
+    def _time(self, node: Node, path: str) -> Value:
+        return _value(node, str(self._reader.time_ms(node, path)))
 
     def _balance(self, node: Node, path: str) -> Values:
         """What is available, and nothing else; or each part by name."""

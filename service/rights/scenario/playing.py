@@ -1,5 +1,8 @@
 """Plays a scenario against a running service, through its public API alone, and compares after every step."""
 
+import asyncio
+import contextlib
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,15 +13,21 @@ from rights.client import RightsClient, RightsError
 from rights.scenario.answers import at_path, settlement_id_of
 from rights.scenario.comparing import Check, Comparison
 from rights.scenario.document import GivenMember, Scenario, Step, numbered
+from rights.scenario.expected import Expected
 from rights.scenario.memory import Memory, Order
 from rights.scenario.preparing import Prepared, prepare, skus_of
 from rights.scenario.timeline import Timeline
+from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as members
 from rights.v1 import rulebook_pb2 as rulebook
 from rights.v1 import settlement_pb2 as settlement
 from rights.v1.common_pb2 import MemberRef
 from rights.yaml_messages import entry
 
+_LATER_SECONDS = 10.0  # of the real clock
+_LOOK_AGAIN_SECONDS = 0.05
+_BUDGET_LOW = event.EVENT_KIND_BUDGET_LOW
+_PATIENCE_SECONDS = 60.0
 _NOT_PARTIES = frozenset({"member", "held", "pending", "debt", "payment"})
 
 
@@ -69,10 +78,15 @@ class Player:
             if played.failures:
                 return
 
-    async def _put_in_force(self, request: rulebook.PublishRequest) -> rulebook.ActivateResponse:
+    async def _put_in_force(
+        self, request: rulebook.PublishRequest, from_ms: int = 0
+    ) -> rulebook.ActivateResponse:
         self._timeline.tick()
         published = await self._rights.publish(request)
-        return await self._rights.activate(rulebook.ActivateRequest(version=published.version))
+        activate = rulebook.ActivateRequest(version=published.version)
+        if from_ms:
+            activate.activate_time.FromMilliseconds(from_ms)
+        return await self._rights.activate(activate)
 
     async def _give(self, given: GivenMember) -> None:
         who = MemberRef(member_id=given.id)
@@ -150,7 +164,7 @@ class Player:
     async def _send(self, step: Step, prepared: Prepared) -> tuple[Message | None, RightsError | None]:
         try:
             if isinstance(prepared.request, rulebook.PublishRequest) and step.method is None:
-                return await self._put_in_force(prepared.request), None
+                return await self._put_in_force(prepared.request, prepared.from_ms), None
             assert step.method is not None, "checked when it was read"
             return await self._rights.call(step.method, prepared.request), None
         except RightsError as error:
@@ -172,15 +186,29 @@ class Player:
             if played.wallet is not None:
                 comparison.wallet(played.wallet, expected)
         for other, theirs in expected.others.items():
-            found = await self._wallet(other, must=True)
-            assert found is not None, "it must be there"
-            comparison.wallet(found, theirs, other)
+            await self._look_at(other, theirs, comparison)
         if "parties" in expected.maps:
             comparison.complete("parties", await self._parties(prepared.order))
-        if expected.maps.keys() & {"budgets", "quotas"}:
+        if expected.maps.keys() & {"budgets", "quotas", "pools"}:
             usage = await self._rights.get_budgets(rulebook.GetBudgetsRequest())
             comparison.named("budgets", {each.id: each.used for each in usage.budgets})
             comparison.named("quotas", {each.id: each.used for each in usage.quotas})
+            comparison.named("pools", {each.id: each.used_minor for each in usage.pools})
+        if "alerts" in expected.maps:
+            wanted = {name: value.value for name, value in expected.maps["alerts"].items()}
+            comparison.named("alerts", await self._alerts(wanted))
+
+    async def _look_at(self, other: str, theirs: Expected, comparison: Comparison) -> None:
+        """The wallet of who did not act: what comes to it may come a moment after the answer, and is waited for."""
+        before, deadline = len(comparison.checks), time.monotonic() + _LATER_SECONDS
+        while True:
+            found = await self._wallet(other, must=True)
+            assert found is not None, "it must be there"
+            comparison.wallet(found, theirs, other)
+            if all(check.holds for check in comparison.checks[before:]) or time.monotonic() > deadline:
+                return
+            del comparison.checks[before:]
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _wallet(self, member_id: str, must: bool) -> members.GetWalletResponse | None:
         try:
@@ -191,6 +219,22 @@ class Player:
             if must:
                 raise ScenarioError(f"{self._scenario.file}: the wallet of {member_id}: {error}") from error
             return None
+
+    async def _alerts(self, wanted: dict[str, int]) -> dict[str, int]:
+        """Those of the wanted shares that have been told; waits for a while for those that have not."""
+        request = event.StreamEventsRequest(start_point=event.START_POINT_EARLIEST, kinds=[_BUDGET_LOW])
+        told: set[tuple[str, int]] = set()
+        with contextlib.suppress(TimeoutError):
+            async with (
+                asyncio.timeout(_PATIENCE_SECONDS),
+                contextlib.aclosing(self._rights.stream_events(request)) as messages,
+            ):
+                async for message in messages:
+                    alerts = [each.budget_alert for each in message.events]
+                    told |= {(alert.budget_id, alert.alert_bps) for alert in alerts}
+                    if wanted.items() <= told:
+                        break
+        return {name: share for name, share in wanted.items() if (name, share) in told}
 
     async def _parties(self, order: str) -> Counter[str]:
         """What each party has received (or, negative, paid) for an order so far, in minor units."""

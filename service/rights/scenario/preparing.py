@@ -11,31 +11,39 @@ from typing import Any, cast
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from ruamel.yaml.nodes import Node
+from ruamel.yaml.nodes import MappingNode, Node
 
 from rights import rulebook_yaml
 from rights.scenario.document import Scenario, Step, numbered, read_document
-from rights.scenario.expected import PRICED, TAKEN_BACK, Expected, ExpectedReader
+from rights.scenario.expected import PRICED, TAKEN_BACK, Expected, ExpectedReader, pairs
 from rights.scenario.memory import Memory, Order
 from rights.scenario.reading import ScenarioReader
 from rights.scenario.verbs import VERBS, Situation, rewritten
 from rights.v1 import rulebook_pb2 as rulebook
-from rights.yaml_messages import FileMistake, entry
+from rights.yaml_messages import FileMistake, entry, unknown_key
 
 _PRICES = ("quote", "settle", "reserve")
 _GIVES_BACK = ("refund", "reverse")
+_BRINGS = {  # what answers say that have no price
+    **dict.fromkeys(("record", "claim", "enrol", "take"), ("granted", "spent")),
+    **dict.fromkeys(("subscribe", "renew", "upgrade", "unsubscribe"), ("charged", "refunded", "granted")),
+}
 _PARTS = {*PRICED, *TAKEN_BACK, "funding", "list", "charged"}
 _PLACEHOLDER = "known-when-played"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A step with everything known. member: whose wallet `then` speaks of; order: the one it makes or is about."""
+    """A step with everything known. member: whose wallet `then` speaks of; order: the one it makes or is about.
+
+    from_ms: of `publish`, from when on the rulebook is in force, 0 for at once.
+    """
 
     request: Message
     expected: Expected
     member: str
     order: str
+    from_ms: int = 0
 
 
 def load(path: Path) -> tuple[Scenario | None, list[FileMistake]]:
@@ -60,8 +68,10 @@ def prepare(scenario: Scenario, step: Step, reader: ScenarioReader, number: int)
         node = numbered(node, number)
     request: Message
     response: type[Message]
+    from_ms = 0
     if step.method is None:
-        request, response = _publication(scenario, node, reader), rulebook.ActivateResponse
+        request, from_ms = _publication(scenario, node, reader, f"{path}.publish")
+        response = rulebook.ActivateResponse
     else:
         request = _request(scenario, step, step.method, node, reader, number)
         response = GetMessageClass(step.method.output_type)
@@ -75,7 +85,7 @@ def prepare(scenario: Scenario, step: Step, reader: ScenarioReader, number: int)
         or _member_of(request)
         or (reader.memory.orders[order].member_id if order in reader.memory.orders else "")
     )
-    prepared = Prepared(request, expected, member, order)
+    prepared = Prepared(request, expected, member, order, from_ms)
     _complain(step, prepared, reader, f"{path}.then")
     return prepared
 
@@ -107,11 +117,25 @@ def _request(
     return cast(Message, request)
 
 
-def _publication(scenario: Scenario, node: Node, reader: ScenarioReader) -> rulebook.PublishRequest:
-    """`publish: next.yaml`, a file beside the scenario; it is in force from now on."""
+def _publication(
+    scenario: Scenario, node: Node, reader: ScenarioReader, path: str
+) -> tuple[rulebook.PublishRequest, int]:
+    """`publish: next.yaml`, a file beside the scenario, in force at once; or `{rulebook: next.yaml, from: TIME}`."""
+    from_ms = 0
+    if isinstance(node, MappingNode):
+        for key, value in pairs(node, reader, path):
+            if key.value == "from":
+                from_ms = reader.time_ms(value, f"{path}.from")
+            elif key.value != "rulebook":
+                reader.note(key, f"{path}.{key.value}", unknown_key(key, ["rulebook", "from"]))
+        named = entry(node, "rulebook")
+        if named is None:
+            reader.note(node, f"{path}.rulebook", "is required: the rulebook's file beside this one")
+            return rulebook.PublishRequest(), from_ms
+        node = named
     book, mistakes = rulebook_yaml.load(scenario.file.parent / str(node.value))
     reader.mistakes += mistakes
-    return rulebook.PublishRequest(rulebook=book)
+    return rulebook.PublishRequest(rulebook=book), from_ms
 
 
 def _order(node: Node) -> str:
@@ -140,8 +164,7 @@ def _complain(step: Step, prepared: Prepared, reader: ScenarioReader, path: str)
         if step.act in acts and key not in expected.numbers:
             reader.note(node, f"{path}.{key}", f"is required: {why}")
     parts = sorted((expected.maps.keys() | expected.numbers.keys()) & _PARTS)
-    if step.act == "record":
-        parts = [part for part in parts if part != "granted"]
+    parts = [part for part in parts if part not in _BRINGS.get(step.act, ())]
     if parts and not expected.numbers.keys() & {"payable", "refunded"}:
         reader.note(node, path, f"names {', '.join(parts)} without `payable` or `refunded`")
     if expected.has_wallet and not prepared.member:

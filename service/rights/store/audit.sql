@@ -47,7 +47,7 @@ FROM (SELECT tenant_id, kind, budget_id AS id, used, held FROM rights.budget
       UNION ALL
       SELECT tenant_id, replace(kind, 'held_', ''), id, CASE WHEN kind LIKE 'held%' THEN 0 ELSE -amount END,
              CASE WHEN kind LIKE 'held%' THEN -amount ELSE 0 END
-      FROM rights.person_usage WHERE kind NOT IN ('counter', 'measure')) AS moved
+      FROM rights.person_usage WHERE kind NOT IN ('counter', 'measure', 'plan')) AS moved
 GROUP BY tenant_id, kind, id HAVING sum(used) <> 0 OR sum(held) <> 0
 
 -- name: budgets_within_caps
@@ -87,6 +87,26 @@ FROM (SELECT m.tenant_id, m.member_id, c.key AS id, c.value::bigint AS amount, t
       SELECT tenant_id, member_id, id, -amount, false FROM rights.person_usage WHERE kind = 'counter') AS moved
 GROUP BY tenant_id, member_id, id
 HAVING sum(amount) <> 0 AND (split_part(id, '|', 2) = '' OR bool_or(held))
+
+-- name: plans_equal_payments
+-- What entries say that was paid for plans, refunded and credited, is the money they book; so for a program's end.
+SELECT format('%s/%s entry %s: %s is paid for plans, %s is booked', j.tenant_id, j.member_id, j.entry_id, plans.paid,
+              coalesce(money.paid, 0))
+FROM rights.journal j
+JOIN (SELECT tenant_id, member_id, entry_id, sum(amount) AS paid FROM rights.usage WHERE kind = 'plan'
+      GROUP BY 1, 2, 3) AS plans USING (tenant_id, member_id, entry_id)
+LEFT JOIN (SELECT tenant_id, member_id, entry_id, -sum(amount) AS paid FROM rights.posting WHERE account = 'payment'
+           GROUP BY 1, 2, 3) AS money USING (tenant_id, member_id, entry_id)
+WHERE plans.paid <> coalesce(money.paid, 0)
+
+-- name: periods_are_paid
+-- A period that a member has is paid by its entry, and nothing of it has come back. Of one that the member has no
+-- longer, no more has come back than was paid.
+SELECT format('%s/%s: %s of %s, journal %s', tenant_id, member_id, coalesce(p.paid::text, 'no period'), id, coalesce(booked, 0))
+FROM (SELECT tenant_id, member_id, plan_id || '|' || entry_id AS id, paid FROM rights.plan_period) AS p
+FULL JOIN (SELECT tenant_id, member_id, id, sum(amount) AS booked FROM rights.person_usage WHERE kind = 'plan'
+           GROUP BY 1, 2, 3) AS u USING (tenant_id, member_id, id)
+WHERE p.paid <> coalesce(booked, 0) OR booked < 0
 
 -- name: coupons_exist
 -- Every coupon that an entry did something to is a coupon of that member.
@@ -211,7 +231,7 @@ FROM rights.person_journal j LEFT JOIN rights.person_claim c
   ON c.tenant_id = j.tenant_id AND c.scope = 'key/' || j.caller AND c.claim_key = j.idempotency_key
 LEFT JOIN rights.person_entry_pair p
   ON p.tenant_id = j.tenant_id AND p.other_member_id = j.member_id AND p.other_entry_id = j.entry_id
-WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
+WHERE CASE WHEN j.kind IN ('lapse', 'release', 'expire', 'tier', 'allowance', 'plan_end', 'close') OR p.entry_id IS NOT NULL THEN j.idempotency_key IS NOT NULL
       ELSE (c.entry_id, c.member_id) IS DISTINCT FROM (j.entry_id, j.member_id) OR c.digest IS NULL END
 
 -- name: orders_have_one_settlement
@@ -302,16 +322,28 @@ LEFT JOIN rights.person_settlement_state s USING (tenant_id, member_id, settleme
 WHERE pending <> earned OR pending <> 0 AND s.state <> 'settled'
 
 -- name: due_is_the_soonest
--- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold, pending point or change of
--- the membership.
+-- The sweeper finds every member for whom something is due: `due_ms` is the soonest lot, hold, pending point, plan or
+-- change of the membership.
 SELECT format('%s/%s: due at %s, but the soonest is %s', m.tenant_id, m.member_id, coalesce(m.due_ms::text, 'never'),
               coalesce(soonest::text, 'never'))
 FROM rights.member m, LATERAL (SELECT min(at) AS soonest FROM (
     SELECT (l.value ->> 2)::bigint AS at FROM jsonb_array_elements(m.lots) l
     UNION ALL SELECT (h.value ->> 'expires_ms')::bigint FROM jsonb_each(m.holds) h
     UNION ALL SELECT (p.value ->> 4)::bigint FROM jsonb_array_elements(m.pending) p
+    UNION ALL SELECT (s.value ->> 'due_ms')::bigint FROM jsonb_each(m.membership -> 'plans') s
     UNION ALL SELECT (m.membership ->> 'due_ms')::bigint) AS all_of_it) AS due
 WHERE m.due_ms IS DISTINCT FROM soonest
+
+-- name: errands_are_done_once
+-- What an order has brought another member is given by one entry once it is done (of that member, or of the one it was
+-- merged into), and by at most one before; and no entry gives what no order has brought.
+SELECT format('%s/%s errand %s to %s: done %s, by %s entries', tenant_id, e.member_id, errand_id, e.to_member_id,
+              coalesce(done::text, 'and not sent'), count(j.entry_id))
+FROM rights.errand e
+FULL JOIN (SELECT tenant_id, entry_id, idempotency_key AS errand_id FROM rights.journal
+           WHERE kind = 'errand') AS j USING (tenant_id, errand_id)
+GROUP BY tenant_id, e.member_id, errand_id, e.to_member_id, done
+HAVING done IS NULL OR count(j.entry_id) > 1 OR done AND count(j.entry_id) = 0
 
 -- name: refusals_book_nothing
 -- A refusal has no effect.
@@ -343,7 +375,8 @@ WHERE NOT coalesce(CASE s.state WHEN 'held' THEN j.kind = 'reserve'
                                 WHEN 'expired' THEN j.kind = 'lapse'
                                 WHEN 'reversed' THEN j.kind = 'reverse'
                                 WHEN 'refunded' THEN j.kind = 'refund'
-                                ELSE j.kind IN ('confirm', 'refund') END, false)
+                                WHEN 'returned' THEN j.kind = 'return_benefit'
+                                ELSE j.kind IN ('confirm', 'refund', 'deliver') END, false)
 
 -- name: refunds_add_up_to_the_settlement
 -- When everything has come back, by refunds or a reversal, the money of the settlement and all that came after it
@@ -391,7 +424,8 @@ JOIN rights.person_posting p ON p.tenant_id = j.tenant_id AND p.member_id = j.me
 WHERE s.state IN ('refunded', 'reversed') AND s.kept IS NOT NULL AND p.asset !~ '^[A-Z]{3}$'
   AND p.account NOT IN ('member', 'held', 'pending', 'debt')
 GROUP BY s.tenant_id, s.member_id, s.settlement_id, s.kept, p.asset, p.account
-HAVING sum(p.amount) > 0  -- below zero: what was given as a gift, if the rulebook lets the member keep one
+HAVING sum(p.amount) > coalesce((s.kept -> 'consumed' ->> p.asset)::bigint, 0)  -- benefits that stay used
+    -- below zero: what was given as a gift, if the rulebook lets the member keep one
     OR sum(p.amount) < 0 AND NOT s.kept -> 'gifts' @> 'true'
 
 -- name: refunds_release_usages
@@ -403,7 +437,7 @@ SELECT format('%s/%s settlement %s, %s: %s %s is off by %s', tenant_id, member_i
 FROM (SELECT j.tenant_id, j.member_id, coalesce(j.settlement_id, j.entry_id) AS settlement_id, u.kind, u.id,
              sum(u.amount) AS amount
       FROM rights.person_journal j JOIN rights.person_usage u
-        ON u.tenant_id = j.tenant_id AND u.member_id = j.member_id AND u.entry_id = j.entry_id
+        ON u.tenant_id = j.tenant_id AND u.member_id = j.member_id AND u.entry_id = j.entry_id AND u.kind <> 'plan'
       WHERE j.kind <> 'merge' -- which moves counts from one member to the other
       GROUP BY 1, 2, 3, 4, 5) AS taken
 LEFT JOIN rights.person_settlement_state s USING (tenant_id, member_id, settlement_id)

@@ -24,18 +24,23 @@ class Operator:
             return await connection.fetchval(SQL["add_tenant"], tenant) is not None
 
     async def upsert_member(
-        self, tenant: str, member_id: str, tier: int, tags: list[str], now_ms: int
+        self, tenant: str, member_id: str, tier: int, tags: list[str], birth_month: int, now_ms: int
     ) -> bool:
-        """Creates a member or replaces tier and tags; whether it is new. A change of tier is an event."""
+        """Creates a member or replaces tier, tags and birth month; whether it is new. A change of tier is an event."""
         async with self._reader.transaction() as connection:
-            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags):
+            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags, birth_month):
                 return True
             old_tier = await connection.fetchval(SQL["lock_member"], tenant, member_id)
-            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags)
+            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags, birth_month)
             if old_tier != tier:
                 event = {"kind": "tier_changed", "member": member_id, "from": old_tier, "to": tier}
                 await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
             return False
+
+    async def add_member(self, tenant: str, member_id: str) -> None:
+        """Creates a member, unless it is there."""
+        async with self._reader.transaction() as connection:
+            await connection.execute(SQL["add_member"], tenant, member_id, 0, [], 0)
 
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str

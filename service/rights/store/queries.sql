@@ -199,7 +199,8 @@ INSERT INTO rights.admin_action (tenant_id, caller, action, subject, acted_at)
 SELECT $1, $2, $3, $4, timestamptz 'epoch' + $5::bigint * interval '1 millisecond'
 
 -- name: add_member
-INSERT INTO rights.member (tenant_id, member_id, tier, tags) VALUES ($1, $2, $3, $4)
+INSERT INTO rights.member (tenant_id, member_id, tier, tags, membership)
+SELECT $1, $2, $3, $4, CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 ON CONFLICT DO NOTHING RETURNING member_id
 
 -- name: lock_member
@@ -208,7 +209,9 @@ SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KE
 
 -- name: update_member
 -- What depends on tags is due to be looked at again.
-UPDATE rights.member SET tier = $3, tags = $4, membership = membership || '{"due_ms": 0}', due_ms = 0
+UPDATE rights.member
+SET tier = $3, tags = $4, due_ms = 0, membership = membership - 'birth_month' || '{"due_ms": 0}'
+    || CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_month', $5::int) ELSE '{}' END
 WHERE tenant_id = $1 AND member_id = $2
 
 -- name: add_events
@@ -217,6 +220,32 @@ INSERT INTO rights.outbox (tenant_id, recorded_ms, events) VALUES ($1, $2, $3::j
 
 -- name: member_exists
 SELECT EXISTS (SELECT 1 FROM rights.member WHERE tenant_id = $1 AND member_id = $2)
+
+-- name: may_refer
+SELECT EXISTS (SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = $2),
+       EXISTS (SELECT FROM rights.journal
+               WHERE tenant_id = $1 AND member_id = ANY (rights.merged_members($1, $3)) AND kind IN ('settle', 'confirm')
+                 AND rejection IS NULL)
+
+-- name: add_errands
+-- What an order brings other members.
+INSERT INTO rights.errand (
+    tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms)
+SELECT *, $7::bigint
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+
+-- name: take_errand_turn
+-- One worker at a time does errands; the others would only find them done.
+SELECT pg_try_advisory_xact_lock(hashtext('rights.errand'))
+
+-- name: errands_to_do
+SELECT tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms
+FROM rights.errand WHERE NOT done ORDER BY recorded_ms, errand_id LIMIT $1
+
+-- name: errands_done
+UPDATE rights.errand e SET done = true
+FROM unnest($1::text[], $2::text[], $3::text[]) AS d (tenant_id, member_id, errand_id)
+WHERE e.tenant_id = d.tenant_id AND e.member_id = d.member_id AND e.errand_id = d.errand_id
 
 -- name: link_identity
 INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
@@ -244,6 +273,25 @@ FROM rights.journal j
 LEFT JOIN rights.settlement_state s
      ON s.tenant_id = j.tenant_id AND s.member_id = j.member_id AND s.settlement_id = j.entry_id
 WHERE j.tenant_id = $1 AND j.entry_id = $2 AND j.kind IN ('settle', 'reserve') AND j.rejection IS NULL
+
+-- name: benefit_use
+-- A use of a benefit outside of any order.
+SELECT member_id, response FROM rights.journal
+WHERE tenant_id = $1 AND entry_id = $2 AND kind = 'use_benefit' AND rejection IS NULL
+
+-- name: members_of_program
+-- Members, after one, who have a plan of some or units of some assets.
+SELECT member_id FROM rights.member
+WHERE tenant_id = $1 AND member_id > $2
+  AND (membership -> 'plans' ?| $3::text[] OR EXISTS (
+      SELECT FROM jsonb_array_elements(lots) l WHERE l ->> 0 = ANY ($4::text[]) AND coalesce((l ->> 2)::bigint > $5, true)))
+ORDER BY member_id LIMIT $6
+
+-- name: count_members_of_program
+SELECT count(*) FROM rights.member
+WHERE tenant_id = $1
+  AND (membership -> 'plans' ?| $2::text[] OR EXISTS (
+      SELECT FROM jsonb_array_elements(lots) l WHERE l ->> 0 = ANY ($3::text[]) AND coalesce((l ->> 2)::bigint > $4, true)))
 
 -- name: key_used
 SELECT EXISTS (SELECT 1 FROM rights.claim WHERE tenant_id = $1 AND scope = $2 AND claim_key = $3)
@@ -273,7 +321,7 @@ ORDER BY j.entry_id DESC LIMIT $4
 
 -- name: settlement_entries
 -- What happened to some settlements, oldest first.
-SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, response FROM rights.journal
+SELECT settlement_id, entry_id, kind, recorded_ms, order_id, postings::text, usages::text, response FROM rights.journal
 WHERE tenant_id = $1 AND settlement_id = ANY ($2::text[]) AND rejection IS NULL ORDER BY entry_id
 
 -- name: statement

@@ -1,6 +1,6 @@
 """The read side, and operators' writes: a small pool beside the lanes' connections."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +64,8 @@ class StoredSettlement:
 class StoredEntry(NamedTuple):
     """A journal entry with its postings.
 
-    `settlement_id`, `response` and `request` (of kinds that can have a note) are filled in where they are asked for.
+    `settlement_id`, `response`, `request` (of kinds that can have a note) and `usages` are filled in where they are
+    asked for.
     """
 
     entry_id: str
@@ -75,6 +76,7 @@ class StoredEntry(NamedTuple):
     settlement_id: str = ""
     response: bytes = b""
     request: bytes = b""
+    usages: Sequence[Usage] = ()
 
 
 class Reader:
@@ -181,6 +183,16 @@ class Reader:
         """(business line, external id) of a member's accounts."""
         return [(r[0], r[1]) for r in await self._pool.fetch(SQL["member_identities"], tenant, member_id)]
 
+    async def member_exists(self, tenant: str, member_id: str) -> bool:
+        """Whether there is such a member."""
+        return bool(await self._pool.fetchval(SQL["member_exists"], tenant, member_id))
+
+    async def may_refer(self, tenant: str, referrer: str, member_id: str) -> tuple[bool, bool]:
+        """Whether there is such a referrer, and whether the member has ordered before."""
+        row = await self._pool.fetchrow(SQL["may_refer"], tenant, referrer, member_id)
+        assert row is not None, "a query with one row"
+        return row[0], row[1]
+
     async def identity_member(self, tenant: str, business_line: str, external_id: str) -> str | None:
         """The member an account is linked to."""
         member: str | None = await self._pool.fetchval(
@@ -200,6 +212,25 @@ class Reader:
         row = await self._pool.fetchrow(SQL["settlement_by_order"], tenant, order_id)
         return None if row is None else _settlement(row)
 
+    async def benefit_use(self, tenant: str, use_id: str) -> tuple[str, bytes] | None:
+        """Who has used a benefit, and what was answered; refusals are none."""
+        row = await self._pool.fetchrow(SQL["benefit_use"], tenant, use_id)
+        return None if row is None else (row["member_id"], row["response"])
+
+    async def members_of_program(
+        self, tenant: str, after: str, plans: list[str], assets: list[str], end_ms: int, limit: int
+    ) -> list[str]:
+        """Members after one, in order, with a plan of some, or with units of some assets that outlast a time."""
+        rows = await self._pool.fetch(SQL["members_of_program"], tenant, after, plans, assets, end_ms, limit)
+        return [row["member_id"] for row in rows]
+
+    async def count_members_of_program(
+        self, tenant: str, plans: list[str], assets: list[str], end_ms: int
+    ) -> int:
+        """How many these are."""
+        counted = await self._pool.fetchval(SQL["count_members_of_program"], tenant, plans, assets, end_ms)
+        return int(counted)
+
     async def key_used(self, tenant: str, caller: str, key: str) -> bool:
         """Whether a caller has used an idempotency key."""
         return bool(await self._pool.fetchval(SQL["key_used"], tenant, f"key/{caller}", key))
@@ -217,7 +248,8 @@ class Reader:
         """What happened to settlements after they were made, oldest first."""
         entries: dict[str, list[StoredEntry]] = {settlement_id: [] for settlement_id in settlement_ids}
         for row in await self._pool.fetch(SQL["settlement_entries"], tenant, settlement_ids):
-            entries[row["settlement_id"]].append(_entry(row, row["settlement_id"], response=row["response"]))
+            entry = _entry(row, row["settlement_id"], response=row["response"])
+            entries[entry.settlement_id].append(entry._replace(usages=_usages(row["usages"])))
         return entries
 
     async def statement(
@@ -248,6 +280,10 @@ def _postings(text: str) -> list[Posting]:
     return [Posting(*leg) for leg in orjson.loads(text)]
 
 
+def _usages(text: str) -> list[Usage]:
+    return [Usage(*usage) for usage in orjson.loads(text)]
+
+
 def _entry(
     row: asyncpg.Record, settlement_id: str = "", response: bytes = b"", request: bytes = b""
 ) -> StoredEntry:
@@ -275,7 +311,7 @@ def _settlement(row: asyncpg.Record) -> StoredSettlement:
         order_id=row["order_id"],
         version=row["rulebook_version"],
         postings=_postings(row["postings"]),
-        usages=[Usage(*usage) for usage in orjson.loads(row["usages"])],
+        usages=_usages(row["usages"]),
         facts=rows.decode_facts(row["facts"]) if row["facts"] else None,
         request=row["request"],
         response=row["response"],

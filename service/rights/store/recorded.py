@@ -17,7 +17,7 @@ _PLANS = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "o
 
 
 class RecordedSettlement(NamedTuple):
-    """A settlement, or a confirmed reservation, as booked. facts: JSON [tier, [tag, ...]], or None."""
+    """A settlement, or a confirmed reservation, as booked. facts: see rows.decode_facts, or None."""
 
     entry_id: str
     member_id: str

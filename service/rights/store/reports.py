@@ -112,6 +112,10 @@ class ReportReader:
         """The refunds and reversals of a range."""
         return [StoredRefund(*row) for row in await self._rows("refunded_sales", part)]
 
+    async def claims(self, part: Slice) -> list[bytes]:
+        """The answers to claims of a range by which issuers owe each other something."""
+        return [response for (response,) in await self._rows("claims", part)]
+
     async def holdings(self, at_ms: int, zone: str) -> list[Holding]:
         """What members hold now."""
         rows = await self._connection.fetch(REPORT_SQL["holdings_now"], self._tenant, at_ms, zone)

@@ -57,6 +57,12 @@ SELECT f.kind, f.response, s.kind AS sale_kind, s.request AS sale_request, s.res
              ORDER BY e.entry_id) AS earlier
 FROM refunded f JOIN rights.journal s ON s.tenant_id = $1 AND s.entry_id = f.settlement_id
 
+-- name: claims
+-- Claims of a range with which money moved: their answers.
+SELECT response FROM rights.journal
+WHERE tenant_id = $1 AND entry_id >= $2 AND entry_id < $3 AND kind = 'claim' AND rejection IS NULL
+  AND jsonb_path_exists(postings, 'strict $[*] ? (@[1] like_regex "^[A-Z]{3}$")')
+
 -- name: holdings_now
 -- What members hold, as their wallets are; past: at the time $2. A month is that of the last instant before the
 -- expiry, in the zone $3: what expires at the end of November expires when December begins.

@@ -236,6 +236,7 @@ class Writer:
         coupons = _changed_coupons(entries)
         connection = self._open()
         await self._pair(entries)
+        await self._send(entries, now_ms)
         await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
@@ -319,6 +320,16 @@ class Writer:
                 [second.member_id for _, second in sides],
                 [second.entry_id for _, second in sides],
             )
+
+    async def _send(self, entries: list[Entry], now_ms: int) -> None:
+        """Notes what the entries bring other members."""
+        errands = [
+            (e.tenant, e.member_id, f"{e.entry_id}-{i}", member_id, grant_id, e.version)
+            for e in entries
+            for i, (member_id, grant_id) in enumerate(e.effects.errands)
+        ]
+        if errands:
+            await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
 
     async def _move_rows(self, entries: list[Entry]) -> None:
         """Moves what members have in rows of their own to those they were merged into.

@@ -45,7 +45,8 @@ class Connection(asyncio.Protocol):
         self._paused_at: float | None = None  # since when the socket takes nothing more
         self._idle_since = self.loop.time()
         self._pinged_at: float | None = None  # when a sign of life was asked for that has not come
-        self._draining = False
+        self._farewell = 0  # the answer to a PING after which the last GOAWAY is due
+        self._draining = False  # that is said
         self._closed_for = ""
 
     # asyncio.Protocol
@@ -66,6 +67,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data)
+        if self._farewell and self._session.pongs >= self._farewell:
+            self._say_goodbye()
         self.flush()
 
     def eof_received(self) -> bool:
@@ -85,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused_at = None
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
         self.flush_soon()
 
@@ -186,7 +189,8 @@ class Connection(asyncio.Protocol):
                 )
             request = None if kind.streams_requests else self._only_request(stream)
         except PlainStatus as error:
-            fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if error.code == 12 else None)
+            unknown_encoding = error.code == wire.UNIMPLEMENTED
+            fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if unknown_encoding else None)
             return
         if self._session.queued > self._server.max_unread_bytes:
             metrics.TRANSPORT_REFUSED.labels("unread").inc()
@@ -267,7 +271,7 @@ class Connection(asyncio.Protocol):
             session.terminate("slow_headers")
         elif self._is_dead(now):
             self.abort("keepalive")
-        elif now - self._idle_since > bounds.idle_seconds and not self._draining:
+        elif now - self._idle_since > bounds.idle_seconds and not self._farewell:
             self._close_for("idle")
             self.drain()
         else:
@@ -304,24 +308,20 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Sends new calls elsewhere; closes when those under way have ended."""
-        if self._draining or self._transport is None:
+        if self._farewell or self._transport is None:
             return
         self._session.say_stopping()
         self._session.ping()
+        self._farewell = self._session.pongs + 1
+        self.loop.call_later(_PONG_SECONDS, self._say_goodbye)
         self.flush()
-        pongs = self._session.pongs
 
-        def seen(waited: float) -> None:
-            if self._transport is None:
-                return
-            if self._session.pongs > pongs or waited >= _PONG_SECONDS:
-                self._session.go_away()
-                self._draining = True
-                self.flush()
-            else:
-                self.loop.call_later(0.01, seen, waited + 0.01)
-
-        seen(0.0)
+    def _say_goodbye(self) -> None:
+        """The peer has seen the first GOAWAY, or had the time to: what it sends from now on comes too late."""
+        if not self._draining and self._transport is not None:
+            self._draining = True
+            self._session.go_away()
+            self.flush()
 
     def abort_calls(self, error: PlainStatus) -> None:
         """Ends the calls that are under way."""

@@ -45,6 +45,26 @@ class ActivityServiceStub:
                 request_serializer=rights_dot_v1_dot_activity__pb2.RecordActivityRequest.SerializeToString,
                 response_deserializer=rights_dot_v1_dot_activity__pb2.RecordActivityResponse.FromString,
                 _registered_method=True)
+        self.Claim = channel.unary_unary(
+                '/rights.v1.ActivityService/Claim',
+                request_serializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
+                _registered_method=True)
+        self.TakeTask = channel.unary_unary(
+                '/rights.v1.ActivityService/TakeTask',
+                request_serializer=rights_dot_v1_dot_activity__pb2.TakeTaskRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.TakeTaskResponse.FromString,
+                _registered_method=True)
+        self.Enrol = channel.unary_unary(
+                '/rights.v1.ActivityService/Enrol',
+                request_serializer=rights_dot_v1_dot_activity__pb2.EnrolRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.EnrolResponse.FromString,
+                _registered_method=True)
+        self.Recognise = channel.unary_unary(
+                '/rights.v1.ActivityService/Recognise',
+                request_serializer=rights_dot_v1_dot_activity__pb2.RecogniseRequest.SerializeToString,
+                response_deserializer=rights_dot_v1_dot_activity__pb2.RecogniseResponse.FromString,
+                _registered_method=True)
 
 
 class ActivityServiceServicer:
@@ -60,7 +80,49 @@ class ActivityServiceServicer:
         """Records that a member did something: it counts for the measures of the activity, and gives what the rulebook's
         `grants` with this activity as trigger give.
         INVALID_ARGUMENT: an activity that the rulebook in force does not have. Rejection: MEMBER_LIMIT_REACHED, by the
-        activity's `max_per_day`; `subject` is the activity.
+        activity's `max_per_day`; `subject` is the activity. REFERRAL_NOT_ALLOWED, of a referral: by oneself, a second one, or
+        after the member has ordered; `subject` is the referrer. NOT_FOUND, MEMBER_NOT_FOUND: a referrer that there is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Claim(self, request, context):
+        """A member asks for what a grant rule with trigger `claim` gives, once or several times at once, all or nothing: a
+        coupon of a limited number, or something in exchange for units of an asset or for a coupon.
+        INVALID_ARGUMENT: a rule that the rulebook in force does not have, or without that trigger; more times than it
+        allows at once.
+        Rejection: CLAIM_NOT_OPEN, MEMBER_LIMIT_REACHED, GRANT_LIMIT_REACHED, QUOTA_EXHAUSTED, NOT_ELIGIBLE, NO_COUPON,
+        INSUFFICIENT_BALANCE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeTask(self, request, context):
+        """A member takes a task of a board; its stake is spent. What counts for it until the period ends, and what it gives
+        when it is done, is shown in the answers of Settle, Confirm and RecordActivity, and in the wallet.
+        INVALID_ARGUMENT: a board or task that the rulebook in force does not have.
+        Rejection: CLAIM_NOT_OPEN, on another weekday; MEMBER_LIMIT_REACHED (`subject` is the task if it is taken already,
+        else the board); INSUFFICIENT_BALANCE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Enrol(self, request, context):
+        """Makes a member one of a program, and gives what the rulebook's `grants` with this program's enrolment as trigger
+        give. Of a member of the program already it changes nothing, and says since when.
+        INVALID_ARGUMENT: a program that the rulebook in force does not have.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Recognise(self, request, context):
+        """Tells who a payment or a scan is of: the member that an account is linked to, with programs and tiers; of an
+        unknown account, which is no error, which programs one may enrol in. Only reads; safe to retry.
+        Roles: `auditor`, too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +135,26 @@ def add_ActivityServiceServicer_to_server(servicer, server):
                     servicer.RecordActivity,
                     request_deserializer=rights_dot_v1_dot_activity__pb2.RecordActivityRequest.FromString,
                     response_serializer=rights_dot_v1_dot_activity__pb2.RecordActivityResponse.SerializeToString,
+            ),
+            'Claim': grpc.unary_unary_rpc_method_handler(
+                    servicer.Claim,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.ClaimRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.ClaimResponse.SerializeToString,
+            ),
+            'TakeTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeTask,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.TakeTaskRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.TakeTaskResponse.SerializeToString,
+            ),
+            'Enrol': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enrol,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.EnrolRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.EnrolResponse.SerializeToString,
+            ),
+            'Recognise': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recognise,
+                    request_deserializer=rights_dot_v1_dot_activity__pb2.RecogniseRequest.FromString,
+                    response_serializer=rights_dot_v1_dot_activity__pb2.RecogniseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -108,6 +190,114 @@ class ActivityService:
             '/rights.v1.ActivityService/RecordActivity',
             rights_dot_v1_dot_activity__pb2.RecordActivityRequest.SerializeToString,
             rights_dot_v1_dot_activity__pb2.RecordActivityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Claim(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Claim',
+            rights_dot_v1_dot_activity__pb2.ClaimRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.ClaimResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/TakeTask',
+            rights_dot_v1_dot_activity__pb2.TakeTaskRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.TakeTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Enrol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Enrol',
+            rights_dot_v1_dot_activity__pb2.EnrolRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.EnrolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recognise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rights.v1.ActivityService/Recognise',
+            rights_dot_v1_dot_activity__pb2.RecogniseRequest.SerializeToString,
+            rights_dot_v1_dot_activity__pb2.RecogniseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_BUDGET_POOL_MISMATCH: _ClassVar[ErrorReason]
     ERROR_REASON_BUDGET_TOO_SMALL: _ClassVar[ErrorReason]
     ERROR_REASON_IDENTITY_MERGED: _ClassVar[ErrorReason]
+    ERROR_REASON_BENEFIT_USE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROGRAM_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_PROGRAM_NOT_ENDED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
@@ -91,6 +94,9 @@ ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason
 ERROR_REASON_BUDGET_POOL_MISMATCH: ErrorReason
 ERROR_REASON_BUDGET_TOO_SMALL: ErrorReason
 ERROR_REASON_IDENTITY_MERGED: ErrorReason
+ERROR_REASON_BENEFIT_USE_NOT_FOUND: ErrorReason
+ERROR_REASON_PROGRAM_NOT_FOUND: ErrorReason
+ERROR_REASON_PROGRAM_NOT_ENDED: ErrorReason
 
 class MemberRef(_message.Message):
     __slots__ = ("member_id", "identity")

@@ -22,6 +22,10 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_TIER_CHANGED: _ClassVar[EventKind]
     EVENT_KIND_BUDGET_LOW: _ClassVar[EventKind]
     EVENT_KIND_MEMBERS_MERGED: _ClassVar[EventKind]
+    EVENT_KIND_SUBSCRIBED: _ClassVar[EventKind]
+    EVENT_KIND_RENEWED: _ClassVar[EventKind]
+    EVENT_KIND_SUBSCRIPTION_ENDED: _ClassVar[EventKind]
+    EVENT_KIND_PROGRAM_CLOSED: _ClassVar[EventKind]
 
 class StartPoint(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -38,13 +42,17 @@ EVENT_KIND_COUPON_GRANTED: EventKind
 EVENT_KIND_TIER_CHANGED: EventKind
 EVENT_KIND_BUDGET_LOW: EventKind
 EVENT_KIND_MEMBERS_MERGED: EventKind
+EVENT_KIND_SUBSCRIBED: EventKind
+EVENT_KIND_RENEWED: EventKind
+EVENT_KIND_SUBSCRIPTION_ENDED: EventKind
+EVENT_KIND_PROGRAM_CLOSED: EventKind
 START_POINT_UNSPECIFIED: StartPoint
 START_POINT_ACKED: StartPoint
 START_POINT_EARLIEST: StartPoint
 START_POINT_NOW: StartPoint
 
 class Event(_message.Message):
-    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert", "member_merge")
+    __slots__ = ("position", "kind", "event_time", "member_id", "order_id", "settlement_id", "entry_id", "receipt", "reservation", "reservation_end", "refund", "coupon_grant", "tier_change", "budget_alert", "member_merge", "subscription_change", "program_closure")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +68,8 @@ class Event(_message.Message):
     TIER_CHANGE_FIELD_NUMBER: _ClassVar[int]
     BUDGET_ALERT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_MERGE_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTION_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_CLOSURE_FIELD_NUMBER: _ClassVar[int]
     position: str
     kind: EventKind
     event_time: _timestamp_pb2.Timestamp
@@ -75,7 +85,55 @@ class Event(_message.Message):
     tier_change: TierChange
     budget_alert: BudgetAlert
     member_merge: MemberMerge
-    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ..., member_merge: _Optional[_Union[MemberMerge, _Mapping]] = ...) -> None: ...
+    subscription_change: SubscriptionChange
+    program_closure: ProgramClosure
+    def __init__(self, position: _Optional[str] = ..., kind: _Optional[_Union[EventKind, str]] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., member_id: _Optional[str] = ..., order_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., entry_id: _Optional[str] = ..., receipt: _Optional[_Union[_settlement_pb2.Receipt, _Mapping]] = ..., reservation: _Optional[_Union[_settlement_pb2.Reservation, _Mapping]] = ..., reservation_end: _Optional[_Union[ReservationEnd, _Mapping]] = ..., refund: _Optional[_Union[_settlement_pb2.Refund, _Mapping]] = ..., coupon_grant: _Optional[_Union[CouponGrant, _Mapping]] = ..., tier_change: _Optional[_Union[TierChange, _Mapping]] = ..., budget_alert: _Optional[_Union[BudgetAlert, _Mapping]] = ..., member_merge: _Optional[_Union[MemberMerge, _Mapping]] = ..., subscription_change: _Optional[_Union[SubscriptionChange, _Mapping]] = ..., program_closure: _Optional[_Union[ProgramClosure, _Mapping]] = ...) -> None: ...
+
+class ProgramClosure(_message.Message):
+    __slots__ = ("program_id", "refunded_minor", "conversions")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    CONVERSIONS_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    refunded_minor: int
+    conversions: _containers.RepeatedCompositeFieldContainer[Converted]
+    def __init__(self, program_id: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., conversions: _Optional[_Iterable[_Union[Converted, _Mapping]]] = ...) -> None: ...
+
+class Converted(_message.Message):
+    __slots__ = ("asset", "units", "to_asset", "to_units", "remainder_units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    TO_ASSET_FIELD_NUMBER: _ClassVar[int]
+    TO_UNITS_FIELD_NUMBER: _ClassVar[int]
+    REMAINDER_UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    units: int
+    to_asset: str
+    to_units: int
+    remainder_units: int
+    def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ..., to_asset: _Optional[str] = ..., to_units: _Optional[int] = ..., remainder_units: _Optional[int] = ...) -> None: ...
+
+class SubscriptionChange(_message.Message):
+    __slots__ = ("plan_id", "end_time", "cause")
+    class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CAUSE_UNSPECIFIED: _ClassVar[SubscriptionChange.Cause]
+        CAUSE_OVER: _ClassVar[SubscriptionChange.Cause]
+        CAUSE_CANCELLED: _ClassVar[SubscriptionChange.Cause]
+        CAUSE_UPGRADED: _ClassVar[SubscriptionChange.Cause]
+        CAUSE_CLOSED: _ClassVar[SubscriptionChange.Cause]
+    CAUSE_UNSPECIFIED: SubscriptionChange.Cause
+    CAUSE_OVER: SubscriptionChange.Cause
+    CAUSE_CANCELLED: SubscriptionChange.Cause
+    CAUSE_UPGRADED: SubscriptionChange.Cause
+    CAUSE_CLOSED: SubscriptionChange.Cause
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    end_time: _timestamp_pb2.Timestamp
+    cause: SubscriptionChange.Cause
+    def __init__(self, plan_id: _Optional[str] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., cause: _Optional[_Union[SubscriptionChange.Cause, str]] = ...) -> None: ...
 
 class MemberMerge(_message.Message):
     __slots__ = ("merged_member_id",)

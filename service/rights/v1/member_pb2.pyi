@@ -13,14 +13,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Member(_message.Message):
-    __slots__ = ("member_id", "tier", "tags")
+    __slots__ = ("member_id", "tier", "tags", "birth_month")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_MONTH_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     tier: int
     tags: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+    birth_month: int
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., birth_month: _Optional[int] = ...) -> None: ...
 
 class UpsertMemberRequest(_message.Message):
     __slots__ = ("member",)
@@ -207,7 +209,7 @@ class GetWalletRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., include_used_coupons: _Optional[bool] = ...) -> None: ...
 
 class GetWalletResponse(_message.Message):
-    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers")
+    __slots__ = ("member", "balances", "lots", "coupons", "counters", "identities", "pending_lots", "holds", "debts", "measures", "tiers", "programs", "tasks", "referrer_member_id", "subscriptions")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     BALANCES_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +221,10 @@ class GetWalletResponse(_message.Message):
     DEBTS_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIERS_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMS_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIPTIONS_FIELD_NUMBER: _ClassVar[int]
     member: Member
     balances: _containers.RepeatedCompositeFieldContainer[Balance]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
@@ -230,7 +236,69 @@ class GetWalletResponse(_message.Message):
     debts: _containers.RepeatedCompositeFieldContainer[Debt]
     measures: _containers.RepeatedCompositeFieldContainer[MeasureValue]
     tiers: _containers.RepeatedCompositeFieldContainer[TierStanding]
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ...) -> None: ...
+    programs: _containers.RepeatedCompositeFieldContainer[ProgramEnrolment]
+    tasks: _containers.RepeatedCompositeFieldContainer[TaskStanding]
+    referrer_member_id: str
+    subscriptions: _containers.RepeatedCompositeFieldContainer[Subscription]
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., balances: _Optional[_Iterable[_Union[Balance, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupons: _Optional[_Iterable[_Union[Coupon, _Mapping]]] = ..., counters: _Optional[_Iterable[_Union[Counter, _Mapping]]] = ..., identities: _Optional[_Iterable[_Union[_common_pb2.Identity, _Mapping]]] = ..., pending_lots: _Optional[_Iterable[_Union[PendingLot, _Mapping]]] = ..., holds: _Optional[_Iterable[_Union[Hold, _Mapping]]] = ..., debts: _Optional[_Iterable[_Union[Debt, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[MeasureValue, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[TierStanding, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[ProgramEnrolment, _Mapping]]] = ..., tasks: _Optional[_Iterable[_Union[TaskStanding, _Mapping]]] = ..., referrer_member_id: _Optional[str] = ..., subscriptions: _Optional[_Iterable[_Union[Subscription, _Mapping]]] = ...) -> None: ...
+
+class TaskStanding(_message.Message):
+    __slots__ = ("board_id", "task_id", "take_time", "end_time", "progress", "goal", "done")
+    BOARD_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    TAKE_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    GOAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    board_id: str
+    task_id: str
+    take_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    progress: int
+    goal: int
+    done: bool
+    def __init__(self, board_id: _Optional[str] = ..., task_id: _Optional[str] = ..., take_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[int] = ..., goal: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+
+class ProgramEnrolment(_message.Message):
+    __slots__ = ("program_id", "enrol_time")
+    PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROL_TIME_FIELD_NUMBER: _ClassVar[int]
+    program_id: str
+    enrol_time: _timestamp_pb2.Timestamp
+    def __init__(self, program_id: _Optional[str] = ..., enrol_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Subscription(_message.Message):
+    __slots__ = ("plan_id", "start_time", "end_time", "periods", "next_time", "lots", "coupon_ids", "refundable_minor")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PERIODS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    REFUNDABLE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    plan_id: str
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    periods: _containers.RepeatedCompositeFieldContainer[SubscriptionPeriod]
+    next_time: _timestamp_pb2.Timestamp
+    lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    coupon_ids: _containers.RepeatedScalarFieldContainer[str]
+    refundable_minor: int
+    def __init__(self, plan_id: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., periods: _Optional[_Iterable[_Union[SubscriptionPeriod, _Mapping]]] = ..., next_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., coupon_ids: _Optional[_Iterable[str]] = ..., refundable_minor: _Optional[int] = ...) -> None: ...
+
+class SubscriptionPeriod(_message.Message):
+    __slots__ = ("start_time", "end_time", "paid_minor", "entry_id")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    PAID_MINOR_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    paid_minor: int
+    entry_id: str
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., paid_minor: _Optional[int] = ..., entry_id: _Optional[str] = ...) -> None: ...
 
 class MeasureValue(_message.Message):
     __slots__ = ("measure_id", "value")
@@ -357,10 +425,23 @@ class JournalEntry(_message.Message):
         KIND_EXPIRE: _ClassVar[JournalEntry.Kind]
         KIND_TOP_UP: _ClassVar[JournalEntry.Kind]
         KIND_TIER: _ClassVar[JournalEntry.Kind]
+        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
+        KIND_CLAIM: _ClassVar[JournalEntry.Kind]
+        KIND_ENROL: _ClassVar[JournalEntry.Kind]
+        KIND_TAKE_TASK: _ClassVar[JournalEntry.Kind]
+        KIND_ERRAND: _ClassVar[JournalEntry.Kind]
         KIND_TRANSFER: _ClassVar[JournalEntry.Kind]
         KIND_MERGE: _ClassVar[JournalEntry.Kind]
-        KIND_ACTIVITY: _ClassVar[JournalEntry.Kind]
         KIND_REDEEM_CODE: _ClassVar[JournalEntry.Kind]
+        KIND_USE_BENEFIT: _ClassVar[JournalEntry.Kind]
+        KIND_RETURN_BENEFIT: _ClassVar[JournalEntry.Kind]
+        KIND_SUBSCRIBE: _ClassVar[JournalEntry.Kind]
+        KIND_RENEW: _ClassVar[JournalEntry.Kind]
+        KIND_UNSUBSCRIBE: _ClassVar[JournalEntry.Kind]
+        KIND_UPGRADE: _ClassVar[JournalEntry.Kind]
+        KIND_ALLOWANCE: _ClassVar[JournalEntry.Kind]
+        KIND_PLAN_END: _ClassVar[JournalEntry.Kind]
+        KIND_CLOSE: _ClassVar[JournalEntry.Kind]
     KIND_UNSPECIFIED: JournalEntry.Kind
     KIND_SETTLE: JournalEntry.Kind
     KIND_REVERSE: JournalEntry.Kind
@@ -376,10 +457,23 @@ class JournalEntry(_message.Message):
     KIND_EXPIRE: JournalEntry.Kind
     KIND_TOP_UP: JournalEntry.Kind
     KIND_TIER: JournalEntry.Kind
+    KIND_ACTIVITY: JournalEntry.Kind
+    KIND_CLAIM: JournalEntry.Kind
+    KIND_ENROL: JournalEntry.Kind
+    KIND_TAKE_TASK: JournalEntry.Kind
+    KIND_ERRAND: JournalEntry.Kind
     KIND_TRANSFER: JournalEntry.Kind
     KIND_MERGE: JournalEntry.Kind
-    KIND_ACTIVITY: JournalEntry.Kind
     KIND_REDEEM_CODE: JournalEntry.Kind
+    KIND_USE_BENEFIT: JournalEntry.Kind
+    KIND_RETURN_BENEFIT: JournalEntry.Kind
+    KIND_SUBSCRIBE: JournalEntry.Kind
+    KIND_RENEW: JournalEntry.Kind
+    KIND_UNSUBSCRIBE: JournalEntry.Kind
+    KIND_UPGRADE: JournalEntry.Kind
+    KIND_ALLOWANCE: JournalEntry.Kind
+    KIND_PLAN_END: JournalEntry.Kind
+    KIND_CLOSE: JournalEntry.Kind
     ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     ENTRY_TIME_FIELD_NUMBER: _ClassVar[int]

@@ -55,23 +55,27 @@ class GetClearingResponse(_message.Message):
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., balanced: _Optional[bool] = ..., positions: _Optional[_Iterable[_Union[ClearingPosition, _Mapping]]] = ..., dues: _Optional[_Iterable[_Union[ClearingDue, _Mapping]]] = ..., movements: _Optional[_Iterable[_Union[UnitMovement, _Mapping]]] = ..., checks: _Optional[_Iterable[_Union[ReportCheck, _Mapping]]] = ..., document: _Optional[str] = ...) -> None: ...
 
 class ClearingPosition(_message.Message):
-    __slots__ = ("currency", "party", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor")
+    __slots__ = ("currency", "party", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor", "exchanged_minor", "subscribed_minor")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     PARTY_FIELD_NUMBER: _ClassVar[int]
     SETTLED_MINOR_FIELD_NUMBER: _ClassVar[int]
     REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOPPED_UP_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBED_MINOR_FIELD_NUMBER: _ClassVar[int]
     currency: str
     party: str
     settled_minor: int
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
-    def __init__(self, currency: _Optional[str] = ..., party: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ...) -> None: ...
+    exchanged_minor: int
+    subscribed_minor: int
+    def __init__(self, currency: _Optional[str] = ..., party: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ..., exchanged_minor: _Optional[int] = ..., subscribed_minor: _Optional[int] = ...) -> None: ...
 
 class ClearingDue(_message.Message):
-    __slots__ = ("currency", "debtor", "creditor", "asset", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor")
+    __slots__ = ("currency", "debtor", "creditor", "asset", "settled_minor", "refunded_minor", "topped_up_minor", "total_minor", "exchanged_minor", "subscribed_minor")
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     DEBTOR_FIELD_NUMBER: _ClassVar[int]
     CREDITOR_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +84,8 @@ class ClearingDue(_message.Message):
     REFUNDED_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOPPED_UP_MINOR_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MINOR_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGED_MINOR_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBED_MINOR_FIELD_NUMBER: _ClassVar[int]
     currency: str
     debtor: str
     creditor: str
@@ -88,7 +94,9 @@ class ClearingDue(_message.Message):
     refunded_minor: int
     topped_up_minor: int
     total_minor: int
-    def __init__(self, currency: _Optional[str] = ..., debtor: _Optional[str] = ..., creditor: _Optional[str] = ..., asset: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ...) -> None: ...
+    exchanged_minor: int
+    subscribed_minor: int
+    def __init__(self, currency: _Optional[str] = ..., debtor: _Optional[str] = ..., creditor: _Optional[str] = ..., asset: _Optional[str] = ..., settled_minor: _Optional[int] = ..., refunded_minor: _Optional[int] = ..., topped_up_minor: _Optional[int] = ..., total_minor: _Optional[int] = ..., exchanged_minor: _Optional[int] = ..., subscribed_minor: _Optional[int] = ...) -> None: ...
 
 class UnitMovement(_message.Message):
     __slots__ = ("asset", "issuer", "issued_units", "spent_units", "returned_units", "expired_units", "clawed_back_units", "change_units")

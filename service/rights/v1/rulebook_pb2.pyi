@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from rights.v1 import activity_pb2 as _activity_pb2
+from rights.v1 import plan_pb2 as _plan_pb2
 from rights.v1 import tier_pb2 as _tier_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -66,7 +67,7 @@ ROUNDING_TARGET_ON_DISCOUNT: RoundingTarget
 ROUNDING_TARGET_ON_PRICE: RoundingTarget
 
 class Rulebook(_message.Message):
-    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "activities", "grant_groups", "budget_pools")
+    __slots__ = ("name", "currency", "time_zone", "stages", "campaigns", "coupon_templates", "assets", "tiers", "budgets", "quotas", "grants", "programs", "measures", "tier_ladders", "activities", "task_boards", "grant_groups", "budget_pools", "plans")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     TIME_ZONE_FIELD_NUMBER: _ClassVar[int]
@@ -82,8 +83,10 @@ class Rulebook(_message.Message):
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     TIER_LADDERS_FIELD_NUMBER: _ClassVar[int]
     ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
+    TASK_BOARDS_FIELD_NUMBER: _ClassVar[int]
     GRANT_GROUPS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_POOLS_FIELD_NUMBER: _ClassVar[int]
+    PLANS_FIELD_NUMBER: _ClassVar[int]
     name: str
     currency: str
     time_zone: str
@@ -99,19 +102,47 @@ class Rulebook(_message.Message):
     measures: _containers.RepeatedCompositeFieldContainer[_tier_pb2.Measure]
     tier_ladders: _containers.RepeatedCompositeFieldContainer[_tier_pb2.TierLadder]
     activities: _containers.RepeatedCompositeFieldContainer[_activity_pb2.Activity]
+    task_boards: _containers.RepeatedCompositeFieldContainer[_activity_pb2.TaskBoard]
     grant_groups: _containers.RepeatedCompositeFieldContainer[GrantGroup]
     budget_pools: _containers.RepeatedCompositeFieldContainer[BudgetPool]
-    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ...) -> None: ...
+    plans: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Plan]
+    def __init__(self, name: _Optional[str] = ..., currency: _Optional[str] = ..., time_zone: _Optional[str] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., campaigns: _Optional[_Iterable[_Union[Campaign, _Mapping]]] = ..., coupon_templates: _Optional[_Iterable[_Union[CouponTemplate, _Mapping]]] = ..., assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., quotas: _Optional[_Iterable[_Union[Quota, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantRule, _Mapping]]] = ..., programs: _Optional[_Iterable[_Union[Program, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[_tier_pb2.Measure, _Mapping]]] = ..., tier_ladders: _Optional[_Iterable[_Union[_tier_pb2.TierLadder, _Mapping]]] = ..., activities: _Optional[_Iterable[_Union[_activity_pb2.Activity, _Mapping]]] = ..., task_boards: _Optional[_Iterable[_Union[_activity_pb2.TaskBoard, _Mapping]]] = ..., grant_groups: _Optional[_Iterable[_Union[GrantGroup, _Mapping]]] = ..., budget_pools: _Optional[_Iterable[_Union[BudgetPool, _Mapping]]] = ..., plans: _Optional[_Iterable[_Union[_plan_pb2.Plan, _Mapping]]] = ...) -> None: ...
 
 class Program(_message.Message):
-    __slots__ = ("id", "title", "issuer")
+    __slots__ = ("id", "title", "issuer", "closing")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
+    CLOSING_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ...) -> None: ...
+    closing: Closing
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., closing: _Optional[_Union[Closing, _Mapping]] = ...) -> None: ...
+
+class Closing(_message.Message):
+    __slots__ = ("stop_sale_time", "stop_earning_time", "end_time", "conversions")
+    STOP_SALE_TIME_FIELD_NUMBER: _ClassVar[int]
+    STOP_EARNING_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONVERSIONS_FIELD_NUMBER: _ClassVar[int]
+    stop_sale_time: _timestamp_pb2.Timestamp
+    stop_earning_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    conversions: _containers.RepeatedCompositeFieldContainer[Conversion]
+    def __init__(self, stop_sale_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., stop_earning_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., conversions: _Optional[_Iterable[_Union[Conversion, _Mapping]]] = ...) -> None: ...
+
+class Conversion(_message.Message):
+    __slots__ = ("asset", "to_asset", "from_units", "to_units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    TO_ASSET_FIELD_NUMBER: _ClassVar[int]
+    FROM_UNITS_FIELD_NUMBER: _ClassVar[int]
+    TO_UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    to_asset: str
+    from_units: int
+    to_units: int
+    def __init__(self, asset: _Optional[str] = ..., to_asset: _Optional[str] = ..., from_units: _Optional[int] = ..., to_units: _Optional[int] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("id", "basis", "after_stage_id", "select")
@@ -146,7 +177,7 @@ class Stage(_message.Message):
     def __init__(self, id: _Optional[str] = ..., basis: _Optional[_Union[Stage.Basis, str]] = ..., after_stage_id: _Optional[str] = ..., select: _Optional[_Union[Stage.Select, str]] = ...) -> None: ...
 
 class Campaign(_message.Message):
-    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding", "refund_policy", "keep_used_on_refund")
+    __slots__ = ("id", "title", "stage_id", "when", "threshold_discount", "every_discount", "percent_discount", "fixed_price", "points_multiplier", "cover", "coupon_template_id", "exclusion_groups", "mandatory", "priority", "windows", "budget_id", "quota_id", "member_limit", "funding", "refund_policy", "keep_used_on_refund", "consumes")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +187,7 @@ class Campaign(_message.Message):
     PERCENT_DISCOUNT_FIELD_NUMBER: _ClassVar[int]
     FIXED_PRICE_FIELD_NUMBER: _ClassVar[int]
     POINTS_MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    COVER_FIELD_NUMBER: _ClassVar[int]
     COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
     EXCLUSION_GROUPS_FIELD_NUMBER: _ClassVar[int]
     MANDATORY_FIELD_NUMBER: _ClassVar[int]
@@ -167,6 +199,7 @@ class Campaign(_message.Message):
     FUNDING_FIELD_NUMBER: _ClassVar[int]
     REFUND_POLICY_FIELD_NUMBER: _ClassVar[int]
     KEEP_USED_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
+    CONSUMES_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     stage_id: str
@@ -176,6 +209,7 @@ class Campaign(_message.Message):
     percent_discount: PercentDiscount
     fixed_price: FixedPrice
     points_multiplier: PointsMultiplier
+    cover: Cover
     coupon_template_id: str
     exclusion_groups: _containers.RepeatedScalarFieldContainer[str]
     mandatory: bool
@@ -187,7 +221,8 @@ class Campaign(_message.Message):
     funding: _containers.RepeatedCompositeFieldContainer[FundingShare]
     refund_policy: RefundPolicy
     keep_used_on_refund: bool
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ...) -> None: ...
+    consumes: Consumption
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., cover: _Optional[_Union[Cover, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ..., consumes: _Optional[_Union[Consumption, _Mapping]] = ...) -> None: ...
 
 class ThresholdDiscount(_message.Message):
     __slots__ = ("threshold_minor", "discount_minor", "unit", "max_quantity", "pick")
@@ -252,6 +287,20 @@ class PointsMultiplier(_message.Message):
     asset: str
     multiplier_bps: int
     def __init__(self, asset: _Optional[str] = ..., multiplier_bps: _Optional[int] = ...) -> None: ...
+
+class Cover(_message.Message):
+    __slots__ = ("title",)
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    def __init__(self, title: _Optional[str] = ...) -> None: ...
+
+class Consumption(_message.Message):
+    __slots__ = ("asset", "units")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    units: int
+    def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Window(_message.Message):
     __slots__ = ("start_time", "end_time", "daily_start", "daily_end", "weekdays")
@@ -350,7 +399,7 @@ class GrantGroup(_message.Message):
     def __init__(self, id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ...) -> None: ...
 
 class GrantRule(_message.Message):
-    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id")
+    __slots__ = ("id", "title", "when", "campaign_id", "min_payable_minor", "coupon_template_id", "asset", "windows", "member_limit", "quota_id", "keep_on_refund", "tier", "activity_id", "enrolment_program_id", "delivery", "claim", "plan_id", "cost", "to_referrer", "every")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
@@ -364,6 +413,13 @@ class GrantRule(_message.Message):
     KEEP_ON_REFUND_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    DELIVERY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
+    EVERY_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     when: str
@@ -377,7 +433,44 @@ class GrantRule(_message.Message):
     keep_on_refund: bool
     tier: TierTrigger
     activity_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ...) -> None: ...
+    enrolment_program_id: str
+    delivery: DeliveryTrigger
+    claim: ClaimTrigger
+    plan_id: str
+    cost: GrantCost
+    to_referrer: bool
+    every: EveryNth
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., when: _Optional[str] = ..., campaign_id: _Optional[str] = ..., min_payable_minor: _Optional[int] = ..., coupon_template_id: _Optional[str] = ..., asset: _Optional[_Union[AssetGift, _Mapping]] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., quota_id: _Optional[str] = ..., keep_on_refund: _Optional[bool] = ..., tier: _Optional[_Union[TierTrigger, _Mapping]] = ..., activity_id: _Optional[str] = ..., enrolment_program_id: _Optional[str] = ..., delivery: _Optional[_Union[DeliveryTrigger, _Mapping]] = ..., claim: _Optional[_Union[ClaimTrigger, _Mapping]] = ..., plan_id: _Optional[str] = ..., cost: _Optional[_Union[GrantCost, _Mapping]] = ..., to_referrer: _Optional[bool] = ..., every: _Optional[_Union[EveryNth, _Mapping]] = ...) -> None: ...
+
+class EveryNth(_message.Message):
+    __slots__ = ("measure_id", "n")
+    MEASURE_ID_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    measure_id: str
+    n: int
+    def __init__(self, measure_id: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class DeliveryTrigger(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ClaimTrigger(_message.Message):
+    __slots__ = ("max_times",)
+    MAX_TIMES_FIELD_NUMBER: _ClassVar[int]
+    max_times: int
+    def __init__(self, max_times: _Optional[int] = ...) -> None: ...
+
+class GrantCost(_message.Message):
+    __slots__ = ("asset", "coupon_template_id", "keeps_expiry", "value_minor")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    COUPON_TEMPLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    KEEPS_EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MINOR_FIELD_NUMBER: _ClassVar[int]
+    asset: AssetGift
+    coupon_template_id: str
+    keeps_expiry: bool
+    value_minor: int
+    def __init__(self, asset: _Optional[_Union[AssetGift, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., keeps_expiry: _Optional[bool] = ..., value_minor: _Optional[int] = ...) -> None: ...
 
 class TierTrigger(_message.Message):
     __slots__ = ("ladder_id", "level")
@@ -396,7 +489,15 @@ class AssetGift(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class Asset(_message.Message):
-    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id")
+    __slots__ = ("id", "title", "issuer", "expire_days", "earn", "redeem", "expiry", "top_up", "program_id", "kind")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[Asset.Kind]
+        KIND_VALUE: _ClassVar[Asset.Kind]
+        KIND_BENEFIT: _ClassVar[Asset.Kind]
+    KIND_UNSPECIFIED: Asset.Kind
+    KIND_VALUE: Asset.Kind
+    KIND_BENEFIT: Asset.Kind
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ISSUER_FIELD_NUMBER: _ClassVar[int]
@@ -406,6 +507,7 @@ class Asset(_message.Message):
     EXPIRY_FIELD_NUMBER: _ClassVar[int]
     TOP_UP_FIELD_NUMBER: _ClassVar[int]
     PROGRAM_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     issuer: str
@@ -415,7 +517,8 @@ class Asset(_message.Message):
     expiry: Expiry
     top_up: TopUpRule
     program_id: str
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ...) -> None: ...
+    kind: Asset.Kind
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., issuer: _Optional[str] = ..., expire_days: _Optional[int] = ..., earn: _Optional[_Union[Earn, _Mapping]] = ..., redeem: _Optional[_Union[Redeem, _Mapping]] = ..., expiry: _Optional[_Union[Expiry, _Mapping]] = ..., top_up: _Optional[_Union[TopUpRule, _Mapping]] = ..., program_id: _Optional[str] = ..., kind: _Optional[_Union[Asset.Kind, str]] = ...) -> None: ...
 
 class Expiry(_message.Message):
     __slots__ = ("days", "end_of_month", "end_of_year", "months_after_last_movement")
@@ -450,7 +553,7 @@ class TopUpBonus(_message.Message):
     def __init__(self, at_least_minor: _Optional[int] = ..., bonus_units: _Optional[int] = ...) -> None: ...
 
 class Earn(_message.Message):
-    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability")
+    __slots__ = ("units", "per_minor", "when", "max_units_per_order", "basis", "tier_multipliers", "max_units_per_day", "max_units_per_month", "max_units_per_year", "availability", "rates", "issued_by_merchant")
     class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         BASIS_UNSPECIFIED: _ClassVar[Earn.Basis]
@@ -471,6 +574,8 @@ class Earn(_message.Message):
     MAX_UNITS_PER_MONTH_FIELD_NUMBER: _ClassVar[int]
     MAX_UNITS_PER_YEAR_FIELD_NUMBER: _ClassVar[int]
     AVAILABILITY_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_BY_MERCHANT_FIELD_NUMBER: _ClassVar[int]
     units: int
     per_minor: int
     when: str
@@ -481,7 +586,19 @@ class Earn(_message.Message):
     max_units_per_month: int
     max_units_per_year: int
     availability: Availability
-    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ...) -> None: ...
+    rates: _containers.RepeatedCompositeFieldContainer[EarnRate]
+    issued_by_merchant: bool
+    def __init__(self, units: _Optional[int] = ..., per_minor: _Optional[int] = ..., when: _Optional[str] = ..., max_units_per_order: _Optional[int] = ..., basis: _Optional[_Union[Earn.Basis, str]] = ..., tier_multipliers: _Optional[_Iterable[_Union[TierMultiplier, _Mapping]]] = ..., max_units_per_day: _Optional[int] = ..., max_units_per_month: _Optional[int] = ..., max_units_per_year: _Optional[int] = ..., availability: _Optional[_Union[Availability, _Mapping]] = ..., rates: _Optional[_Iterable[_Union[EarnRate, _Mapping]]] = ..., issued_by_merchant: _Optional[bool] = ...) -> None: ...
+
+class EarnRate(_message.Message):
+    __slots__ = ("when", "units", "per_minor")
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PER_MINOR_FIELD_NUMBER: _ClassVar[int]
+    when: str
+    units: int
+    per_minor: int
+    def __init__(self, when: _Optional[str] = ..., units: _Optional[int] = ..., per_minor: _Optional[int] = ...) -> None: ...
 
 class TierMultiplier(_message.Message):
     __slots__ = ("level", "multiplier_bps")

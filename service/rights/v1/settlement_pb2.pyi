@@ -19,6 +19,7 @@ class NotAppliedReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOT_APPLIED_REASON_OUTSIDE_WINDOW: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_NOT_ELIGIBLE: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_NO_COUPON: _ClassVar[NotAppliedReason]
+    NOT_APPLIED_REASON_NO_BENEFIT: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_MEMBER_LIMIT_REACHED: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_QUOTA_EXHAUSTED: _ClassVar[NotAppliedReason]
     NOT_APPLIED_REASON_BUDGET_EXHAUSTED: _ClassVar[NotAppliedReason]
@@ -51,12 +52,16 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_CAMPAIGN_UNKNOWN: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_PAUSED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: _ClassVar[RejectionReason]
+    REJECTION_REASON_CLAIM_NOT_OPEN: _ClassVar[RejectionReason]
     REJECTION_REASON_MEMBER_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_GRANT_LIMIT_REACHED: _ClassVar[RejectionReason]
     REJECTION_REASON_QUOTA_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_BUDGET_EXHAUSTED: _ClassVar[RejectionReason]
     REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_REFERRAL_NOT_ALLOWED: _ClassVar[RejectionReason]
+    REJECTION_REASON_NOT_ELIGIBLE: _ClassVar[RejectionReason]
     REJECTION_REASON_COUPON_NOT_APPLICABLE: _ClassVar[RejectionReason]
+    REJECTION_REASON_NO_COUPON: _ClassVar[RejectionReason]
     REJECTION_REASON_INSUFFICIENT_BALANCE: _ClassVar[RejectionReason]
     REJECTION_REASON_REDEMPTION_NOT_ALLOWED: _ClassVar[RejectionReason]
     REJECTION_REASON_PRICE_CHANGED: _ClassVar[RejectionReason]
@@ -67,12 +72,19 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_RESERVATION_NOT_CONFIRMED: _ClassVar[RejectionReason]
     REJECTION_REASON_ALREADY_REFUNDED: _ClassVar[RejectionReason]
     REJECTION_REASON_REFUND_EXCEEDS_PURCHASE: _ClassVar[RejectionReason]
+    REJECTION_REASON_PROGRAM_CLOSED: _ClassVar[RejectionReason]
+    REJECTION_REASON_ALREADY_SUBSCRIBED: _ClassVar[RejectionReason]
+    REJECTION_REASON_NOT_SUBSCRIBED: _ClassVar[RejectionReason]
+    REJECTION_REASON_PLAN_NOT_OFFERED: _ClassVar[RejectionReason]
+    REJECTION_REASON_UPGRADE_NOT_ALLOWED: _ClassVar[RejectionReason]
+    REJECTION_REASON_SUBSCRIPTION_LIMIT_REACHED: _ClassVar[RejectionReason]
 NOT_APPLIED_REASON_UNSPECIFIED: NotAppliedReason
 NOT_APPLIED_REASON_FORBIDDEN: NotAppliedReason
 NOT_APPLIED_REASON_PAUSED: NotAppliedReason
 NOT_APPLIED_REASON_OUTSIDE_WINDOW: NotAppliedReason
 NOT_APPLIED_REASON_NOT_ELIGIBLE: NotAppliedReason
 NOT_APPLIED_REASON_NO_COUPON: NotAppliedReason
+NOT_APPLIED_REASON_NO_BENEFIT: NotAppliedReason
 NOT_APPLIED_REASON_MEMBER_LIMIT_REACHED: NotAppliedReason
 NOT_APPLIED_REASON_QUOTA_EXHAUSTED: NotAppliedReason
 NOT_APPLIED_REASON_BUDGET_EXHAUSTED: NotAppliedReason
@@ -102,12 +114,16 @@ REJECTION_REASON_COUPON_NOT_TRANSFERABLE: RejectionReason
 REJECTION_REASON_CAMPAIGN_UNKNOWN: RejectionReason
 REJECTION_REASON_CAMPAIGN_PAUSED: RejectionReason
 REJECTION_REASON_CAMPAIGN_OUTSIDE_WINDOW: RejectionReason
+REJECTION_REASON_CLAIM_NOT_OPEN: RejectionReason
 REJECTION_REASON_MEMBER_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_GRANT_LIMIT_REACHED: RejectionReason
 REJECTION_REASON_QUOTA_EXHAUSTED: RejectionReason
 REJECTION_REASON_BUDGET_EXHAUSTED: RejectionReason
 REJECTION_REASON_CAMPAIGN_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_REFERRAL_NOT_ALLOWED: RejectionReason
+REJECTION_REASON_NOT_ELIGIBLE: RejectionReason
 REJECTION_REASON_COUPON_NOT_APPLICABLE: RejectionReason
+REJECTION_REASON_NO_COUPON: RejectionReason
 REJECTION_REASON_INSUFFICIENT_BALANCE: RejectionReason
 REJECTION_REASON_REDEMPTION_NOT_ALLOWED: RejectionReason
 REJECTION_REASON_PRICE_CHANGED: RejectionReason
@@ -118,6 +134,12 @@ REJECTION_REASON_ALREADY_CONFIRMED: RejectionReason
 REJECTION_REASON_RESERVATION_NOT_CONFIRMED: RejectionReason
 REJECTION_REASON_ALREADY_REFUNDED: RejectionReason
 REJECTION_REASON_REFUND_EXCEEDS_PURCHASE: RejectionReason
+REJECTION_REASON_PROGRAM_CLOSED: RejectionReason
+REJECTION_REASON_ALREADY_SUBSCRIBED: RejectionReason
+REJECTION_REASON_NOT_SUBSCRIBED: RejectionReason
+REJECTION_REASON_PLAN_NOT_OFFERED: RejectionReason
+REJECTION_REASON_UPGRADE_NOT_ALLOWED: RejectionReason
+REJECTION_REASON_SUBSCRIPTION_LIMIT_REACHED: RejectionReason
 
 class Cart(_message.Message):
     __slots__ = ("currency", "lines")
@@ -528,7 +550,7 @@ class RefundResponse(_message.Message):
     def __init__(self, refund: _Optional[_Union[Refund, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Refund(_message.Message):
-    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids")
+    __slots__ = ("refund_id", "settlement_id", "refund_time", "currency", "refunded_minor", "charged_minor", "lines", "adjustments", "redemptions", "clawbacks", "returned_coupon_ids", "forfeited_coupon_ids", "revoked_coupon_ids", "spent_grant_coupon_ids", "complete", "expired_lots", "restorations", "restored_coupon_ids", "returned_benefits")
     REFUND_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REFUND_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -547,6 +569,7 @@ class Refund(_message.Message):
     EXPIRED_LOTS_FIELD_NUMBER: _ClassVar[int]
     RESTORATIONS_FIELD_NUMBER: _ClassVar[int]
     RESTORED_COUPON_IDS_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_BENEFITS_FIELD_NUMBER: _ClassVar[int]
     refund_id: str
     settlement_id: str
     refund_time: _timestamp_pb2.Timestamp
@@ -565,7 +588,8 @@ class Refund(_message.Message):
     expired_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     restorations: _containers.RepeatedCompositeFieldContainer[Restoration]
     restored_coupon_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    returned_benefits: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    def __init__(self, refund_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., refund_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., refunded_minor: _Optional[int] = ..., charged_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[RefundedLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[RefundedAdjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[RefundedRedemption, _Mapping]]] = ..., clawbacks: _Optional[_Iterable[_Union[Clawback, _Mapping]]] = ..., returned_coupon_ids: _Optional[_Iterable[str]] = ..., forfeited_coupon_ids: _Optional[_Iterable[str]] = ..., revoked_coupon_ids: _Optional[_Iterable[str]] = ..., spent_grant_coupon_ids: _Optional[_Iterable[str]] = ..., complete: _Optional[bool] = ..., expired_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., restorations: _Optional[_Iterable[_Union[Restoration, _Mapping]]] = ..., restored_coupon_ids: _Optional[_Iterable[str]] = ..., returned_benefits: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ...) -> None: ...
 
 class RefundedLine(_message.Message):
     __slots__ = ("quantity", "total_quantity", "list_minor", "refunded_minor")
@@ -656,18 +680,20 @@ class ConfirmDeliveryResponse(_message.Message):
     def __init__(self, delivery: _Optional[_Union[Delivery, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
 
 class Delivery(_message.Message):
-    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid")
+    __slots__ = ("delivery_id", "settlement_id", "deliver_time", "released_lots", "repaid", "grants")
     DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DELIVER_TIME_FIELD_NUMBER: _ClassVar[int]
     RELEASED_LOTS_FIELD_NUMBER: _ClassVar[int]
     REPAID_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
     delivery_id: str
     settlement_id: str
     deliver_time: _timestamp_pb2.Timestamp
     released_lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     repaid: _containers.RepeatedCompositeFieldContainer[AssetAmount]
-    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ...) -> None: ...
+    grants: _containers.RepeatedCompositeFieldContainer[GrantedGift]
+    def __init__(self, delivery_id: _Optional[str] = ..., settlement_id: _Optional[str] = ..., deliver_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., released_lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., repaid: _Optional[_Iterable[_Union[AssetAmount, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class ReverseRequest(_message.Message):
     __slots__ = ("idempotency_key", "settlement_id", "note")
@@ -768,14 +794,16 @@ class Receipt(_message.Message):
     def __init__(self, settlement_id: _Optional[str] = ..., order_id: _Optional[str] = ..., member_id: _Optional[str] = ..., rulebook_version: _Optional[int] = ..., settle_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., currency: _Optional[str] = ..., list_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., redeemed_minor: _Optional[int] = ..., payable_minor: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[ReceiptLine, _Mapping]]] = ..., adjustments: _Optional[_Iterable[_Union[Adjustment, _Mapping]]] = ..., redemptions: _Optional[_Iterable[_Union[Redemption, _Mapping]]] = ..., earnings: _Optional[_Iterable[_Union[Earning, _Mapping]]] = ..., optimality: _Optional[_Union[Receipt.Optimality, str]] = ..., optimality_gap_minor: _Optional[int] = ..., explanations: _Optional[_Iterable[_Union[Explanation, _Mapping]]] = ..., grants: _Optional[_Iterable[_Union[GrantedGift, _Mapping]]] = ...) -> None: ...
 
 class GrantedGift(_message.Message):
-    __slots__ = ("grant_id", "coupon", "lot")
+    __slots__ = ("grant_id", "coupon", "lot", "to_referrer")
     GRANT_ID_FIELD_NUMBER: _ClassVar[int]
     COUPON_FIELD_NUMBER: _ClassVar[int]
     LOT_FIELD_NUMBER: _ClassVar[int]
+    TO_REFERRER_FIELD_NUMBER: _ClassVar[int]
     grant_id: str
     coupon: GrantedCoupon
     lot: _common_pb2.Lot
-    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ...) -> None: ...
+    to_referrer: bool
+    def __init__(self, grant_id: _Optional[str] = ..., coupon: _Optional[_Union[GrantedCoupon, _Mapping]] = ..., lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., to_referrer: _Optional[bool] = ...) -> None: ...
 
 class GrantedCoupon(_message.Message):
     __slots__ = ("coupon_id", "template_id", "start_time", "expire_time")
@@ -798,20 +826,24 @@ class ReceiptLine(_message.Message):
     def __init__(self, list_minor: _Optional[int] = ..., payable_minor: _Optional[int] = ...) -> None: ...
 
 class Adjustment(_message.Message):
-    __slots__ = ("campaign_id", "coupon_id", "stage_id", "amount_minor", "allocations", "funding")
+    __slots__ = ("campaign_id", "coupon_id", "stage_id", "amount_minor", "allocations", "funding", "consumed", "cover_title")
     CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
     COUPON_ID_FIELD_NUMBER: _ClassVar[int]
     STAGE_ID_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     ALLOCATIONS_FIELD_NUMBER: _ClassVar[int]
     FUNDING_FIELD_NUMBER: _ClassVar[int]
+    CONSUMED_FIELD_NUMBER: _ClassVar[int]
+    COVER_TITLE_FIELD_NUMBER: _ClassVar[int]
     campaign_id: str
     coupon_id: str
     stage_id: str
     amount_minor: int
     allocations: _containers.RepeatedCompositeFieldContainer[Allocation]
     funding: _containers.RepeatedCompositeFieldContainer[_common_pb2.FundingAmount]
-    def __init__(self, campaign_id: _Optional[str] = ..., coupon_id: _Optional[str] = ..., stage_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ...) -> None: ...
+    consumed: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
+    cover_title: str
+    def __init__(self, campaign_id: _Optional[str] = ..., coupon_id: _Optional[str] = ..., stage_id: _Optional[str] = ..., amount_minor: _Optional[int] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ..., consumed: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., cover_title: _Optional[str] = ...) -> None: ...
 
 class Allocation(_message.Message):
     __slots__ = ("line_index", "amount_minor", "funding")
@@ -842,7 +874,7 @@ class Redemption(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ..., value_minor: _Optional[int] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., allocations: _Optional[_Iterable[_Union[Allocation, _Mapping]]] = ..., funding: _Optional[_Iterable[_Union[_common_pb2.FundingAmount, _Mapping]]] = ..., lot_values_minor: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Earning(_message.Message):
-    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps", "line_indexes")
+    __slots__ = ("lot", "base_units", "multiplier_campaign_id", "multiplier_bps", "pending", "available_time", "repaid_units", "tier_multiplier_bps", "line_indexes", "rate_units", "rate_per_minor")
     LOT_FIELD_NUMBER: _ClassVar[int]
     BASE_UNITS_FIELD_NUMBER: _ClassVar[int]
     MULTIPLIER_CAMPAIGN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -852,6 +884,8 @@ class Earning(_message.Message):
     REPAID_UNITS_FIELD_NUMBER: _ClassVar[int]
     TIER_MULTIPLIER_BPS_FIELD_NUMBER: _ClassVar[int]
     LINE_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    RATE_UNITS_FIELD_NUMBER: _ClassVar[int]
+    RATE_PER_MINOR_FIELD_NUMBER: _ClassVar[int]
     lot: _common_pb2.Lot
     base_units: int
     multiplier_campaign_id: str
@@ -861,7 +895,9 @@ class Earning(_message.Message):
     repaid_units: int
     tier_multiplier_bps: int
     line_indexes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ..., line_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    rate_units: int
+    rate_per_minor: int
+    def __init__(self, lot: _Optional[_Union[_common_pb2.Lot, _Mapping]] = ..., base_units: _Optional[int] = ..., multiplier_campaign_id: _Optional[str] = ..., multiplier_bps: _Optional[int] = ..., pending: _Optional[bool] = ..., available_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., repaid_units: _Optional[int] = ..., tier_multiplier_bps: _Optional[int] = ..., line_indexes: _Optional[_Iterable[int]] = ..., rate_units: _Optional[int] = ..., rate_per_minor: _Optional[int] = ...) -> None: ...
 
 class Explanation(_message.Message):
     __slots__ = ("campaign_id", "reason", "shortfall_minor", "coupon_id")

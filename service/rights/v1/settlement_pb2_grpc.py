@@ -223,7 +223,8 @@ class SettlementServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmDelivery(self, request, context):
-        """Says that the goods have arrived: points of the settlement that were pending become available. Idempotent
+        """Says that the goods have arrived: points of the settlement that were pending become available, and what the
+        rulebook's `grants` with trigger `delivery` give is given, once. Idempotent
         under its own key; when nothing is pending any more, nothing is released and that is an answer, too.
         Rejections: RESERVATION_NOT_CONFIRMED, RESERVATION_CANCELLED, RESERVATION_EXPIRED, ALREADY_REVERSED.
         NOT_FOUND: SETTLEMENT_NOT_FOUND.

@@ -28,7 +28,7 @@ from rights.v1 import rulebook_pb2 as rights_dot_v1_dot_rulebook__pb2
 from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arights/v1/simulation.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x18rights/v1/rulebook.proto\x1a\x1arights/v1/settlement.proto\"\xa4\x03\n\x0fSimulateRequest\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRefH\x00\x12\x35\n\x0chypothetical\x18\x02 \x01(\x0b\x32\x1d.rights.v1.HypotheticalMemberH\x00\x12\x1d\n\x04\x63\x61rt\x18\x03 \x01(\x0b\x32\x0f.rights.v1.Cart\x12\'\n\tselection\x18\x04 \x01(\x0b\x32\x14.rights.v1.Selection\x12 \n\x06spends\x18\x05 \x03(\x0b\x32\x10.rights.v1.Spend\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x15\n\rbusiness_line\x18\x07 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x12+\n\x07\x61t_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x07version\x18\n \x01(\x03H\x01\x12$\n\x05\x64raft\x18\x0b \x01(\x0b\x32\x13.rights.v1.RulebookH\x01\x12\x15\n\rignore_limits\x18\x0c \x01(\x08\x42\t\n\x07subjectB\x07\n\x05rules\"\xbb\x01\n\x12HypotheticalMember\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12.\n\x07\x63oupons\x18\x04 \x03(\x0b\x32\x1d.rights.v1.HypotheticalCoupon\x12\x1c\n\x04lots\x18\x05 \x03(\x0b\x32\x0e.rights.v1.Lot\x12(\n\x04uses\x18\x06 \x03(\x0b\x32\x1a.rights.v1.HypotheticalUse\"\x9d\x01\n\x12HypotheticalCoupon\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x11\n\tcoupon_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0fHypotheticalUse\x12\x15\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08grant_id\x18\x02 \x01(\tH\x00\x12\x0c\n\x04used\x18\x03 \x01(\x03\x42\t\n\x07limited\"\xba\x01\n\x10SimulateResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.rights.v1.ReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x12\x18\n\x10rulebook_version\x18\x03 \x01(\x03\x12/\n\x0b\x64\x65\x63ide_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07outcome2X\n\x11SimulationService\x12\x43\n\x08Simulate\x12\x1a.rights.v1.SimulateRequest\x1a\x1b.rights.v1.SimulateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arights/v1/simulation.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x18rights/v1/rulebook.proto\x1a\x1arights/v1/settlement.proto\"\xa4\x03\n\x0fSimulateRequest\x12&\n\x06member\x18\x01 \x01(\x0b\x32\x14.rights.v1.MemberRefH\x00\x12\x35\n\x0chypothetical\x18\x02 \x01(\x0b\x32\x1d.rights.v1.HypotheticalMemberH\x00\x12\x1d\n\x04\x63\x61rt\x18\x03 \x01(\x0b\x32\x0f.rights.v1.Cart\x12\'\n\tselection\x18\x04 \x01(\x0b\x32\x14.rights.v1.Selection\x12 \n\x06spends\x18\x05 \x03(\x0b\x32\x10.rights.v1.Spend\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12\x15\n\rbusiness_line\x18\x07 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\x12+\n\x07\x61t_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x07version\x18\n \x01(\x03H\x01\x12$\n\x05\x64raft\x18\x0b \x01(\x0b\x32\x13.rights.v1.RulebookH\x01\x12\x15\n\rignore_limits\x18\x0c \x01(\x08\x42\t\n\x07subjectB\x07\n\x05rules\"\xe5\x01\n\x12HypotheticalMember\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0c\n\x04tier\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\x12.\n\x07\x63oupons\x18\x04 \x03(\x0b\x32\x1d.rights.v1.HypotheticalCoupon\x12\x1c\n\x04lots\x18\x05 \x03(\x0b\x32\x0e.rights.v1.Lot\x12(\n\x04uses\x18\x06 \x03(\x0b\x32\x1a.rights.v1.HypotheticalUse\x12\x13\n\x0b\x62irth_month\x18\x07 \x01(\x05\x12\x13\n\x0bprogram_ids\x18\x08 \x03(\t\"\x9d\x01\n\x12HypotheticalCoupon\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x11\n\tcoupon_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"U\n\x0fHypotheticalUse\x12\x15\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tH\x00\x12\x12\n\x08grant_id\x18\x02 \x01(\tH\x00\x12\x0c\n\x04used\x18\x03 \x01(\x03\x42\t\n\x07limited\"\xba\x01\n\x10SimulateResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x12.rights.v1.ReceiptH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x12\x18\n\x10rulebook_version\x18\x03 \x01(\x03\x12/\n\x0b\x64\x65\x63ide_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07outcome2X\n\x11SimulationService\x12\x43\n\x08Simulate\x12\x1a.rights.v1.SimulateRequest\x1a\x1b.rights.v1.SimulateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIMULATEREQUEST']._serialized_start=153
   _globals['_SIMULATEREQUEST']._serialized_end=573
   _globals['_HYPOTHETICALMEMBER']._serialized_start=576
-  _globals['_HYPOTHETICALMEMBER']._serialized_end=763
-  _globals['_HYPOTHETICALCOUPON']._serialized_start=766
-  _globals['_HYPOTHETICALCOUPON']._serialized_end=923
-  _globals['_HYPOTHETICALUSE']._serialized_start=925
-  _globals['_HYPOTHETICALUSE']._serialized_end=1010
-  _globals['_SIMULATERESPONSE']._serialized_start=1013
-  _globals['_SIMULATERESPONSE']._serialized_end=1199
-  _globals['_SIMULATIONSERVICE']._serialized_start=1201
-  _globals['_SIMULATIONSERVICE']._serialized_end=1289
+  _globals['_HYPOTHETICALMEMBER']._serialized_end=805
+  _globals['_HYPOTHETICALCOUPON']._serialized_start=808
+  _globals['_HYPOTHETICALCOUPON']._serialized_end=965
+  _globals['_HYPOTHETICALUSE']._serialized_start=967
+  _globals['_HYPOTHETICALUSE']._serialized_end=1052
+  _globals['_SIMULATERESPONSE']._serialized_start=1055
+  _globals['_SIMULATERESPONSE']._serialized_end=1241
+  _globals['_SIMULATIONSERVICE']._serialized_start=1243
+  _globals['_SIMULATIONSERVICE']._serialized_end=1331
 # @@protoc_insertion_point(module_scope)

@@ -41,20 +41,24 @@ class SimulateRequest(_message.Message):
     def __init__(self, member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., hypothetical: _Optional[_Union[HypotheticalMember, _Mapping]] = ..., cart: _Optional[_Union[_settlement_pb2.Cart, _Mapping]] = ..., selection: _Optional[_Union[_settlement_pb2.Selection, _Mapping]] = ..., spends: _Optional[_Iterable[_Union[_settlement_pb2.Spend, _Mapping]]] = ..., channel: _Optional[str] = ..., business_line: _Optional[str] = ..., explain: _Optional[bool] = ..., at_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., version: _Optional[int] = ..., draft: _Optional[_Union[_rulebook_pb2.Rulebook, _Mapping]] = ..., ignore_limits: _Optional[bool] = ...) -> None: ...
 
 class HypotheticalMember(_message.Message):
-    __slots__ = ("member_id", "tier", "tags", "coupons", "lots", "uses")
+    __slots__ = ("member_id", "tier", "tags", "coupons", "lots", "uses", "birth_month", "program_ids")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     TIER_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     COUPONS_FIELD_NUMBER: _ClassVar[int]
     LOTS_FIELD_NUMBER: _ClassVar[int]
     USES_FIELD_NUMBER: _ClassVar[int]
+    BIRTH_MONTH_FIELD_NUMBER: _ClassVar[int]
+    PROGRAM_IDS_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     tier: int
     tags: _containers.RepeatedScalarFieldContainer[str]
     coupons: _containers.RepeatedCompositeFieldContainer[HypotheticalCoupon]
     lots: _containers.RepeatedCompositeFieldContainer[_common_pb2.Lot]
     uses: _containers.RepeatedCompositeFieldContainer[HypotheticalUse]
-    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., coupons: _Optional[_Iterable[_Union[HypotheticalCoupon, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., uses: _Optional[_Iterable[_Union[HypotheticalUse, _Mapping]]] = ...) -> None: ...
+    birth_month: int
+    program_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, member_id: _Optional[str] = ..., tier: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., coupons: _Optional[_Iterable[_Union[HypotheticalCoupon, _Mapping]]] = ..., lots: _Optional[_Iterable[_Union[_common_pb2.Lot, _Mapping]]] = ..., uses: _Optional[_Iterable[_Union[HypotheticalUse, _Mapping]]] = ..., birth_month: _Optional[int] = ..., program_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class HypotheticalCoupon(_message.Message):
     __slots__ = ("template_id", "coupon_id", "start_time", "expire_time")

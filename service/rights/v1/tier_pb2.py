@@ -22,37 +22,38 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from rights.v1 import plan_pb2 as rights_dot_v1_dot_plan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14rights/v1/tier.proto\x12\trights.v1\"\xdb\x02\n\x07Measure\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12&\n\x05spend\x18\x03 \x01(\x0b\x32\x15.rights.v1.SpendCountH\x00\x12\'\n\x06orders\x18\x04 \x01(\x0b\x32\x15.rights.v1.OrderCountH\x00\x12.\n\rpurchase_days\x18\x05 \x01(\x0b\x32\x15.rights.v1.OrderCountH\x00\x12,\n\x08\x61\x63tivity\x18\x06 \x01(\x0b\x32\x18.rights.v1.ActivityCountH\x00\x12/\n\x0bstreak_days\x18\x07 \x01(\x0b\x32\x18.rights.v1.ActivityCountH\x00\x12!\n\x05score\x18\x08 \x01(\x0b\x32\x10.rights.v1.ScoreH\x00\x12(\n\x06window\x18\t \x01(\x0b\x32\x18.rights.v1.MeasureWindowB\x08\n\x06\x63ounts\"\x9f\x01\n\nSpendCount\x12\x0c\n\x04when\x18\x01 \x01(\t\x12*\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1b.rights.v1.SpendCount.Basis\"W\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x11\n\rBASIS_PAYABLE\x10\x01\x12\x14\n\x10\x42\x41SIS_DISCOUNTED\x10\x02\x12\x0e\n\nBASIS_LIST\x10\x03\"\x1a\n\nOrderCount\x12\x0c\n\x04when\x18\x01 \x01(\t\"$\n\rActivityCount\x12\x13\n\x0b\x61\x63tivity_id\x18\x01 \x01(\t\"e\n\x05Score\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\x03\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.rights.v1.ScorePart\x12\x0b\n\x03\x63\x61p\x18\x03 \x01(\x03\x12\x1c\n\x14refresh_day_of_month\x18\x04 \x01(\x05\"H\n\tScorePart\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\x0b\n\x03per\x18\x02 \x01(\x03\x12\r\n\x05units\x18\x03 \x01(\x03\x12\x0b\n\x03\x63\x61p\x18\x04 \x01(\x03\"\\\n\rMeasureWindow\x12\x16\n\x0crolling_days\x18\x01 \x01(\x05H\x00\x12+\n\x06period\x18\x02 \x01(\x0e\x32\x19.rights.v1.CalendarPeriodH\x00\x42\x06\n\x04\x64\x61ys\"\xcd\x02\n\nTierLadder\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12$\n\x06levels\x18\x03 \x03(\x0b\x32\x14.rights.v1.TierLevel\x12\x32\n\tdowngrade\x18\x04 \x01(\x0e\x32\x1f.rights.v1.TierLadder.Downgrade\x12)\n\x06period\x18\x05 \x01(\x0e\x32\x19.rights.v1.CalendarPeriod\x12\x12\n\ngrace_days\x18\x06 \x01(\x05\x12\x12\n\nprogram_id\x18\x07 \x01(\t\"w\n\tDowngrade\x12\x19\n\x15\x44OWNGRADE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44OWNGRADE_IMMEDIATE\x10\x01\x12\x1b\n\x17\x44OWNGRADE_AT_PERIOD_END\x10\x02\x12\x19\n\x15\x44OWNGRADE_AFTER_GRACE\x10\x03\"6\n\tTierLevel\x12\r\n\x05level\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04when\x18\x03 \x01(\t*\x7f\n\x0e\x43\x61lendarPeriod\x12\x1f\n\x1b\x43\x41LENDAR_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LENDAR_PERIOD_DAY\x10\x01\x12\x19\n\x15\x43\x41LENDAR_PERIOD_MONTH\x10\x02\x12\x18\n\x14\x43\x41LENDAR_PERIOD_YEAR\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14rights/v1/tier.proto\x12\trights.v1\x1a\x14rights/v1/plan.proto\"\xdb\x02\n\x07Measure\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12&\n\x05spend\x18\x03 \x01(\x0b\x32\x15.rights.v1.SpendCountH\x00\x12\'\n\x06orders\x18\x04 \x01(\x0b\x32\x15.rights.v1.OrderCountH\x00\x12.\n\rpurchase_days\x18\x05 \x01(\x0b\x32\x15.rights.v1.OrderCountH\x00\x12,\n\x08\x61\x63tivity\x18\x06 \x01(\x0b\x32\x18.rights.v1.ActivityCountH\x00\x12/\n\x0bstreak_days\x18\x07 \x01(\x0b\x32\x18.rights.v1.ActivityCountH\x00\x12!\n\x05score\x18\x08 \x01(\x0b\x32\x10.rights.v1.ScoreH\x00\x12(\n\x06window\x18\t \x01(\x0b\x32\x18.rights.v1.MeasureWindowB\x08\n\x06\x63ounts\"\x9f\x01\n\nSpendCount\x12\x0c\n\x04when\x18\x01 \x01(\t\x12*\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1b.rights.v1.SpendCount.Basis\"W\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x11\n\rBASIS_PAYABLE\x10\x01\x12\x14\n\x10\x42\x41SIS_DISCOUNTED\x10\x02\x12\x0e\n\nBASIS_LIST\x10\x03\"\x1a\n\nOrderCount\x12\x0c\n\x04when\x18\x01 \x01(\t\"$\n\rActivityCount\x12\x13\n\x0b\x61\x63tivity_id\x18\x01 \x01(\t\"e\n\x05Score\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\x03\x12#\n\x05parts\x18\x02 \x03(\x0b\x32\x14.rights.v1.ScorePart\x12\x0b\n\x03\x63\x61p\x18\x03 \x01(\x03\x12\x1c\n\x14refresh_day_of_month\x18\x04 \x01(\x05\"H\n\tScorePart\x12\x12\n\nmeasure_id\x18\x01 \x01(\t\x12\x0b\n\x03per\x18\x02 \x01(\x03\x12\r\n\x05units\x18\x03 \x01(\x03\x12\x0b\n\x03\x63\x61p\x18\x04 \x01(\x03\"\\\n\rMeasureWindow\x12\x16\n\x0crolling_days\x18\x01 \x01(\x05H\x00\x12+\n\x06period\x18\x02 \x01(\x0e\x32\x19.rights.v1.CalendarPeriodH\x00\x42\x06\n\x04\x64\x61ys\"\xcd\x02\n\nTierLadder\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12$\n\x06levels\x18\x03 \x03(\x0b\x32\x14.rights.v1.TierLevel\x12\x32\n\tdowngrade\x18\x04 \x01(\x0e\x32\x1f.rights.v1.TierLadder.Downgrade\x12)\n\x06period\x18\x05 \x01(\x0e\x32\x19.rights.v1.CalendarPeriod\x12\x12\n\ngrace_days\x18\x06 \x01(\x05\x12\x12\n\nprogram_id\x18\x07 \x01(\t\"w\n\tDowngrade\x12\x19\n\x15\x44OWNGRADE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44OWNGRADE_IMMEDIATE\x10\x01\x12\x1b\n\x17\x44OWNGRADE_AT_PERIOD_END\x10\x02\x12\x19\n\x15\x44OWNGRADE_AFTER_GRACE\x10\x03\"`\n\tTierLevel\x12\r\n\x05level\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04when\x18\x03 \x01(\t\x12(\n\nallowances\x18\x04 \x03(\x0b\x32\x14.rights.v1.Allowance*\x7f\n\x0e\x43\x61lendarPeriod\x12\x1f\n\x1b\x43\x41LENDAR_PERIOD_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41LENDAR_PERIOD_DAY\x10\x01\x12\x19\n\x15\x43\x41LENDAR_PERIOD_MONTH\x10\x02\x12\x18\n\x14\x43\x41LENDAR_PERIOD_YEAR\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rights.v1.tier_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CALENDARPERIOD']._serialized_start=1276
-  _globals['_CALENDARPERIOD']._serialized_end=1403
-  _globals['_MEASURE']._serialized_start=36
-  _globals['_MEASURE']._serialized_end=383
-  _globals['_SPENDCOUNT']._serialized_start=386
-  _globals['_SPENDCOUNT']._serialized_end=545
-  _globals['_SPENDCOUNT_BASIS']._serialized_start=458
-  _globals['_SPENDCOUNT_BASIS']._serialized_end=545
-  _globals['_ORDERCOUNT']._serialized_start=547
-  _globals['_ORDERCOUNT']._serialized_end=573
-  _globals['_ACTIVITYCOUNT']._serialized_start=575
-  _globals['_ACTIVITYCOUNT']._serialized_end=611
-  _globals['_SCORE']._serialized_start=613
-  _globals['_SCORE']._serialized_end=714
-  _globals['_SCOREPART']._serialized_start=716
-  _globals['_SCOREPART']._serialized_end=788
-  _globals['_MEASUREWINDOW']._serialized_start=790
-  _globals['_MEASUREWINDOW']._serialized_end=882
-  _globals['_TIERLADDER']._serialized_start=885
-  _globals['_TIERLADDER']._serialized_end=1218
-  _globals['_TIERLADDER_DOWNGRADE']._serialized_start=1099
-  _globals['_TIERLADDER_DOWNGRADE']._serialized_end=1218
-  _globals['_TIERLEVEL']._serialized_start=1220
-  _globals['_TIERLEVEL']._serialized_end=1274
+  _globals['_CALENDARPERIOD']._serialized_start=1340
+  _globals['_CALENDARPERIOD']._serialized_end=1467
+  _globals['_MEASURE']._serialized_start=58
+  _globals['_MEASURE']._serialized_end=405
+  _globals['_SPENDCOUNT']._serialized_start=408
+  _globals['_SPENDCOUNT']._serialized_end=567
+  _globals['_SPENDCOUNT_BASIS']._serialized_start=480
+  _globals['_SPENDCOUNT_BASIS']._serialized_end=567
+  _globals['_ORDERCOUNT']._serialized_start=569
+  _globals['_ORDERCOUNT']._serialized_end=595
+  _globals['_ACTIVITYCOUNT']._serialized_start=597
+  _globals['_ACTIVITYCOUNT']._serialized_end=633
+  _globals['_SCORE']._serialized_start=635
+  _globals['_SCORE']._serialized_end=736
+  _globals['_SCOREPART']._serialized_start=738
+  _globals['_SCOREPART']._serialized_end=810
+  _globals['_MEASUREWINDOW']._serialized_start=812
+  _globals['_MEASUREWINDOW']._serialized_end=904
+  _globals['_TIERLADDER']._serialized_start=907
+  _globals['_TIERLADDER']._serialized_end=1240
+  _globals['_TIERLADDER_DOWNGRADE']._serialized_start=1121
+  _globals['_TIERLADDER_DOWNGRADE']._serialized_end=1240
+  _globals['_TIERLEVEL']._serialized_start=1242
+  _globals['_TIERLEVEL']._serialized_end=1338
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from rights.v1 import plan_pb2 as _plan_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -131,11 +132,13 @@ class TierLadder(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., levels: _Optional[_Iterable[_Union[TierLevel, _Mapping]]] = ..., downgrade: _Optional[_Union[TierLadder.Downgrade, str]] = ..., period: _Optional[_Union[CalendarPeriod, str]] = ..., grace_days: _Optional[int] = ..., program_id: _Optional[str] = ...) -> None: ...
 
 class TierLevel(_message.Message):
-    __slots__ = ("level", "name", "when")
+    __slots__ = ("level", "name", "when", "allowances")
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     WHEN_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCES_FIELD_NUMBER: _ClassVar[int]
     level: int
     name: str
     when: str
-    def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ..., when: _Optional[str] = ...) -> None: ...
+    allowances: _containers.RepeatedCompositeFieldContainer[_plan_pb2.Allowance]
+    def __init__(self, level: _Optional[int] = ..., name: _Optional[str] = ..., when: _Optional[str] = ..., allowances: _Optional[_Iterable[_Union[_plan_pb2.Allowance, _Mapping]]] = ...) -> None: ...

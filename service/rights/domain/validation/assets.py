@@ -15,6 +15,7 @@ MAX_EXPIRE_YEARS = 100
 MAX_AVAILABLE_AFTER_DAYS = 3_650
 MAX_TOP_UP_BONUSES = 16
 MAX_TIER_MULTIPLIERS = 100
+MAX_EARN_RATES = 256
 
 
 class AssetChecks(Checks):
@@ -41,6 +42,11 @@ class AssetChecks(Checks):
             self._check_then_asset(f"{path}.redeem.then_asset", asset)
         if asset.HasField("top_up"):
             self._check_top_up(f"{path}.top_up", asset)
+        self._check_enum(f"{path}.kind", asset.kind, pb.Asset.Kind)
+        if asset.kind == pb.Asset.KIND_BENEFIT:
+            for name in ("redeem", "top_up"):
+                if asset.HasField(name):
+                    self._note(f"{path}.{name}", "is not allowed for KIND_BENEFIT: benefits are no cash")
         self._check_reference(f"{path}.program_id", asset.program_id, self._program_ids, "a program")
 
     def _check_expiry(self, path: str, asset: pb.Asset) -> None:
@@ -105,9 +111,15 @@ class AssetChecks(Checks):
             seen.add(bonus.at_least_minor)
 
     def _check_earn(self, path: str, earn: pb.Earn) -> None:
-        self._check_range(f"{path}.units", earn.units, 1, MAX_EARN_UNITS)
-        self._check_range(f"{path}.per_minor", earn.per_minor, 1, MAX_AMOUNT)
+        self._check_rate(path, earn)
         self._check_condition(f"{path}.when", earn.when)
+        for index, rate in enumerate(self._bounded(f"{path}.rates", earn.rates, MAX_EARN_RATES)):
+            at = f"{path}.rates[{index}]"
+            self._check_rate(at, rate)
+            if rate.when.strip():
+                self._check_condition(f"{at}.when", rate.when)
+            else:
+                self._note(f"{at}.when", "is required: the rate of all other lines is that of `earn` itself")
         for name in ("order", "day", "month", "year"):
             cap = getattr(earn, f"max_units_per_{name}")
             self._check_range(f"{path}.max_units_per_{name}", cap, 0, MAX_AMOUNT)
@@ -126,6 +138,10 @@ class AssetChecks(Checks):
             self._check_range(f"{path}.availability.after_days", after_days, 0, MAX_AVAILABLE_AFTER_DAYS)
             if not after_days and not earn.availability.on_delivery:
                 self._note(f"{path}.availability", "needs on_delivery, after_days, or both")
+
+    def _check_rate(self, path: str, rate: pb.Earn | pb.EarnRate) -> None:
+        self._check_range(f"{path}.units", rate.units, 1, MAX_EARN_UNITS)
+        self._check_range(f"{path}.per_minor", rate.per_minor, 1, MAX_AMOUNT)
 
     def _check_redeem(self, path: str, redeem: pb.Redeem) -> None:
         self._check_range(f"{path}.units", redeem.units, 1, MAX_REDEEM_UNITS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rights.domain.limits import BPS, MAX_AMOUNT, MAX_UNIT_PRICE_MINOR
 from rights.domain.validation.checks import (
+    MAX_GIFT_UNITS,
     MAX_MULTIPLIER_BPS,
     MAX_TITLE_BYTES,
     MAX_WINDOWS_PER_CAMPAIGN,
@@ -66,10 +67,20 @@ class CampaignChecks(Checks):
         if campaign.HasField("member_limit"):
             self._check_member_limit(f"{path}.member_limit", campaign.member_limit)
         self._check_enum(f"{path}.refund_policy", campaign.refund_policy, pb.RefundPolicy)
-        if campaign.HasField("points_multiplier"):
-            self._check_multiplier_campaign(path, campaign)
-        else:
-            self._check_discount_campaign(path, campaign)
+        if campaign.HasField("consumes"):
+            self._check_consumption(f"{path}.consumes", campaign.consumes)
+        match campaign.WhichOneof("effect"):
+            case "points_multiplier":
+                self._check_without_discount(path, campaign, "a points multiplier")
+                if campaign.HasField("consumes"):
+                    self._note(f"{path}.consumes", "is not allowed for a points multiplier")
+            case "cover":
+                self._check_without_discount(path, campaign, "a cover")
+                for name in ("priority", "refund_policy", "mandatory"):
+                    if getattr(campaign, name):
+                        self._note(f"{path}.{name}", "is not allowed for a cover")
+            case _:
+                self._check_discount_campaign(path, campaign)
 
     def _check_discount_campaign(self, path: str, campaign: pb.Campaign) -> None:
         """What only discounts have: a stage, a coupon template, a budget, funding."""
@@ -82,17 +93,19 @@ class CampaignChecks(Checks):
         self._check_reference(f"{path}.budget_id", campaign.budget_id, self._budget_ids, "a budget")
         self._check_funding(f"{path}.funding", campaign.funding, of_discount=True)
 
-    def _check_multiplier_campaign(self, path: str, campaign: pb.Campaign) -> None:
-        """A points multiplier acts after all stages and takes nothing off."""
+    def _check_without_discount(self, path: str, campaign: pb.Campaign, what: str) -> None:
+        """What acts after all stages and takes nothing off."""
         self._check_reference(f"{path}.stage_id", campaign.stage_id, self._stage_ids, "a stage")
         for name in ("coupon_template_id", "budget_id"):
             value = getattr(campaign, name)
             if value:
-                self._note(f"{path}.{name}", f"{shown(value)} is not allowed for a points multiplier")
+                self._note(f"{path}.{name}", f"{shown(value)} is not allowed for {what}")
         if campaign.funding:
-            self._note(
-                f"{path}.funding", "is not allowed for a points multiplier; only discounts are paid for"
-            )
+            self._note(f"{path}.funding", f"is not allowed for {what}; only discounts are paid for")
+
+    def _check_consumption(self, path: str, consumes: pb.Consumption) -> None:
+        self._check_benefit(f"{path}.asset", consumes.asset)
+        self._check_range(f"{path}.units", consumes.units, 0, MAX_GIFT_UNITS)
 
     def _check_effect(self, path: str, campaign: pb.Campaign) -> None:
         effect = campaign.WhichOneof("effect")
@@ -107,6 +120,8 @@ class CampaignChecks(Checks):
                 self._check_fixed_price(f"{path}.{effect}", campaign.fixed_price)
             case "points_multiplier":
                 self._check_multiplier(f"{path}.{effect}", campaign.points_multiplier)
+            case "cover":
+                self._check_text(f"{path}.{effect}.title", campaign.cover.title, MAX_TITLE_BYTES)
             case None:
                 effects = [field.name for field in pb.Campaign.DESCRIPTOR.oneofs_by_name["effect"].fields]
                 self._note(path, f"has no effect; one of {', '.join(effects)} is required")

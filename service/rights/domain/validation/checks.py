@@ -21,6 +21,7 @@ MAX_TITLE_BYTES = 256
 MAX_WINDOWS_PER_CAMPAIGN = 16
 MAX_MEMBER_USES = 1_000_000
 MAX_MULTIPLIER_BPS = 1_000_000
+MAX_GIFT_UNITS = 10**12
 
 DAY_SECONDS = 86_400
 MIN_TIMESTAMP_SECONDS = -62_135_596_800  # 0001-01-01T00:00:00Z
@@ -83,9 +84,11 @@ class Checks:
         self._pool_ids = ids(rulebook.budget_pools)
         self._asset_ids = ids(rulebook.assets)
         self._campaign_ids = ids(rulebook.campaigns)
+        self._benefit_ids = ids(a for a in rulebook.assets if a.kind == pb.Asset.KIND_BENEFIT)
         self._program_ids = ids(rulebook.programs)
         self._earning_ids = ids(asset for asset in rulebook.assets if asset.HasField("earn"))
         self._activity_ids = ids(rulebook.activities)
+        self._plan_ids = ids(rulebook.plans)
         self._ladders = {ladder.id: ladder for ladder in rulebook.tier_ladders}
         self._known = known_ids(rulebook)
         self._assets = {asset.id: asset for asset in rulebook.assets}
@@ -193,6 +196,12 @@ class Checks:
     def _check_reference(self, path: str, id_: str, known: Ids, what: str) -> None:
         if id_ and id_ not in known:
             self._note(path, f"{shown(id_)} is not {what} of this rulebook; there are: {known.listed}")
+
+    def _check_benefit(self, path: str, asset_id: str) -> None:
+        """A reference to an asset that consists of uses."""
+        if not asset_id:
+            self._note(path, f"is required: an asset of KIND_BENEFIT; there are: {self._benefit_ids.listed}")
+        self._check_reference(path, asset_id, self._benefit_ids, "an asset of KIND_BENEFIT")
 
     def _check_named(self, path: str, id_: str, known: Ids, what: str) -> None:
         """A reference that must be given."""

@@ -10,8 +10,10 @@ from rights.domain.validation.activities import ActivityChecks
 from rights.domain.validation.assets import AssetChecks
 from rights.domain.validation.campaigns import CampaignChecks
 from rights.domain.validation.checks import MAX_TITLE_BYTES, Ids, Mistake, ids, shown
+from rights.domain.validation.closing import ClosingChecks
 from rights.domain.validation.currency import currencies
 from rights.domain.validation.gifts import GiftChecks
+from rights.domain.validation.plans import PlanChecks
 from rights.domain.validation.tiers import TierChecks
 from rights.v1 import rulebook_pb2 as pb
 
@@ -38,7 +40,9 @@ def time_zones() -> frozenset[str]:
     return frozenset(available_timezones()) - {"localtime", "Factory"}
 
 
-class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, ActivityChecks):
+class _RulebookChecks(
+    CampaignChecks, AssetChecks, GiftChecks, TierChecks, ActivityChecks, PlanChecks, ClosingChecks
+):
     """All checks, list by list."""
 
     def run(self) -> list[Mistake]:
@@ -60,6 +64,8 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
         self._check_measures()
         self._check_tier_ladders()
         self._check_activities()
+        self._check_task_boards()
+        self._check_plans()
         return self._mistakes
 
     def _check_size(self) -> None:
@@ -108,6 +114,8 @@ class _RulebookChecks(CampaignChecks, AssetChecks, GiftChecks, TierChecks, Activ
         for index, program in enumerate(programs):
             self._check_text(f"programs[{index}].title", program.title, MAX_TITLE_BYTES)
             self._check_issuer(f"programs[{index}].issuer", program.issuer)
+            if program.HasField("closing"):
+                self._check_closing(f"programs[{index}].closing", program)
 
     def _check_tiers(self) -> None:
         tiers = self._bounded("tiers", self._rulebook.tiers, MAX_TIERS)

@@ -1,7 +1,8 @@
 """What is counted of members, and the levels that they reach by it."""
 
 from rights.domain.limits import MAX_AMOUNT, MAX_TIER
-from rights.domain.validation.checks import MAX_TITLE_BYTES, Checks, shown
+from rights.domain.validation.checks import MAX_TITLE_BYTES, shown
+from rights.domain.validation.plans import AllowanceChecks
 from rights.v1 import tier_pb2 as pb
 
 MAX_MEASURES = 256
@@ -16,7 +17,7 @@ MAX_ROLLING_DAYS = 1_100
 MAX_GRACE_DAYS = 3_650
 
 
-class TierChecks(Checks):
+class TierChecks(AllowanceChecks):
     """The checks of the lists of measures and tier ladders."""
 
     def _check_measures(self) -> None:
@@ -98,10 +99,13 @@ class TierChecks(Checks):
             if not level.when.strip():
                 self._note(f"{at}.when", "is required: a condition on the member")
             self._check_member_condition(f"{at}.when", level.when)
+            self._check_allowances(f"{at}.allowances", level.allowances, of_plan=False)
         kinds = pb.TierLadder
         self._check_enum(f"{path}.downgrade", ladder.downgrade, kinds.Downgrade)
         if ladder.downgrade == kinds.DOWNGRADE_AT_PERIOD_END:
             self._check_enum(f"{path}.period", ladder.period, pb.CalendarPeriod, required=True)
+            if ladder.period == pb.CALENDAR_PERIOD_DAY:
+                self._note(f"{path}.period", "CALENDAR_PERIOD_DAY is not allowed; allowed are MONTH, YEAR")
         elif ladder.period:
             self._note(f"{path}.period", "is only allowed with DOWNGRADE_AT_PERIOD_END")
         if ladder.downgrade == kinds.DOWNGRADE_AFTER_GRACE:

@@ -8,7 +8,8 @@ ALTER TABLE rights.journal
     DROP CONSTRAINT journal_kind_check,
     ADD CONSTRAINT journal_kind_check CHECK (kind IN (
         'settle', 'reserve', 'confirm', 'cancel', 'lapse', 'refund', 'reverse', 'deliver', 'release',
-        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code', 'activity', 'merge'));
+        'credit', 'top_up', 'grant', 'expire', 'tier', 'transfer', 'redeem_code',
+        'activity', 'claim', 'enrol', 'take_task', 'errand', 'merge'));
 
 CREATE INDEX member_merged ON rights.member (tenant_id, (membership ->> 'merged_into'))
     WHERE membership ? 'merged_into';
@@ -70,25 +71,21 @@ SELECT e.tenant_id, coalesce(p.person_id, e.member_id) AS member_id, e.entry_id,
 FROM rights.entry_pair e LEFT JOIN rights.person p USING (tenant_id, member_id)
 LEFT JOIN rights.person o ON o.tenant_id = e.tenant_id AND o.member_id = e.other_member_id;
 
--- Moves the rows of merged members that are not part of the batch's own statement. The members are locked.
+-- Moves the rows of merged members that are not part of the batch's own statement, one merge after the other: who
+-- stays in one may go in the next, and several may go to one. The members are locked.
 CREATE FUNCTION rights.move_member_rows(p_tenant text[], p_from text[], p_to text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    UPDATE rights.coupon k SET member_id = m.to_id
-    FROM unnest(p_tenant, p_from, p_to) AS m (tenant_id, from_id, to_id)
-    WHERE k.tenant_id = m.tenant_id AND k.member_id = m.from_id;
-    UPDATE rights.identity i SET member_id = m.to_id
-    FROM unnest(p_tenant, p_from, p_to) AS m (tenant_id, from_id, to_id)
-    WHERE i.tenant_id = m.tenant_id AND i.member_id = m.from_id;
-    UPDATE rights.member t
-    SET tier = greatest(t.tier, f.tier),
-        tags = ARRAY(SELECT DISTINCT tag FROM unnest(t.tags || f.tags) AS tag ORDER BY tag)
-    FROM unnest(p_tenant, p_from, p_to) AS m (tenant_id, from_id, to_id)
-    JOIN rights.member f ON f.tenant_id = m.tenant_id AND f.member_id = m.from_id
-    WHERE t.tenant_id = m.tenant_id AND t.member_id = m.to_id;
-    UPDATE rights.member f SET tier = 0, tags = '{}'
-    FROM unnest(p_tenant, p_from) AS m (tenant_id, from_id)
-    WHERE f.tenant_id = m.tenant_id AND f.member_id = m.from_id;
+    FOR i IN 1 .. cardinality(p_tenant) LOOP
+        UPDATE rights.coupon SET member_id = p_to[i] WHERE tenant_id = p_tenant[i] AND member_id = p_from[i];
+        UPDATE rights.identity SET member_id = p_to[i] WHERE tenant_id = p_tenant[i] AND member_id = p_from[i];
+        UPDATE rights.member t
+        SET tier = greatest(t.tier, f.tier),
+            tags = ARRAY(SELECT DISTINCT tag FROM unnest(t.tags || f.tags) AS tag ORDER BY tag)
+        FROM rights.member f
+        WHERE f.tenant_id = p_tenant[i] AND f.member_id = p_from[i] AND t.tenant_id = p_tenant[i] AND t.member_id = p_to[i];
+        UPDATE rights.member SET tier = 0, tags = '{}' WHERE tenant_id = p_tenant[i] AND member_id = p_from[i];
+    END LOOP;
 END $$;
 
 -- As before, but a settlement's state is that of the member it was made for.
