@@ -273,10 +273,6 @@ cdef struct Point:
     int64_t basis
     int64_t discount
 
-cdef struct Remainder:
-    int64_t rest
-    int32_t position
-
 cdef struct Priced:  # a line of the scope, by what its items cost
     int64_t basis
     int64_t quantity
@@ -327,68 +323,62 @@ cdef inline int64_t positive(int64_t a) noexcept nogil:
 
 # --- Numbers -----------------------------------------------------------------------------------------
 
-cdef inline bint goes_before(const Remainder* left, const Remainder* right) noexcept nogil:
-    if left.rest != right.rest:
-        return left.rest > right.rest
-    return left.position < right.position
-
-
-cdef void bring_forward(Remainder* remainders, int32_t count, int32_t wanted) noexcept nogil:
-    """Puts the `wanted` largest remainders before the others, in no order; they all differ (quickselect)."""
-    cdef int32_t low = 0, high = count - 1, i, j
-    cdef Remainder pivot, other
-    while low < high:
-        pivot = remainders[(low + high) >> 1]
-        i = low
-        j = high
-        while i <= j:
-            while goes_before(&remainders[i], &pivot):
-                i += 1
-            while goes_before(&pivot, &remainders[j]):
-                j -= 1
-            if i <= j:
-                other = remainders[i]
-                remainders[i] = remainders[j]
-                remainders[j] = other
-                i += 1
-                j -= 1
-        if wanted <= j:
-            high = j
-        elif wanted > i:
-            low = i
-        else:
-            return
+cdef int64_t nth_largest(int64_t* values, int32_t count, int32_t n) noexcept nogil:
+    """The value before which `n` are in descending order (quickselect, without branches to mispredict)."""
+    cdef int32_t low = 0, high = count, larger, equal, i
+    cdef int64_t pivot, value
+    while True:
+        pivot = values[(low + high) >> 1]
+        larger = low
+        for i in range(low, high):
+            value = values[i]
+            values[i] = values[larger]
+            values[larger] = value
+            larger += value > pivot
+        if n < larger:
+            high = larger
+            continue
+        equal = larger
+        for i in range(larger, high):
+            value = values[i]
+            values[i] = values[equal]
+            values[equal] = value
+            equal += value == pivot
+        if n < equal:
+            return pivot
+        low = equal
 
 
 cdef void largest_remainder(
     int64_t total, int64_t weight_sum, const int64_t* weights, const int32_t* open_lines, int32_t count,
-    int64_t* wanted, Remainder* remainders,
+    int64_t* wanted, int64_t* remainders, int64_t* ordered,
 ) noexcept nogil:
-    cdef int32_t k, m, best
-    cdef int64_t extra = total
+    """The last three are scratch of `count` elements; the first of them is the result."""
+    cdef int32_t k
+    cdef int64_t last, extra = total
     for k in range(count):
-        wanted[k] = rights_muldiv(total, weights[open_lines[k]], weight_sum, &remainders[k].rest)
-        remainders[k].position = k
+        wanted[k] = rights_muldiv(total, weights[open_lines[k]], weight_sum, &remainders[k])
         extra -= wanted[k]
-    if extra <= 4 or count <= 16:
-        for m in range(<int32_t>extra):
-            best = 0
-            for k in range(1, count):
-                if remainders[k].rest > remainders[best].rest:
-                    best = k
-            wanted[best] += 1
-            remainders[best].rest = -1
-    else:
-        bring_forward(remainders, count, <int32_t>extra)
-        for m in range(<int32_t>extra):
-            wanted[remainders[m].position] += 1
+    if extra == 0:
+        return
+    memcpy(ordered, remainders, count * sizeof(int64_t))
+    last = nth_largest(ordered, count, <int32_t>extra - 1)  # of those that get one more
+    for k in range(count):
+        wanted[k] += remainders[k] > last
+        extra -= remainders[k] > last
+    for k in range(count):
+        if extra == 0:
+            break
+        if remainders[k] == last:
+            wanted[k] += 1
+            extra -= 1
 
 
 cdef void share_out(
     int64_t total, const int64_t* weights, const int64_t* capacities, int32_t count,
-    int64_t* shares, int32_t* open_lines, int64_t* wanted, Remainder* remainders,
+    int64_t* shares, int32_t* open_lines, int64_t* wanted, int64_t* remainders, int64_t* ordered,
 ) noexcept nogil:
-    """See twin.allocate. The last three are scratch of `count` elements."""
+    """See twin.allocate. The last four are scratch of `count` elements."""
     cdef int64_t left = 0
     cdef int64_t weight_sum, taken
     cdef int32_t k, line, open_count, still_open
@@ -403,7 +393,9 @@ cdef void share_out(
         for k in range(open_count):
             weight_sum += weights[open_lines[k]]
         if weight_sum > 0:
-            largest_remainder(left, weight_sum, weights, open_lines, open_count, wanted, remainders)
+            largest_remainder(
+                left, weight_sum, weights, open_lines, open_count, wanted, remainders, ordered
+            )
         else:
             for k in range(open_count):
                 wanted[k] = left
@@ -628,7 +620,8 @@ cdef class Program:
     cdef int64_t* room_of
     cdef int64_t* wanted
     cdef int32_t* open_lines
-    cdef Remainder* remainders
+    cdef int64_t* remainders
+    cdef int64_t* ordered
     cdef int64_t* basis_of  # these five: of the lines of one scope, while an effect is computed
     cdef int64_t* items
     cdef int64_t* wishes
@@ -1087,13 +1080,13 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 49
+            16 * 50
             + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 3
                    + sizeof(Line) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
             + group_count * (3 * sizeof(int32_t) + 1 + (levels + 2) * sizeof(int64_t) + sizeof(Charge))
             + share_count * sizeof(int64_t)
-            + lines * ((5 * levels + 13) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder) + sizeof(Priced))
+            + lines * ((5 * levels + 15) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
         )
@@ -1134,7 +1127,8 @@ cdef class Program:
         self.room_of = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.wanted = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.open_lines = <int32_t*>carve(arena, lines * sizeof(int32_t))
-        self.remainders = <Remainder*>carve(arena, lines * sizeof(Remainder))
+        self.remainders = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.ordered = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.basis_of = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.items = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.wishes = <int64_t*>carve(arena, lines * sizeof(int64_t))
@@ -1363,7 +1357,7 @@ cdef class Program:
         if wish < total:
             share_out(
                 wish, self.wishes, self.wishes, candidate.count,
-                self.spare, self.open_lines, self.wanted, self.remainders,
+                self.spare, self.open_lines, self.wanted, self.remainders, self.ordered,
             )
             memcpy(self.wishes, self.spare, candidate.count * sizeof(int64_t))
         return wish
@@ -1485,7 +1479,7 @@ cdef class Program:
                     self.room_of[k] = 0
         share_out(
             discount, self.weights, self.room_of, candidate.count,
-            shares, self.open_lines, self.wanted, self.remainders,
+            shares, self.open_lines, self.wanted, self.remainders, self.ordered,
         )
 
     cdef void apply(self, const Candidate* candidate, int64_t amount) noexcept nogil:
@@ -2642,7 +2636,8 @@ def allocate(total, list weights, list capacities):
     cdef int64_t* shares
     cdef int64_t* wanted
     cdef int32_t* open_lines
-    cdef Remainder* remainders
+    cdef int64_t* remainders
+    cdef int64_t* ordered
     if count != len(capacities):
         raise ValueError(f"{count} weights for {len(capacities)} capacities")
     if total < 0 or min(weights, default=0) < 0 or min(capacities, default=0) < 0:
@@ -2650,18 +2645,19 @@ def allocate(total, list weights, list capacities):
     if max(sum(weights), sum(capacities)) > 2**63 - 1:
         raise ValueError("the sums of weights and of capacities must fit an int64")
     whole = min(total, 2**63 - 1)
-    reserve(&arena, 16 * 6 + count * (4 * sizeof(int64_t) + sizeof(int32_t) + sizeof(Remainder)) + 1)
+    reserve(&arena, 16 * 7 + count * (6 * sizeof(int64_t) + sizeof(int32_t)) + 1)
     try:
         weight_of = <int64_t*>carve(&arena, count * sizeof(int64_t))
         capacity_of = <int64_t*>carve(&arena, count * sizeof(int64_t))
         shares = <int64_t*>carve(&arena, count * sizeof(int64_t))
         wanted = <int64_t*>carve(&arena, count * sizeof(int64_t))
         open_lines = <int32_t*>carve(&arena, count * sizeof(int32_t))
-        remainders = <Remainder*>carve(&arena, count * sizeof(Remainder))
+        remainders = <int64_t*>carve(&arena, count * sizeof(int64_t))
+        ordered = <int64_t*>carve(&arena, count * sizeof(int64_t))
         for i in range(count):
             weight_of[i] = weights[i]
             capacity_of[i] = capacities[i]
-        share_out(whole, weight_of, capacity_of, count, shares, open_lines, wanted, remainders)
+        share_out(whole, weight_of, capacity_of, count, shares, open_lines, wanted, remainders, ordered)
         return [shares[i] for i in range(count)]
     finally:
         free(arena.block)
