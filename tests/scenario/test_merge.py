@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 from scenario_books import book, off, points
 from scenario_service import Shop, failure, line, refusal
@@ -135,9 +138,18 @@ async def test_accounts_of_merged_members_stay(shop: Shop) -> None:
 async def test_a_reservation_lapses_for_the_member_it_went_over_to(shop: Shop) -> None:
     await open_shop(shop)
     await shop.credit("old", 50)
-    await shop.reserve("old", line(10_000), spends=[{"asset": "points", "units": 30}], ttl_seconds=1)
+    reserved = await shop.reserve(
+        "old", line(10_000), spends=[{"asset": "points", "units": 30}], ttl_seconds=1
+    )
     await merge(shop)
-    await asyncio.sleep(1.5)
+    state = "SELECT state FROM rights.settlement_state WHERE tenant_id = $1 AND settlement_id = $2"
+    for _ in range(100):  # the sweeper books it; a wallet would show it before
+        ((now,),) = await shop.sql(state, shop.tenant, reserved.reservation_id)
+        if now == "expired":
+            break
+        await asyncio.sleep(0.1)
+    lapses = "SELECT member_id FROM rights.journal WHERE tenant_id = $1 AND kind = 'lapse'"
+    assert [row["member_id"] for row in await shop.sql(lapses, shop.tenant)] == ["new"]
     balance = await shop.balance("new")
     assert (balance.available, balance.held) == (50, 0)
     await in_order(shop)
@@ -299,3 +311,84 @@ async def test_nobody_is_rewarded_for_an_id_of_his_own(shop: Shop) -> None:
     assert not (await shop.wallet("other")).balances
     assert not await shop.sql("SELECT FROM rights.errand WHERE tenant_id = $1 AND NOT done", shop.tenant)
     await in_order(shop)
+
+
+@asynccontextmanager
+async def held_back(shop: Shop, query: str, *values: Any) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Holds what a statement locks, and gives a wait until so many others queue for it; lets them go at the end."""
+    connection = await asyncpg.connect(shop.service.database_url)
+
+    async def until(number: int) -> None:
+        waiting = """SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        for _ in range(500):
+            if await connection.fetchval(waiting) >= number:
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"{number} never waited")
+
+    turn = connection.transaction()
+    await turn.start()
+    try:
+        await connection.execute(query, *values)
+        yield until
+    finally:
+        await turn.rollback()
+        await connection.close()
+
+
+LOCK_OLD = "SELECT FROM rights.member WHERE tenant_id = $1 AND member_id = 'old' FOR UPDATE"
+ACCOUNT = {"business_line": "tb", "external_id": "1"}
+
+
+async def test_what_waited_for_a_merge_is_done_to_who_stays(shop: Shop) -> None:
+    """An operator's word on a member who is being merged is not written on the one who is gone."""
+    await open_shop(shop)
+    async with held_back(shop, LOCK_OLD, shop.tenant) as until:
+        merging = asyncio.create_task(merge(shop))
+        await until(1)
+        segment = [{"tag": "vip"}, {"members": [{"member_id": "old"}]}]
+        tagging = asyncio.create_task(_answers(shop.exchange("UploadSegment", segment)))
+        telling = asyncio.create_task(shop.member("old", tier=7, tags=["told"]))
+        linking = asyncio.create_task(shop.call("LinkIdentity", member_id="old", identity=ACCOUNT))
+        await until(4)
+    await merging
+    await telling
+    assert (await linking).created
+    assert (await tagging)[-1].tagged_count == 1
+    wallet = await shop.wallet("new")
+    assert (wallet.member.member_id, wallet.member.tier) == ("new", 7)
+    assert list(wallet.member.tags) == ["told", "vip"]
+    assert [each.external_id for each in wallet.identities] == ["1"]
+    await in_order(shop)
+
+
+async def test_an_account_linked_while_its_member_is_merged_goes_over(shop: Shop) -> None:
+    await open_shop(shop)
+    same = "INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, 'tb', '1', 'x')"
+    async with held_back(shop, same, shop.tenant) as until:
+        linking = asyncio.create_task(shop.call("LinkIdentity", member_id="old", identity=ACCOUNT))
+        await until(1)
+        merging = asyncio.create_task(merge(shop))
+        await until(2)
+    assert (await linking).created
+    await merging
+    assert [each.external_id for each in (await shop.wallet("new")).identities] == ["1"]
+
+
+async def test_an_account_whose_member_is_being_merged_stays(shop: Shop) -> None:
+    await open_shop(shop)
+    await shop.call("LinkIdentity", member_id="old", identity=ACCOUNT)
+    lock = "SELECT FROM rights.identity WHERE tenant_id = $1 AND external_id = '1' FOR UPDATE"
+    async with held_back(shop, lock, shop.tenant) as until:
+        merging = asyncio.create_task(merge(shop))
+        await until(1)
+        unlinking = asyncio.create_task(failure(shop.call("UnlinkIdentity", identity=ACCOUNT)))
+        await until(2)
+    await merging
+    assert (await unlinking).reason == "IDENTITY_MERGED"
+    assert [each.external_id for each in (await shop.wallet("new")).identities] == ["1"]
+
+
+async def _answers(stream: Any) -> list[Any]:
+    return [answer async for answer in stream]

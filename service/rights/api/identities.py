@@ -39,11 +39,11 @@ class IdentityApi:
         mistakes.id("member_id", request.member_id)
         check_identity("identity", request.identity, mistakes)
         mistakes.check()
-        member_id = await self._reader.surviving_member(call.tenant, request.member_id)
         identity = (request.identity.business_line, request.identity.external_id)
-        linked_to, created = await self._operator.link_identity(call.tenant, *identity, member_id)
-        if linked_to is None:
+        linked = await self._operator.link_identity(call.tenant, *identity, request.member_id)
+        if linked is None:
             raise member_not_found(request.member_id)
+        member_id, linked_to, created = linked
         if linked_to != member_id:
             raise ApiError(
                 "IDENTITY_LINKED",

@@ -128,9 +128,8 @@ class MemberApi:
             mistakes.text(f"member.tags[{i}]", tag, limits.MAX_TAG_BYTES, low=1)
         mistakes.check()
         tags = sorted(set(member.tags))
-        member_id = await self._reader.surviving_member(call.tenant, member.member_id)
-        created = await self._operator.upsert_member(
-            call.tenant, member_id, member.tier, tags, member.birth_month, clock.now_ms()
+        member_id, created = await self._operator.upsert_member(
+            call.tenant, member.member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
         stored = pb.Member(
             member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month

@@ -1,8 +1,10 @@
 """What operators write: members, identities, rulebooks, pauses. Each call is one transaction."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
+import asyncpg
 import orjson
 
 from rights.store.connect import Connection
@@ -25,41 +27,51 @@ class Operator:
 
     async def upsert_member(
         self, tenant: str, member_id: str, tier: int, tags: list[str], birth_month: int, now_ms: int
-    ) -> bool:
-        """Creates a member or replaces tier, tags and birth month; whether it is new. A change of tier is an event."""
-        async with self._reader.transaction() as connection:
-            if await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags, birth_month):
-                return True
-            old_tier = await connection.fetchval(SQL["lock_member"], tenant, member_id)
-            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags, birth_month)
-            if old_tier != tier:
-                event = {"kind": "tier_changed", "member": member_id, "from": old_tier, "to": tier}
-                await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
-            return False
+    ) -> tuple[str, bool]:
+        """Creates a member or replaces tier, tags and birth month. A change of tier is an event.
 
-    async def add_member(self, tenant: str, member_id: str) -> None:
-        """Creates a member, unless it is there."""
+        Answers whose they are now, which is another member where this one was merged, and whether it is new.
+        """
+        if await self.add_member(tenant, member_id, tier, tags, birth_month):
+            return member_id, True
+        async with self._locked(tenant, member_id) as (connection, old):
+            assert old is not None, "members stay"
+            member_id = old["member_id"]
+            await connection.execute(SQL["update_member"], tenant, member_id, tier, tags, birth_month)
+            if old["tier"] != tier:
+                event = {"kind": "tier_changed", "member": member_id, "from": old["tier"], "to": tier}
+                await connection.execute(SQL["add_events"], tenant, now_ms, orjson.dumps([event]).decode())
+            return member_id, False
+
+    async def add_member(
+        self, tenant: str, member_id: str, tier: int = 0, tags: Sequence[str] = (), birth_month: int = 0
+    ) -> bool:
+        """Creates a member; False if it is there."""
         async with self._reader.transaction() as connection:
-            await connection.execute(SQL["add_member"], tenant, member_id, 0, [], 0)
+            added = await connection.fetchval(SQL["add_member"], tenant, member_id, tier, tags, birth_month)
+            return added is not None
 
     async def link_identity(
         self, tenant: str, business_line: str, external_id: str, member_id: str
-    ) -> tuple[str | None, bool]:
-        """Links an account unless it is linked already.
+    ) -> tuple[str, str, bool] | None:
+        """Links an account to a member, or to whom it was merged into, unless it is linked already.
 
-        Answers the member it is linked to now (None: no such member), and whether this call linked it.
+        Answers that member, the one it is linked to now, and whether this call linked it; None: no such member.
         """
-        async with self._reader.transaction() as connection:
-            if not await connection.fetchval(SQL["member_exists"], tenant, member_id):
-                return None, False
-            if await connection.fetchval(SQL["link_identity"], tenant, business_line, external_id, member_id):
-                return member_id, True
-            linked = await connection.fetchval(SQL["identity_member"], tenant, business_line, external_id)
-            return linked, False
+        async with self._locked(tenant, member_id) as (connection, member):
+            if member is None:
+                return None
+            meant = member["member_id"]
+            row = await connection.fetchrow(SQL["link_identity"], tenant, business_line, external_id, meant)
+            assert row is not None, "a query with one row"
+            return meant, row["member_id"], row["created"]
 
     async def unlink_identity(self, tenant: str, business_line: str, external_id: str) -> bool:
         """Unlinks an account; False where it is not linked, or its member was merged with another one."""
-        async with self._reader.transaction() as connection:
+        owner = await self._reader.identity_member(tenant, business_line, external_id)
+        if owner is None:
+            return False
+        async with self._locked(tenant, owner) as (connection, _):
             query = SQL["unlink_identity"]
             return await connection.fetchval(query, tenant, business_line, external_id) is not None
 
@@ -105,3 +117,20 @@ class Operator:
         self, connection: Connection, tenant: str, caller: str, action: str, subject: str
     ) -> None:
         await connection.execute(SQL["add_admin_action"], tenant, caller, action, subject, self._now_ms())
+
+    @asynccontextmanager
+    async def _locked(
+        self, tenant: str, member_id: str
+    ) -> AsyncIterator[tuple[Connection, asyncpg.Record | None]]:
+        """A transaction in which a member, or whom it was merged into, is not merged nor changed by others.
+
+        Each member is looked at in a transaction of its own: two locks taken in the order of a merge, and not in
+        that in which batches take them, could wait for each other.
+        """
+        while True:
+            async with self._reader.transaction() as connection:
+                member = await connection.fetchrow(SQL["lock_member"], tenant, member_id)
+                if member is None or member["merged_into"] is None:
+                    yield connection, member
+                    return
+            member_id = member["merged_into"]

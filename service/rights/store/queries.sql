@@ -55,7 +55,8 @@ RETURNING i.member_id
 
 -- name: tag_members
 -- Puts a tag on members until a time, or (0) takes it away, and makes what depends on it due. Locked in the order in
--- which batches lock. A member has at most 200 such tags.
+-- which batches lock. A member has at most 200 such tags. One who was merged while the lock was waited for is left as
+-- it is, and `merged` is true: the one it was merged into is only seen by a statement that begins later.
 WITH named AS (
     SELECT i.member_id AS name, 1 AS times FROM unnest($4::text[]) AS i (member_id) WHERE i.member_id <> ''
     UNION ALL
@@ -65,7 +66,7 @@ WITH named AS (
     SELECT coalesce(p.person_id, n.name) AS member_id, count(*) AS times
     FROM named n LEFT JOIN rights.person p ON p.tenant_id = $1 AND p.member_id = n.name GROUP BY 1
 ), locked AS (
-    SELECT m.member_id, m.membership, meant.times,
+    SELECT m.member_id, m.membership, meant.times, m.membership ? 'merged_into' AS merged,
            $3::bigint = 0 OR m.membership -> 'tags' ? $2::text
                OR (SELECT count(*) FROM jsonb_object_keys(m.membership -> 'tags')) < 200 AS fits
     FROM rights.member m JOIN meant USING (member_id) WHERE m.tenant_id = $1
@@ -76,11 +77,12 @@ WITH named AS (
             THEN coalesce(l.membership -> 'tags', '{}') - $2::text
             ELSE coalesce(l.membership -> 'tags', '{}') || jsonb_build_object($2::text, $3::bigint) END),
         due_ms = 0
-    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits
+    FROM locked l WHERE m.tenant_id = $1 AND m.member_id = l.member_id AND l.fits AND NOT l.merged
     RETURNING l.times
 )
 SELECT coalesce((SELECT sum(times) FROM changed), 0)::bigint AS tagged,
-       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused
+       coalesce((SELECT sum(times) FROM locked WHERE NOT fits), 0)::bigint AS refused,
+       EXISTS (SELECT FROM locked WHERE merged) AS merged
 
 -- name: surviving_member
 -- Whom a member was merged into, in the end.
@@ -204,8 +206,9 @@ SELECT $1, $2, $3, $4, CASE WHEN $5::int > 0 THEN jsonb_build_object('birth_mont
 ON CONFLICT DO NOTHING RETURNING member_id
 
 -- name: lock_member
--- A member's tier, which no one changes before this transaction ends.
-SELECT tier FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KEY UPDATE
+-- A member's tier, and whom it was merged into; no one changes either before this transaction ends.
+SELECT member_id, tier, membership ->> 'merged_into' AS merged_into
+FROM rights.member WHERE tenant_id = $1 AND member_id = $2 FOR NO KEY UPDATE
 
 -- name: update_member
 -- What depends on tags is due to be looked at again.
@@ -248,8 +251,10 @@ FROM unnest($1::text[], $2::text[], $3::text[]) AS d (tenant_id, member_id, erra
 WHERE e.tenant_id = d.tenant_id AND e.member_id = d.member_id AND e.errand_id = d.errand_id
 
 -- name: link_identity
-INSERT INTO rights.identity (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING RETURNING member_id
+-- Links an account to a member, or tells whose it is: the update of one that is there changes nothing.
+INSERT INTO rights.identity AS i (tenant_id, business_line, external_id, member_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, business_line, external_id) DO UPDATE SET member_id = i.member_id
+RETURNING i.member_id, i.xmax = 0 AS created
 
 -- name: identity_member
 SELECT member_id FROM rights.identity WHERE tenant_id = $1 AND business_line = $2 AND external_id = $3

@@ -27,8 +27,13 @@ class SegmentStore:
     async def tag(
         self, tenant: str, tag: str, until_ms: int, ids: list[str], lines: list[str], accounts: list[str]
     ) -> Tagged:
-        """Tags members until a time, or, 0, untags them; each is named by an id, or by an account where that is ""."""
-        async with self._reader.transaction() as connection:
-            row = await connection.fetchrow(SQL["tag_members"], tenant, tag, until_ms, ids, lines, accounts)
-            assert row is not None
-            return Tagged(row["tagged"], row["refused"])
+        """Tags members until a time, or, 0, untags them; each is named by an id, or by an account where that is "".
+
+        Done again, which changes nothing for those it was done for, while members are merged at the same time.
+        """
+        while True:
+            async with self._reader.transaction() as connection:
+                row = await connection.fetchrow(SQL["tag_members"], tenant, tag, until_ms, ids, lines, accounts)
+            assert row is not None, "a query with one row"
+            if not row["merged"]:
+                return Tagged(row["tagged"], row["refused"])
