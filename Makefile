@@ -31,7 +31,7 @@ test: setup promtool grpcjs
 	@$(BIN)/python -m pytest
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/lint-imports && $(BIN)/buf lint proto
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/buf lint proto
 
 types: setup
 	@$(BIN)/mypy

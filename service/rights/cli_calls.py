@@ -298,7 +298,18 @@ _RIGHT = frozenset(
     }
     | {"Before", "After", "Change", "Discount", "Budget", "Points"}
     # Of reports.
-    | {"Settled", "Refunded", "Topped up", "Exchanged", "Total", "Pending", "Debt", "Outstanding", "Value", "Reserved"}
+    | {
+        "Settled",
+        "Refunded",
+        "Topped up",
+        "Exchanged",
+        "Total",
+        "Pending",
+        "Debt",
+        "Outstanding",
+        "Value",
+        "Reserved",
+    }
     | {"Moved", "Unallotted"}
     | {
         "Issued",

@@ -336,6 +336,7 @@ class RightsClient:
     async def transfer_coupon(self, request: coupon.TransferCouponRequest) -> coupon.TransferCouponResponse:
         """Hands a coupon over to another member, once per key."""
         return await self._call(self._coupon.TransferCoupon, request)
+
     # rights.v1.ActivityService
 
     async def record_activity(

@@ -143,9 +143,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
             *MemberApi(registry, lanes, reader, operator, members).methods(),
             *CouponApi(settings, lanes, members).methods(),
             *CodeApi(registry, reader, codes, minting).methods(),
-            *SubscriptionApi(
-                registry, lanes, reader, members, Ending(registry, reader, settings)
-            ).methods(),
+            *SubscriptionApi(registry, lanes, reader, members, Ending(registry, reader, settings)).methods(),
             *RulebookApi(registry, reader, operator).methods(),
             *BudgetApi(registry, reader, Transfers(registry, reader)).methods(),
             *EventApi(Feed(outbox, horizon, settings), outbox).methods(),

@@ -24,8 +24,14 @@ def check(*command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("ruff", "check", "."), ("mypy",), ("lint-imports",), ("buf", "lint", "proto")],
-    ids=lambda command: command[0],
+    [
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("lint-imports",),
+        ("buf", "lint", "proto"),
+    ],
+    ids=" ".join,
 )
 def test_tool_finds_nothing(command: tuple[str, ...]) -> None:
     check(*command)

@@ -262,7 +262,9 @@ class Caller:
     def exchange(self, method: str, requests: Any, *, timeout: float = 60) -> Any:
         """A call whose request and answer are streams; requests: an iterable of fields."""
         path, request, response = _METHODS[method]
-        return next(self._turn).stream_stream(path, response_deserializer=GetMessageClass(response).FromString)(
+        return next(self._turn).stream_stream(
+            path, response_deserializer=GetMessageClass(response).FromString
+        )(
             [encoded(GetMessageClass(request)(**fields)) for fields in requests],
             metadata=self.metadata,
             timeout=timeout,

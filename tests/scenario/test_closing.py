@@ -127,7 +127,11 @@ async def test_the_command_ends_it(shop: Shop) -> None:
 
 async def test_wrong_closings_are_told(shop: Shop) -> None:
     wrong = [RATE | {"to_asset": "lounge", "from_units": 0}, RATE, {"asset": "points", "to_asset": "none"}]
-    late = {"stop_sale_time": {"seconds": 10}, "stop_earning_time": {"seconds": 11}, "end_time": {"seconds": 5}}
+    late = {
+        "stop_sale_time": {"seconds": 10},
+        "stop_earning_time": {"seconds": 11},
+        "end_time": {"seconds": 5},
+    }
     answer = await shop.call("Validate", rulebook=rules(conversions=wrong, **late))
     at = "programs[0].closing"
     assert {mistake.path for mistake in answer.mistakes} >= {

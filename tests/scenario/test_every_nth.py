@@ -50,7 +50,9 @@ async def test_every_second_scan_gives(shop: Shop) -> None:
     given = []
     for number in range(5):
         member = {"member_id": "alice"}
-        answer = await shop.call("RecordActivity", idempotency_key=f"{number}", member=member, activity_id="scan")
+        answer = await shop.call(
+            "RecordActivity", idempotency_key=f"{number}", member=member, activity_id="scan"
+        )
         given.append(len(answer.recorded.gifts))
     assert given == [0, 1, 0, 1, 0]
     assert (await shop.balance("alice")).available == 6

@@ -32,7 +32,12 @@ def rules(*plans: dict[str, Any], **lists: Any) -> rulebook_pb2.Rulebook:
     for_members = off("members", 100, when='"super" in member.plans')
     packet = off("packet", 500, coupon_template_id="packet", stage="platform")
     return book(
-        for_members, packet, templates=("packet", "welcome"), assets=(DRAWS,), plans=plans or (plan(),), **lists
+        for_members,
+        packet,
+        templates=("packet", "welcome"),
+        assets=(DRAWS,),
+        plans=plans or (plan(),),
+        **lists,
     )
 
 
@@ -154,7 +159,12 @@ async def test_an_upgrade_credits_the_days_left(shop: Shop) -> None:
 
 
 async def test_a_period_that_begins_triggers_grants_and_levels(shop: Shop) -> None:
-    welcome = {"id": "welcome", "plan_id": "super", "coupon_template_id": "welcome", "member_limit": {"max_uses": 1}}
+    welcome = {
+        "id": "welcome",
+        "plan_id": "super",
+        "coupon_template_id": "welcome",
+        "member_limit": {"max_uses": 1},
+    }
     ladder = {"id": "v", "levels": [{"level": 1, "name": "Paid", "when": '"super" in member.plans'}]}
     await open_shop(shop, grants=(welcome,), tier_ladders=[ladder])
     bought = (await subscribe(shop)).receipt
@@ -208,13 +218,24 @@ async def test_wrong_plans_are_told(shop: Shop) -> None:
     wrong = book(
         assets=(rolling,),
         plans=[
-            {"id": "p", "prices": [{"when": "cart.subtotal > 1", "price_minor": -1}], "upgrade_from": ["p", "q"]},
+            {
+                "id": "p",
+                "prices": [{"when": "cart.subtotal > 1", "price_minor": -1}],
+                "upgrade_from": ["p", "q"],
+            },
             {"id": "p", "issuer": "nobody", "period": {"months": 0}, "program_id": "x"},
-            {"id": "r", "issuer": "platform", "allowances": [gone, {"asset": "rolling", "count": 1}, {"count": 1}]},
+            {
+                "id": "r",
+                "issuer": "platform",
+                "allowances": [gone, {"asset": "rolling", "count": 1}, {"count": 1}],
+            },
         ],
         grants=({"id": "g", "plan_id": "none", "coupon_template_id": "gone"},),
         tier_ladders=[
-            {"id": "l", "levels": [{"level": 1, "name": "x", "when": "true", "allowances": [{"asset": "none"}]}]}
+            {
+                "id": "l",
+                "levels": [{"level": 1, "name": "x", "when": "true", "allowances": [{"asset": "none"}]}],
+            }
         ],
     )
     answer = await shop.call("Validate", rulebook=wrong)

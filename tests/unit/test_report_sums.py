@@ -230,9 +230,7 @@ def test_codes_are_worth_what_they_become() -> None:
         OutstandingCodes(
             "cards", "", "points", "issuer/x", 3, 303, "CNY", 152, "club", (FundedValue("issuer/x", 152),)
         ),
-        OutstandingCodes(
-            "coupons", "ten-off", "", "", 4, 0, "CNY", 4_000, "club", made.codes[1].funded
-        ),
+        OutstandingCodes("coupons", "ten-off", "", "", 4, 0, "CNY", 4_000, "club", made.codes[1].funded),
         OutstandingCodes("old", "gone", "", "", 2, 0, "", None, "", ()),
         OutstandingCodes("scores", "", "score", "platform", 2, 10, "", None, "", ()),
     ]

@@ -131,9 +131,7 @@ class MemberApi:
         member_id, created = await self._operator.upsert_member(
             call.tenant, member.member_id, member.tier, tags, member.birth_month, clock.now_ms()
         )
-        stored = pb.Member(
-            member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month
-        )
+        stored = pb.Member(member_id=member_id, tier=member.tier, tags=tags, birth_month=member.birth_month)
         return pb.UpsertMemberResponse(member=stored, created=created)
 
     async def grant_coupon(self, call: Call, request: pb.GrantCouponRequest) -> bytes:

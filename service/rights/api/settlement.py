@@ -90,7 +90,8 @@ class SettlementApi:
         book = rules.book_at(at_ms or now_ms)
         used = await self._reader.used(call.tenant)
         for due in foresee(wallet, rules.book_at(now_ms), used, now_ms):
-            for coupon in due.effects.granted:  # without an id before it is booked: nothing can be promised of it
+            # A coupon has no id before it is booked: nothing can be promised of it.
+            for coupon in due.effects.granted:
                 wallet.coupons.pop(coupon.coupon_id, None)
         outcome = price(
             order,

@@ -82,9 +82,7 @@ def claim(
     return Claimed(book.currency, given, spent.lots, coupon_ids, values), effects
 
 
-def _refuse_group(
-    rule: GrantRule, times: int, book: Book, wallet: Wallet, now_ms: int
-) -> Rejection | None:
+def _refuse_group(rule: GrantRule, times: int, book: Book, wallet: Wallet, now_ms: int) -> Rejection | None:
     """Why the member can not have so many coupons of the grant group, if that is so."""
     if not rule.template_id:
         return None

@@ -682,7 +682,9 @@ class SearchEnded(InvalidField):
     """Whether all that is required can apply was not found out within the search's budget. Nothing is recorded."""
 
     def __init__(self, required: int) -> None:
-        message = f"the search ended before it was found out whether what must apply can: {required} campaigns"
+        message = (
+            f"the search ended before it was found out whether what must apply can: {required} campaigns"
+        )
         super().__init__("selection", message, reason="SEARCH_ENDED")
 
 

@@ -33,7 +33,9 @@ class SegmentStore:
         """
         while True:
             async with self._reader.transaction() as connection:
-                row = await connection.fetchrow(SQL["tag_members"], tenant, tag, until_ms, ids, lines, accounts)
+                row = await connection.fetchrow(
+                    SQL["tag_members"], tenant, tag, until_ms, ids, lines, accounts
+                )
             assert row is not None, "a query with one row"
             if not row["merged"]:
                 return Tagged(row["tagged"], row["refused"])
