@@ -1,4 +1,4 @@
-"""What operators write: members, identities, rulebooks, pauses. Each call is one transaction."""
+"""What operators write: members, identities, rulebooks, pauses. Each call writes in one transaction."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
