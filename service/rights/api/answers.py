@@ -6,14 +6,12 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from rights.domain.allowing import units_left
-from rights.domain.limits import BPS, NEVER_MS
+from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Earning, Gift, Lot, Payers, Posting, Priced, Rejection
 from rights.domain.subscription import Subscription, refundable
 from rights.domain.wallet import Wallet
 from rights.v1 import common_pb2, member_pb2, settlement_pb2
-
-_PROVEN = settlement_pb2.Receipt.OPTIMALITY_PROVEN
-_BOUNDED = settlement_pb2.Receipt.OPTIMALITY_BOUNDED
+from rights_native import _receipts
 
 
 def timestamp(ms: int) -> Timestamp:
@@ -29,15 +27,10 @@ def fill_time(message: Timestamp, ms: int) -> None:
 
 def settled(outcome: Priced | Rejection, entry_id: str, now_ms: int, order_id: str, member_id: str) -> bytes:
     """The SettleResponse that is stored and answered."""
+    if isinstance(outcome, Priced):
+        return _receipts.settle_response(outcome, member_id, entry_id, order_id, now_ms)
     response = settlement_pb2.SettleResponse()
-    if isinstance(outcome, Rejection):
-        fill_rejection(response.rejection, outcome, entry_id, now_ms)
-    else:
-        receipt = response.receipt
-        fill_receipt(receipt, outcome, member_id)
-        receipt.settlement_id = entry_id
-        receipt.order_id = order_id
-        fill_time(receipt.settle_time, now_ms)
+    fill_rejection(response.rejection, outcome, entry_id, now_ms)
     return response.SerializeToString(deterministic=True)
 
 
@@ -52,105 +45,17 @@ def fill_rejection(message: settlement_pb2.Rejection, outcome: Rejection, entry_
         message.reject_time.FromMilliseconds(now_ms)
 
 
-def fill_receipt(receipt: settlement_pb2.Receipt, priced: Priced, member_id: str) -> None:
-    """All of a receipt but its ids and time."""
-    receipt.member_id = member_id
-    receipt.rulebook_version = priced.version
-    receipt.currency = priced.currency
-    receipt.list_minor = priced.list_total
-    receipt.discount_minor = priced.discount
-    receipt.redeemed_minor = priced.redeemed
-    receipt.payable_minor = priced.payable
-    # Fields are assigned one by one: keyword arguments of `add` cost a third more, on every receipt.
-    for list_minor, payable_minor in zip(priced.line_list, priced.line_payable, strict=True):
-        line = receipt.lines.add()
-        line.list_minor = list_minor
-        line.payable_minor = payable_minor
-    for a in priced.adjustments:
-        adjustment = receipt.adjustments.add()
-        adjustment.campaign_id = a.campaign_id
-        adjustment.stage_id = a.stage_id
-        adjustment.amount_minor = a.amount
-        if a.coupon_id:
-            adjustment.coupon_id = a.coupon_id
-        _shares(adjustment, a.allocations, a.funding, a.payers)
-        for each in a.consumed:
-            fill_lot(adjustment.consumed.add(), each)
-        if a.cover_title:
-            adjustment.cover_title = a.cover_title
-    for r in priced.redemptions:
-        redemption = receipt.redemptions.add()
-        redemption.asset = r.asset
-        redemption.units = r.units
-        redemption.value_minor = r.value
-        for each in r.lots:
-            fill_lot(redemption.lots.add(), each)
-        _shares(redemption, r.allocations, r.funding, r.payers)
-        if r.lot_values:
-            redemption.lot_values_minor.extend(r.lot_values)
-    fill_given(receipt, priced.earnings, priced.gifts)
-    receipt.optimality = _PROVEN if priced.decision.proven else _BOUNDED
-    receipt.optimality_gap_minor = priced.decision.gap
-    for campaign_id, coupon_id, reason, shortfall in priced.explanations:
-        receipt.explanations.add(
-            campaign_id=campaign_id, coupon_id=coupon_id, reason=reason, shortfall_minor=shortfall
-        )
-
-
 def fill_given(receipt: settlement_pb2.Receipt, earnings: list[Earning], gifts: list[Gift]) -> None:
     """What a settlement gives: points and grants."""
-    for e in earnings:
-        earning = receipt.earnings.add()
-        earning.base_units = e.base_units
-        earning.multiplier_campaign_id = e.multiplier_campaign
-        earning.multiplier_bps = e.multiplier_bps
-        if e.tier_bps != BPS:
-            earning.tier_multiplier_bps = e.tier_bps
-        earning.line_indexes.extend(e.lines)
-        fill_lot(earning.lot, e.lot)
-        if e.pending:
-            earning.pending = True
-            if e.available_ms != NEVER_MS:
-                earning.available_time.FromMilliseconds(e.available_ms)
-        if e.repaid:
-            earning.repaid_units = e.repaid
-        if e.rate is not None:
-            earning.rate_units, earning.rate_per_minor = e.rate
+    for earning in earnings:
+        receipt.earnings.add().MergeFromString(_receipts.earning(earning))
     for each in gifts:
         fill_gift(receipt.grants.add(), each)
 
 
 def fill_gift(message: settlement_pb2.GrantedGift, gift: Gift) -> None:
     """A gift as it was given, or promised."""
-    message.grant_id = gift.grant_id
-    message.to_referrer = gift.to_referrer
-    if gift.lot is not None:
-        fill_lot(message.lot, gift.lot)
-        return
-    message.coupon.template_id = gift.template_id
-    if gift.coupon is not None:
-        message.coupon.coupon_id = gift.coupon.coupon_id
-        message.coupon.start_time.FromMilliseconds(gift.coupon.starts_ms)
-        if gift.coupon.expires_ms != NEVER_MS:
-            message.coupon.expire_time.FromMilliseconds(gift.coupon.expires_ms)
-
-
-def _shares(
-    message: settlement_pb2.Adjustment | settlement_pb2.Redemption,
-    allocations: list[tuple[int, int]],
-    funding: Payers,
-    payers: list[Payers] | None,
-) -> None:
-    for position, (index, amount) in enumerate(allocations):
-        allocation = message.allocations.add()
-        allocation.line_index = index
-        allocation.amount_minor = amount
-        if payers is not None:
-            fill_payers(allocation.funding, payers[position])
-    for party, amount in funding.items():
-        payer = message.funding.add()
-        payer.party = party
-        payer.amount_minor = amount
+    message.MergeFromString(_receipts.gift(gift))
 
 
 def fill_payers(messages: Any, payers: Payers) -> None:

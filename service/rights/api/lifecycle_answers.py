@@ -17,6 +17,7 @@ from rights.domain.model import (
 )
 from rights.domain.refunding import lots_of
 from rights.v1 import settlement_pb2 as pb
+from rights_native import _receipts
 
 
 def _encoded(response: Any, outcome: Any, entry_id: str, now_ms: int, fill: Callable[[], None]) -> bytes:
@@ -40,9 +41,8 @@ def reserved(
         reservation = response.reservation
         reservation.reservation_id = entry_id
         reservation.expire_time.FromMilliseconds(outcome.expires_ms)
-        answers.fill_receipt(reservation.receipt, outcome.priced, member_id)
-        reservation.receipt.settlement_id = entry_id
-        reservation.receipt.order_id = order_id
+        receipt = _receipts.receipt(outcome.priced, member_id, entry_id, order_id)
+        reservation.receipt.MergeFromString(receipt)
 
     return _encoded(response, outcome, entry_id, now_ms, fill)
 

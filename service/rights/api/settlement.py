@@ -28,6 +28,7 @@ from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.reader import Reader
 from rights.v1 import settlement_pb2 as pb
+from rights_native import _receipts
 
 _CHECKOUT = frozenset({"checkout"})
 
@@ -106,7 +107,7 @@ class SettlementApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, wallet.member_id)
+            response.receipt.MergeFromString(_receipts.receipt(outcome, wallet.member_id))
             if not at_ms:
                 expires_ms = now_ms + self._settings.quote_ttl_seconds * 1000
                 digest = content_digest(request, call.tenant, order.member_id)

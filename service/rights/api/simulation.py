@@ -23,6 +23,7 @@ from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.reader import Reader
 from rights.v1 import simulation_pb2 as pb
+from rights_native import _receipts
 
 SERVICE = "rights.v1.SimulationService"
 _ROLES = frozenset({"operator", "auditor", "checkout"})
@@ -74,7 +75,7 @@ class SimulationApi:
         if isinstance(outcome, Rejection):
             answers.fill_rejection(response.rejection, outcome, "", 0)
         else:
-            answers.fill_receipt(response.receipt, outcome, order.member_id)
+            response.receipt.MergeFromString(_receipts.receipt(outcome, order.member_id))
         rules = request.WhichOneof("rules") or "in_force"
         metrics.SIMULATIONS.labels(rules, response.WhichOneof("outcome")).inc()
         return response
