@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from rights import metrics
 from rights.api.auth import Authenticator
@@ -130,9 +130,7 @@ class Edge:
         finally:
             self._streams.discard(scope)
 
-    async def _admitted(
-        self, method: Method, raw: Requests, exchange: Exchange
-    ) -> tuple[Call, Message | AsyncIterator[Message]]:
+    async def _admitted(self, method: Method, raw: Requests, exchange: Exchange) -> tuple[Call, Any]:
         """The call and its request, if its caller is known and may make it."""
         seconds_left = exchange.seconds_left
         deadline = asyncio.get_running_loop().time() + (
@@ -149,15 +147,15 @@ class Edge:
         return Call(caller.tenant, caller.caller, deadline, exchange), request
 
 
-def _parsed(method: Method, raw: bytes) -> Message:
+def _parsed(method: Method, raw: bytes) -> Any:
     try:
-        return method.request_type.FromString(raw)
+        return (method.read or method.request_type.FromString)(raw)
     except DecodeError:
         name = method.request_type.DESCRIPTOR.full_name
         raise ApiError("MALFORMED_REQUEST", f"{len(raw)} bytes that are not a {name}") from None
 
 
-async def _each_parsed(method: Method, raw: AsyncIterator[bytes]) -> AsyncGenerator[Message, None]:
+async def _each_parsed(method: Method, raw: AsyncIterator[bytes]) -> AsyncGenerator[Any, None]:
     async for request in raw:
         yield _parsed(method, request)
 

@@ -15,11 +15,20 @@ def digest_of(kind: str, content: bytes) -> bytes:
 
 
 def envelope(call: Call, kind: str, key: str, request: Message) -> Envelope:
-    """The envelope of a request. Its digest is over the canonical bytes: the fields in order, maps sorted.
+    """The envelope of a request."""
+    return sealed(call, kind, key, canonical(request))
+
+
+def canonical(request: Message) -> bytes:
+    """The bytes of a request with its fields in order and its maps sorted."""
+    return request.SerializeToString(deterministic=True)
+
+
+def sealed(call: Call, kind: str, key: str, content: bytes) -> Envelope:
+    """The envelope of a request's canonical bytes.
 
     The kind goes into the digest too, so that a key used for one RPC is reused, not replayed, in another.
     """
-    content = request.SerializeToString(deterministic=True)
     loop = asyncio.get_running_loop()
     return Envelope(
         tenant=call.tenant,

@@ -1,12 +1,13 @@
 """Requests that price and claim an order, checked and made commands: Settle and Reserve."""
 
 from rights.api import answers, lifecycle_answers
-from rights.api.envelope import envelope
+from rights.api.envelope import canonical, envelope, sealed
 from rights.api.fields import Mistakes
 from rights.api.members import MemberResolver
 from rights.api.methods import Call
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
+from rights.api.reading import PlainSettle, SettleLike
 from rights.domain import limits
 from rights.domain.model import Order, Rejection
 from rights.engine.commands import Reserve, Settle
@@ -26,13 +27,18 @@ class Intake:
         self._members = members
         self._signer = signer
 
-    async def settle(self, call: Call, request: pb.SettleRequest) -> Settle:
+    async def settle(self, call: Call, request: SettleLike) -> Settle:
         """The command of a Settle."""
-        order = await self._order(call, request, Mistakes())
-        refusal = await self._honour_quote(call, request, order) if request.quote_token else None
+        refusal = None
+        if isinstance(request, PlainSettle):
+            order, content = request.order, request.content
+        else:
+            order, content = await self._order(call, request, Mistakes()), canonical(request)
+            if request.quote_token:
+                refusal = await self._honour_quote(call, request, order)
         order_id = request.order_id
         return Settle(
-            envelope=envelope(call, "settle", request.idempotency_key, request),
+            envelope=sealed(call, "settle", request.idempotency_key, content),
             member_id=order.member_id,
             encode=lambda outcome, entry, now_ms: answers.settled(
                 outcome, entry, now_ms, order_id, order.member_id

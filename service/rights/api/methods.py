@@ -84,6 +84,8 @@ class Method:
     handler: UnaryHandler | StreamHandler
     roles: frozenset[str]  # any of them is enough
     kind: Kind = Kind.UNARY
+    # Reads the bytes of a request, where the handler is not given the message. Raises DecodeError.
+    read: Callable[[bytes], Any] | None = None
 
     @property
     def path(self) -> str:

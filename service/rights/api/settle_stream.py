@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from rights.api.intake import Intake
 from rights.api.methods import Call
+from rights.api.reading import SettleLike
 from rights.domain import limits
 from rights.engine.lane import Lanes
-from rights.v1 import settlement_pb2 as pb
 
 Outcome = bytes | Exception  # the stored response, or what Settle would have raised
 
@@ -25,9 +25,7 @@ class SettleStream:
             asyncio.Queue()
         )  # None: no request is to come
 
-    async def answers(
-        self, requests: AsyncIterator[pb.SettleStreamRequest]
-    ) -> AsyncGenerator[tuple[str, Outcome], None]:
+    async def answers(self, requests: AsyncIterator[SettleLike]) -> AsyncGenerator[tuple[str, Outcome], None]:
         """(key, outcome) of every request. Closed early, what no lane has begun is not executed."""
         reading = asyncio.create_task(self._read(requests))
         reading.add_done_callback(lambda _: self._ready.put_nowait(None))
@@ -44,12 +42,12 @@ class SettleStream:
             for future in list(self._under_way):
                 future.cancel()
 
-    async def _read(self, requests: AsyncIterator[pb.SettleStreamRequest]) -> None:
+    async def _read(self, requests: AsyncIterator[SettleLike]) -> None:
         async for each in requests:
             await self._room.acquire()
-            await self._begin(each.request)
+            await self._begin(each)
 
-    async def _begin(self, request: pb.SettleRequest) -> None:
+    async def _begin(self, request: SettleLike) -> None:
         key = request.idempotency_key
         try:
             command = await self._intake.settle(self._call, request)

@@ -14,6 +14,7 @@ from rights.api.members import MemberResolver
 from rights.api.methods import Call, Kind, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
+from rights.api.reading import SettleLike, read_batch, read_settle, read_streamed
 from rights.api.settle_stream import SettleStream
 from rights.domain import limits
 from rights.domain.model import Rejection
@@ -58,8 +59,10 @@ class SettlementApi:
         """The service's part of the method table."""
         return [
             Method(SERVICE, "Quote", pb.QuoteRequest, self.quote, _CHECKOUT),
-            Method(SERVICE, "Settle", pb.SettleRequest, self.settle, _CHECKOUT),
-            Method(SERVICE, "SettleBatch", pb.SettleBatchRequest, self.settle_batch, _CHECKOUT),
+            Method(SERVICE, "Settle", pb.SettleRequest, self.settle, _CHECKOUT, read=read_settle),
+            Method(
+                SERVICE, "SettleBatch", pb.SettleBatchRequest, self.settle_batch, _CHECKOUT, read=read_batch
+            ),
             Method(
                 SERVICE,
                 "SettleStream",
@@ -67,6 +70,7 @@ class SettlementApi:
                 self.settle_stream,
                 _CHECKOUT,
                 Kind.BIDI_STREAM,
+                read_streamed,
             ),
         ]
 
@@ -116,24 +120,24 @@ class SettlementApi:
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response
 
-    async def settle(self, call: Call, request: pb.SettleRequest) -> bytes:
+    async def settle(self, call: Call, request: SettleLike) -> bytes:
         """Settles; answers the stored bytes, the same for every retry."""
         command = await self._intake.settle(call, request)
         self._lanes.put(command)
         return await command.envelope.answer
 
-    async def settle_batch(self, call: Call, request: pb.SettleBatchRequest) -> pb.SettleBatchResponse:
+    async def settle_batch(self, call: Call, requests: list[SettleLike]) -> pb.SettleBatchResponse:
         """Settles each request on its own; an item fails as its Settle would have."""
         mistakes = Mistakes()
-        mistakes.count("requests", request.requests, 1, limits.MAX_BATCH)
+        mistakes.count("requests", requests, 1, limits.MAX_BATCH)
         seen: set[str] = set()
-        for i, item in enumerate(request.requests):
+        for i, item in enumerate(requests):
             if item.idempotency_key and item.idempotency_key in seen:
                 mistakes.add(f"requests[{i}].idempotency_key", "is named twice in the batch")
             seen.add(item.idempotency_key)
         mistakes.check()
         commands: list[Command | Exception] = []
-        for item in request.requests:
+        for item in requests:
             try:
                 command = await self._intake.settle(call, item)
                 self._lanes.put(command)
@@ -143,7 +147,7 @@ class SettlementApi:
         waiting = [c.envelope.answer for c in commands if isinstance(c, Command)]
         await asyncio.gather(*waiting, return_exceptions=True)
         response = pb.SettleBatchResponse()
-        for item, outcome in zip(request.requests, commands, strict=True):
+        for item, outcome in zip(requests, commands, strict=True):
             answer = response.items.add(idempotency_key=item.idempotency_key)
             failure = outcome.envelope.answer.exception() if isinstance(outcome, Command) else outcome
             if isinstance(outcome, Command) and failure is None:
@@ -154,7 +158,7 @@ class SettlementApi:
         return response
 
     async def settle_stream(
-        self, call: Call, requests: AsyncIterator[pb.SettleStreamRequest]
+        self, call: Call, requests: AsyncIterator[SettleLike]
     ) -> AsyncGenerator[pb.SettleStreamResponse, None]:
         """Settles requests as they come; answers each when it is durable."""
         stream = SettleStream(call, self._intake, self._lanes)
