@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import Any
@@ -243,3 +245,23 @@ async def test_a_timer_runs_only_while_there_are_deadlines() -> None:
     await asyncio.sleep(0.1)
     assert deadlines._timer is None
     assert deadlines._slots == {}
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_what_has_ended_is_freed_without_the_garbage_collector(waits: bool) -> None:
+    """A call has its driver, which tells it the end: kept, thousands of them a second would wait for a collection."""
+
+    async def serve() -> None:
+        if waits:
+            await asyncio.sleep(0.01)
+
+    gc.disable()
+    try:
+        driven = Driven(serve())
+        await driven.end()
+        await asyncio.sleep(0.01)  # the loop lets go of its callbacks
+        gone = weakref.ref(driven)
+        del driven
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -64,7 +64,7 @@ class Exchange(Protocol):
         """Sends the answers compressed, if the caller accepts that. No effect once one is sent."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """Who calls, and until when (event loop time) the answer is of use."""
 

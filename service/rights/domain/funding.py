@@ -20,8 +20,9 @@ def split(
     issuers of the lots spent are one party, LOTS.
     """
     if len(shares) == 1:  # nearly every discount
-        parties = [_party(shares[0], lines[index]) for index, _ in allocations] or [PLATFORM]
-        if parties.count(parties[0]) == len(parties):
+        share = shares[0]
+        parties = [_party(share, lines[index]) for index, _ in allocations] or [PLATFORM]
+        if len(parties) == 1 or parties.count(parties[0]) == len(parties):
             return {parties[0]: sum([amount for _, amount in allocations])}, None
         payers: list[Payers] = [
             {party: amount} for party, (_, amount) in zip(parties, allocations, strict=True)

@@ -48,7 +48,7 @@ class Situation:
 Encode = Callable[[Any, str, int], bytes]  # (outcome, entry id, now_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that sets every field through a call, a microsecond a settlement
 class Envelope:
     """What every command carries: whose it is, its key bound to its content, and where the answer goes."""
 

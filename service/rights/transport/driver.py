@@ -106,7 +106,9 @@ class Driver:
             return
         _leave_task(self._loop, self)  # type: ignore[arg-type]
         self._over = True
-        self._done(result, failure)
+        done = self._done
+        del self._done  # who is told has this driver: together they would wait for the garbage collector
+        done(result, failure)
 
     def _wait(self, waited: Any) -> None:
         if waited is None:  # a bare yield: asyncio.sleep(0)
