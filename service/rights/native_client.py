@@ -1,82 +1,181 @@
-"""A client of unary calls over the native HTTP/2 session, for load: it costs a fraction of what grpc.aio's does.
+"""A client of unary calls over the native HTTP/2 session: it costs a fraction of what grpc.aio's does.
 
     channel = await NativeChannel.open("127.0.0.1", 50051)
     answer = await channel.call(b"/rights.v1.SettlementService/Settle", request)
 
-Plaintext, one connection, no retries. Needs libnghttp2 (`rights_native._http2.load`).
+One connection, no retries. The calls of one loop turn leave in one write, and answers that came in one read are told
+together: concurrent calls share what they cost. Needs libnghttp2 (`rights_native._http2.load`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import ssl
 from typing import Self, cast
 from urllib.parse import unquote
 
+from rights.transport.deadlines import Deadlines
 from rights_native import _http2 as http2
 
 _WRITE_BYTES = 256 * 1024
 _BUDGET_BYTES = 1 << 40  # answers are as long as they are
-_UNKNOWN, _UNAVAILABLE = 2, 14
+_MAX_TIMEOUT_MILLISECONDS = 99_999_999  # that grpc-timeout can say
+
+CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE = 1, 2, 4, 8, 13, 14
+
+# HTTP/2's error code of a reset stream -> gRPC's status (gRPC over HTTP/2, "Errors").
+_OF_RESET = {
+    http2.REFUSED_STREAM: UNAVAILABLE,
+    http2.CANCEL: CANCELLED,
+    http2.ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED,
+}
+_HTTP_UNAVAILABLE = {b"429", b"502", b"503", b"504"}  # of proxies, which answer without a grpc-status
 
 Pairs = list[tuple[bytes, bytes]]
 
 
 class CallError(Exception):
-    """A failed call: a gRPC status code's number and a message."""
+    """A failed call.
 
-    def __init__(self, code: int, message: str) -> None:
+    code: a gRPC status code's number; details: a google.rpc.Status, serialized, or b""; unseen: no server has begun
+    it; lost: the connection ended under it.
+    """
+
+    def __init__(
+        self, code: int, message: str, details: bytes = b"", *, unseen: bool = False, lost: bool = False
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.details = details
+        self.unseen = unseen
+        self.lost = lost
+
+
+class _Answer(asyncio.Future[bytes]):
+    """Of one call. Cancelled, it cancels the call, and no other."""
+
+    def __init__(self, channel: NativeChannel, stream: http2.Stream) -> None:
+        super().__init__(loop=channel.loop)
+        self._channel = channel
+        self._stream = stream
+        self.slot = 0
+
+    def cancel(self, msg: object = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._channel.give_up(self._stream)
+        return cancelled
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if not self.done():
+            self.set_exception(CallError(DEADLINE_EXCEEDED, "no answer before the deadline"))
+            self._channel.give_up(self._stream)
 
 
 class NativeChannel(asyncio.Protocol):
     """One connection to a server."""
 
-    def __init__(self, authority: str, metadata: Pairs | None = None) -> None:
+    def __init__(
+        self,
+        authority: str,
+        metadata: Pairs | None = None,
+        *,
+        scheme: bytes = b"http",
+        keepalive_seconds: float = 20.0,
+        keepalive_timeout_seconds: float = 10.0,
+    ) -> None:
         http2.load()
         limits = http2.Limits(max_message_bytes=2**31 - 1, max_header_bytes=256 * 1024)
         self._session = http2.Session(limits, http2.Budget(_BUDGET_BYTES), client=True)
-        self._loop = asyncio.get_running_loop()
-        self._authority = authority.encode()
-        self._metadata = metadata or []
+        self.loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(self.loop)
+        self._pseudo = [(b":method", b"POST"), (b":scheme", scheme), (b":authority", authority.encode())]
+        self._headers = [
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            *(metadata or []),
+        ]
+        self._keepalive_seconds = keepalive_seconds
+        self._keepalive_timeout_seconds = keepalive_timeout_seconds
         self._transport: asyncio.Transport | None = None
+        self._tending: asyncio.TimerHandle | None = None
         self._flushes = False
         self._paused = False
+        self._lost = "the connection is gone"
 
     @classmethod
-    async def open(cls, host: str, port: int, metadata: Pairs | None = None) -> Self:
-        """Connects. `metadata` goes with every call."""
-        loop = asyncio.get_running_loop()
-        _, channel = await loop.create_connection(lambda: cls(f"{host}:{port}", metadata), host, port)
+    async def open(
+        cls,
+        host: str,
+        port: int,
+        metadata: Pairs | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        keepalive_seconds: float = 20.0,
+        keepalive_timeout_seconds: float = 10.0,
+    ) -> Self:
+        """Connects. `metadata` goes with every call. Raises OSError, also for a TLS handshake that fails.
+
+        While calls are under way, `keepalive_seconds` of silence are followed by a ping, and that by the end of the
+        connection, unless something comes within `keepalive_timeout_seconds`.
+        """
+        _, channel = await asyncio.get_running_loop().create_connection(
+            lambda: cls(
+                f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+                metadata,
+                scheme=b"http" if tls is None else b"https",
+                keepalive_seconds=keepalive_seconds,
+                keepalive_timeout_seconds=keepalive_timeout_seconds,
+            ),
+            host,
+            port,
+            ssl=tls,
+        )
         return channel
 
-    def call(self, path: bytes, request: bytes) -> asyncio.Future[bytes]:
+    @property
+    def usable(self) -> bool:
+        """Whether new calls can be made on it: it is there, and its server has not said that it goes away."""
+        return self._transport is not None and not self._session.going_away
+
+    @property
+    def under_way(self) -> int:
+        """Calls without an answer."""
+        return len(self._session.streams)
+
+    def call(
+        self, path: bytes, request: bytes, timeout_seconds: float | None = None
+    ) -> asyncio.Future[bytes]:
         """The answer to a request. Fails with CallError; cancelled, the call is cancelled."""
-        answer: asyncio.Future[bytes] = self._loop.create_future()
-        stream = self._session.request(
-            [
-                (b":method", b"POST"),
-                (b":scheme", b"http"),
-                (b":path", path),
-                (b":authority", self._authority),
-                (b"te", b"trailers"),
-                (b"content-type", b"application/grpc"),
-                *self._metadata,
-            ]
-        )
-        if stream is None or self._transport is None:
-            answer.set_exception(CallError(_UNAVAILABLE, "the connection is gone"))
-            return answer
+        headers = [*self._pseudo, (b":path", path), *self._headers]
+        if timeout_seconds is not None:
+            milliseconds = min(max(int(timeout_seconds * 1000), 1), _MAX_TIMEOUT_MILLISECONDS)
+            headers.append((b"grpc-timeout", b"%dm" % milliseconds))
+        stream = self._session.request(headers) if self._transport is not None else None
+        if stream is None:
+            gone: asyncio.Future[bytes] = self.loop.create_future()
+            gone.set_exception(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
+            return gone
+        answer = _Answer(self, stream)
         stream.call = answer
+        if timeout_seconds is not None:
+            self._deadlines.add(answer, self.loop.time() + timeout_seconds)
         stream.send(request)
         stream.end()
-        answer.add_done_callback(lambda done: self._cancel(stream) if done.cancelled() else None)
         self._flush_soon()
         return answer
 
+    def give_up(self, stream: http2.Stream) -> None:
+        """Cancels a call."""
+        stream.reset(http2.CANCEL)
+        self._flush_soon()
+
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
+        self._lost = "the client is closed"
         if self._transport is not None:
             self._transport.close()
         await asyncio.sleep(0)
@@ -84,6 +183,7 @@ class NativeChannel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_WRITE_BYTES)
+        self._tending = self.loop.call_later(self._keepalive_seconds, self._tend)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -92,6 +192,10 @@ class NativeChannel(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._tending is not None:
+            self._tending.cancel()
+        if exc is not None:
+            self._lost = f"the connection was lost: {exc}"
         self._session.close()
         self._look()
 
@@ -102,14 +206,30 @@ class NativeChannel(asyncio.Protocol):
         self._paused = False
         self._flush()
 
-    def _cancel(self, stream: http2.Stream) -> None:
-        stream.reset(http2.CANCEL)
-        self._flush_soon()
+    def _tend(self) -> None:
+        """Looks whether the server is still there."""
+        silent_since = self._session.received_at
+        pause = self._keepalive_seconds - (self.loop.time() - silent_since)
+        if pause <= 0 and self.under_way:
+            self._session.ping()
+            self._flush()
+            self._tending = self.loop.call_later(
+                self._keepalive_timeout_seconds, self._end_if_silent, silent_since
+            )
+        else:
+            self._tending = self.loop.call_later(pause if pause > 0 else self._keepalive_seconds, self._tend)
+
+    def _end_if_silent(self, since: float) -> None:
+        if self._session.received_at == since and self._transport is not None:
+            self._lost = f"no sign of life for {self.loop.time() - since:.0f} s"
+            self._transport.abort()
+        else:
+            self._tend()
 
     def _flush_soon(self) -> None:
         if not self._flushes:
             self._flushes = True
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushes = False
@@ -126,20 +246,40 @@ class NativeChannel(asyncio.Protocol):
         for stream in self._session.take_news():
             if stream.closed and stream.call is not None:
                 answer, stream.call = stream.call, None
+                if answer.slot:
+                    self._deadlines.remove(answer)
                 if not answer.done():
-                    _settle(answer, stream)
+                    self._settle(answer, stream)
+
+    def _settle(self, answer: asyncio.Future[bytes], stream: http2.Stream) -> None:
+        """Gives a call what its closed stream brought."""
+        told = stream.metadata if stream.trailers is None else stream.trailers
+        status = next((value for name, value in told if name == b"grpc-status"), None)
+        message = stream.take()
+        if status == b"0" and message is not None:
+            answer.set_result(message)
+        elif self._transport is None and status is None:
+            answer.set_exception(CallError(UNAVAILABLE, self._lost, lost=True))
+        else:
+            answer.set_exception(_failure(stream, dict(told)))
 
 
-def _settle(answer: asyncio.Future[bytes], stream: http2.Stream) -> None:
-    """Gives a call what its closed stream brought."""
-    told = stream.metadata if stream.trailers is None else stream.trailers
-    status = next((value for name, value in told if name == b"grpc-status"), None)
-    message = stream.take()
-    if status == b"0" and message is not None:
-        answer.set_result(message)
-        return
-    text = next((value for name, value in told if name == b"grpc-message"), b"")
-    code = int(status) if status else (_UNAVAILABLE if stream.reset_code else _UNKNOWN)
-    answer.set_exception(
-        CallError(code, unquote(text.decode("latin-1")) or f"reset with {stream.reset_code}")
-    )
+def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
+    """Why the closed stream of a living connection has no answer."""
+    status = told.get(b"grpc-status", b"")
+    if status.isdigit():
+        details = told.get(b"grpc-status-details-bin", b"")
+        return CallError(
+            int(status) or INTERNAL,  # 0: the message is missing
+            unquote(told.get(b"grpc-message", b"").decode("latin-1")),
+            base64.b64decode(details + b"=" * (-len(details) % 4)),
+        )
+    if stream.reset_code:
+        return CallError(
+            _OF_RESET.get(stream.reset_code, INTERNAL),
+            f"the server reset the call with HTTP/2's error code {stream.reset_code}",
+            unseen=stream.reset_code == http2.REFUSED_STREAM,
+        )
+    http = dict(stream.metadata).get(b":status", b"")
+    code = UNAVAILABLE if http in _HTTP_UNAVAILABLE else UNKNOWN
+    return CallError(code, f"an answer without a grpc-status, HTTP status {http.decode('latin-1')}")
