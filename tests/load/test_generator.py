@@ -1,0 +1,83 @@
+"""The load generator: latencies run from when a call was due, and every call is told by what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from benchmarks.load import FAILED, RECEIPT, SHED, UNINVITED, Generator, Orders
+from rights.api.auth import Authenticator
+from rights.api.edge import Edge
+from rights.api.errors import ApiError
+from rights.api.methods import Call, Method, UnaryHandler
+from rights.engine.errors import Overloaded
+from rights.server import transport
+from rights.settings import load_settings
+from rights.v1 import settlement_pb2 as pb
+
+STALL_SECONDS = 0.5
+
+
+class EveryTenant:
+    async def rules(self, tenant: str) -> None:
+        """Serves every tenant."""
+
+
+@asynccontextmanager
+async def serving(settle: UnaryHandler) -> AsyncIterator[str]:
+    """A server of nothing but Settle, as it is given."""
+    settings = load_settings(port=0)
+    method = Method(
+        "rights.v1.SettlementService", "Settle", pb.SettleRequest, settle, frozenset({"checkout"})
+    )
+    server = transport(Edge([method], Authenticator(settings), EveryTenant(), 60), settings)  # type: ignore[arg-type]
+    await server.start()
+    try:
+        yield f"127.0.0.1:{server.port}"
+    finally:
+        await server.stop(1)
+
+
+def run(address: str, **how: Any) -> Any:
+    with Generator(address, Orders(members=10, distinct=20), prefix="k-", connections=2, **how) as load:
+        return load.open_loop(200, 1.0, "constant")
+
+
+async def test_a_stall_is_charged_to_all_who_were_due_in_it() -> None:
+    keys: list[str] = []
+    over = asyncio.Event()
+
+    async def settle(call: Call, request: pb.SettleRequest) -> pb.SettleResponse:
+        if not keys:
+            asyncio.get_running_loop().call_later(STALL_SECONDS, over.set)
+        keys.append(request.idempotency_key)
+        await over.wait()
+        return pb.SettleResponse(receipt=pb.Receipt(order_id=request.order_id))
+
+    async with serving(settle) as address:
+        calls = await asyncio.to_thread(run, address)
+    assert calls.count(RECEIPT) == len(keys) == len(set(keys)) == 199  # the first is due after 5 ms
+    assert all(key.startswith("k-0-") for key in keys)
+    for due, latency in zip(calls.due, calls.latency, strict=True):
+        assert latency >= STALL_SECONDS - due - 0.005  # a timer may be early by its resolution
+
+
+async def test_outcomes_are_told_apart() -> None:
+    async def settle(call: Call, request: pb.SettleRequest) -> pb.SettleResponse:
+        match int(request.idempotency_key.rpartition("-")[2]) % 4:
+            case 0:
+                return pb.SettleResponse(receipt=pb.Receipt(order_id=request.order_id))
+            case 1:
+                raise Overloaded("full", 0.1)
+            case 2:
+                raise ApiError("SEARCH_ENDED", "no RetryInfo with this one")
+        raise ApiError("MEMBER_NOT_FOUND", "nobody")
+
+    async with serving(settle) as address:
+        calls = await asyncio.to_thread(run, address, processes=2)
+    assert len(calls.outcome) == 198
+    assert all(calls.count(outcome) > 40 for outcome in (RECEIPT, SHED, UNINVITED, FAILED))
+    assert set(calls.failures) == {"8: no RetryInfo with this one", "5: nobody"}
+    assert len(calls.due) == len(calls.latency) == len(calls.lateness) == 198
