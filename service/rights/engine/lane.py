@@ -26,9 +26,17 @@ from rights.store.writer import Writer
 
 log = structlog.get_logger(__name__)
 
+_TELLING_SIZE = 32  # commands of a batch from which its pace is that of a busy lane
+_SMOOTHING = 0.2  # what the last batch weighs in the pace
+
 
 class Lane:
-    """One queue, one connection. Lives on one event loop; `run` is never cancelled, only closed."""
+    """One queue, one connection. Lives on one event loop; `run` is never cancelled, only closed.
+
+    It sheds what would wait too long: by the age of the oldest that waits, which tells of a batch that stands still,
+    and by the length of the queue at the pace of the last batches. Age alone would tell too late: of a queue that
+    grows at three times the pace, the oldest is a second old when the youngest has three to wait.
+    """
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
         self._registry = registry
@@ -37,20 +45,39 @@ class Lane:
         self._queue: deque[Command] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._seconds_each = 0.0  # of a command, in batches that are not small; 0: not known yet
+        self._began = 0.0  # the batch under way,
+        self._executing = 0  # and its size
 
     def put(self, command: Command) -> None:
         """Queues a command; the answer of its envelope will be set. Raises Overloaded, with nothing recorded."""
-        if self._closing:
-            self._shed("draining", "the service is stopping; another worker will answer")
-        if len(self._queue) >= self._settings.max_queue_length:
-            self._shed("queue_length", f"{len(self._queue)} requests are waiting")
-        if self._queue:
-            age = command.envelope.enqueued_at - self._queue[0].envelope.enqueued_at
-            if age * 1000 > self._settings.max_queue_age_milliseconds:
-                self._shed("queue_age", f"requests wait for {age:.3f} s")
+        self.admit(command.envelope.enqueued_at)
         self._queue.append(command)
         metrics.LANE_QUEUE_LENGTH.inc()
         self._wake.set()
+
+    def admit(self, now: float) -> None:
+        """Raises Overloaded if what comes now is shed."""
+        full = self.full(now)
+        if full is not None:
+            cause, message = full
+            metrics.OVERLOAD.labels(cause).inc()
+            raise Overloaded(message, self._settings.retry_after_milliseconds / 1000)
+
+    def full(self, now: float) -> tuple[str, str] | None:
+        """Why what comes now is shed: the cause for the metrics, and for the caller."""
+        if self._closing:
+            return "draining", "the service is stopping; another worker will answer"
+        length, settings = len(self._queue), self._settings
+        if not length:
+            return None
+        if length >= settings.max_queue_length:
+            return "queue_length", f"{settings.max_queue_length} requests are waiting"
+        ahead = length + self._executing
+        seconds = max(now - self._queue[0].envelope.enqueued_at, ahead * self._seconds_each)
+        if seconds * 1000 > settings.max_queue_age_milliseconds:
+            return "queue_age", f"requests wait for {settings.max_queue_age_milliseconds} ms"
+        return None
 
     def close(self) -> None:
         """Lets `run` end once everything queued is answered."""
@@ -68,12 +95,15 @@ class Lane:
                 continue
             commands = self._take()
             if commands:
+                self._executing = len(commands)
                 await self._execute(commands)
+                self._pace(len(commands))
+                self._executing = 0
         await self._writer.close()
 
     def _take(self) -> list[Command]:
         """The next batch, without those whose callers have gone: nothing of them is executed."""
-        now = asyncio.get_running_loop().time()
+        now = self._began = asyncio.get_running_loop().time()
         taken: list[Command] = []
         metrics.LANE_QUEUE_AGE_SECONDS.observe(now - self._queue[0].envelope.enqueued_at)
         removed = 0
@@ -91,6 +121,14 @@ class Lane:
             taken.append(command)
         metrics.LANE_QUEUE_LENGTH.dec(removed)
         return taken
+
+    def _pace(self, size: int) -> None:
+        """Learns from a batch that is answered. A small one says at least that a command takes no longer."""
+        each = (asyncio.get_running_loop().time() - self._began) / size
+        if not self._seconds_each:
+            self._seconds_each = each if size >= _TELLING_SIZE else 0.0
+        elif size >= _TELLING_SIZE or each < self._seconds_each:
+            self._seconds_each += (each - self._seconds_each) * _SMOOTHING
 
     async def _execute(self, commands: list[Command]) -> None:
         """Executes a batch to its end: every command is answered."""
@@ -163,10 +201,6 @@ class Lane:
         )
         return random.uniform(0.5, 1.0) * ceiling / 1000
 
-    def _shed(self, cause: str, message: str) -> None:
-        metrics.OVERLOAD.labels(cause).inc()
-        raise Overloaded(message, self._settings.retry_after_milliseconds / 1000)
-
 
 class Lanes:
     """All lanes of a process."""
@@ -187,6 +221,12 @@ class Lanes:
         """Queues a command in its member's lane. Raises Overloaded."""
         member = f"{command.envelope.tenant}/{command.member_id}".encode()
         self._lanes[crc32(member) % len(self._lanes)].put(command)
+
+    def admit(self) -> None:
+        """Raises Overloaded while every lane sheds, so that a request can be told before it is even read."""
+        now = asyncio.get_running_loop().time()
+        if all(lane.full(now) for lane in self._lanes):
+            self._lanes[0].admit(now)
 
     async def drain(self) -> None:
         """Answers everything queued, then closes the connections."""
