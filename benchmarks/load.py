@@ -42,6 +42,7 @@ OUTCOMES = ("receipt", "rejection", "shed", "shed without RetryInfo", "timed out
 Arrivals = Literal["poisson", "constant"]
 _LONGEST_MICROSECONDS = 120_000_000
 _DIGITS = 3  # that a histogram keeps of a latency
+_TICK_SECONDS = 0.001  # the timers of uvloop count milliseconds
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class _Source:
                 answer.add_done_callback(partial(self._ended, due, began))
                 answer.add_done_callback(under_way.discard)
                 due += gap(per_second)
-            await asyncio.sleep(max(due - now, 0.0005))  # those due meanwhile leave together
+            await asyncio.sleep(max(due - now, _TICK_SECONDS))  # those due meanwhile leave together
         if under_way:
             await asyncio.wait(under_way)
             await asyncio.sleep(0)  # their callbacks

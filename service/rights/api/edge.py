@@ -32,7 +32,7 @@ _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
 
 
 class Edge:
-    """Serves the methods of the table."""
+    """Serves the methods of the table. `admit` raises what new work is told while there is too much."""
 
     def __init__(
         self,
@@ -40,11 +40,13 @@ class Edge:
         authenticator: Authenticator,
         registry: Registry,
         stream_max_seconds: float,
+        admit: Callable[[], None] = lambda: None,
     ) -> None:
         self.methods = {method.path: method for method in methods}
         self._authenticator = authenticator
         self._registry = registry
         self._stream_max_seconds = stream_max_seconds
+        self._admit = admit
         self._rpcs = {m.path: metrics.Rpc(m.kind.value, m.service, m.name) for m in self.methods.values()}
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -102,6 +104,8 @@ class Edge:
                 self._idle.set()
 
     async def _invoke(self, method: Method, raw: Requests, exchange: Exchange) -> bytes:
+        if method.is_new_work:
+            self._admit()  # first of all: of what is shed, nothing may be spent on
         call, request = await self._admitted(method, raw, exchange)
         response = await cast("UnaryHandler", method.handler)(call, request)
         return response if isinstance(response, bytes) else response.SerializeToString()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from uuid import uuid4
 
 import structlog
@@ -124,7 +125,9 @@ class ApiError(StatusError):
     @property
     def details(self) -> bytes:  # type: ignore[override]
         """`status`, serialized."""
-        return bytes(self.status().SerializeToString())
+        if self.fields or self.metadata:
+            return bytes(self.status().SerializeToString())
+        return _bare_details(self.reason, self.message, self.retry_after_seconds)
 
     def status(self) -> status_pb2.Status:
         """google.rpc.Status with ErrorInfo, and BadRequest and RetryInfo where they say something."""
@@ -142,6 +145,13 @@ class ApiError(StatusError):
             packed.append(any_pb2.Any())
             packed[-1].Pack(detail)
         return status_pb2.Status(code=self.code, message=self.message, details=packed)
+
+
+@lru_cache(maxsize=256)
+def _bare_details(reason: str, message: str, retry_after_seconds: float) -> bytes:
+    """Kept, since those who are shed are told the same, and it should cost next to nothing."""
+    status = ApiError(reason, message, retry_after_seconds=retry_after_seconds).status()
+    return bytes(status.SerializeToString())
 
 
 def _bad_request(fields: list[tuple[str, str]]) -> error_details_pb2.BadRequest:
@@ -167,15 +177,17 @@ def invalid_fields(mistakes: Iterable[tuple[str, str]], reason: str = "INVALID_F
 
 def told(error: Exception, method: str) -> ApiError:
     """What a caller is told of an error. A fault is counted, and logged under the id that the caller gets."""
-    fault_id = uuid4().hex[:12]
-    failure = _translated(error, fault_id)
-    if failure.reason == "INTERNAL":
+    failure = _translated(error)
+    if failure is None:
+        fault_id = uuid4().hex[:12]
         metrics.FAULTS.labels("rpc").inc()
         log.error("rpc_failed", method=method, fault_id=fault_id, exc_info=error)
+        failure = ApiError("INTERNAL", f"internal fault {fault_id}", metadata={"fault_id": fault_id})
     return failure
 
 
-def _translated(error: Exception, fault_id: str) -> ApiError:
+def _translated(error: Exception) -> ApiError | None:
+    """None: a fault."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, InvalidField):
@@ -193,4 +205,4 @@ def _translated(error: Exception, fault_id: str) -> ApiError:
         return ApiError("UNAVAILABLE", "the database is not available", retry_after_seconds=0.1)
     if isinstance(error, CONTENTION):
         return ApiError("UNAVAILABLE", "others hold what this call needs", retry_after_seconds=0.1)
-    return ApiError("INTERNAL", f"internal fault {fault_id}", metadata={"fault_id": fault_id})
+    return None

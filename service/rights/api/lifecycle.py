@@ -50,7 +50,7 @@ class LifecycleApi:
     def methods(self) -> list[Method]:
         """Their part of the method table."""
         return [
-            Method(SERVICE, "Reserve", pb.ReserveRequest, self.reserve, _CHECKOUT),
+            Method(SERVICE, "Reserve", pb.ReserveRequest, self.reserve, _CHECKOUT, is_new_work=True),
             Method(SERVICE, "Confirm", pb.ConfirmRequest, self.confirm, _CHECKOUT),
             Method(SERVICE, "Cancel", pb.CancelRequest, self.cancel, _CHECKOUT),
             Method(SERVICE, "Refund", pb.RefundRequest, self.refund, _CHECKOUT),

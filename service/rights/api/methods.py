@@ -86,6 +86,7 @@ class Method:
     kind: Kind = Kind.UNARY
     # Reads the bytes of a request, where the handler is not given the message. Raises DecodeError.
     read: Callable[[bytes], Any] | None = None
+    is_new_work: bool = False  # shed unread while the service is overloaded, unlike what ends or undoes work
 
     @property
     def path(self) -> str:

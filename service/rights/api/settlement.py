@@ -59,9 +59,23 @@ class SettlementApi:
         """The service's part of the method table."""
         return [
             Method(SERVICE, "Quote", pb.QuoteRequest, self.quote, _CHECKOUT),
-            Method(SERVICE, "Settle", pb.SettleRequest, self.settle, _CHECKOUT, read=read_settle),
             Method(
-                SERVICE, "SettleBatch", pb.SettleBatchRequest, self.settle_batch, _CHECKOUT, read=read_batch
+                SERVICE,
+                "Settle",
+                pb.SettleRequest,
+                self.settle,
+                _CHECKOUT,
+                read=read_settle,
+                is_new_work=True,
+            ),
+            Method(
+                SERVICE,
+                "SettleBatch",
+                pb.SettleBatchRequest,
+                self.settle_batch,
+                _CHECKOUT,
+                read=read_batch,
+                is_new_work=True,
             ),
             Method(
                 SERVICE,

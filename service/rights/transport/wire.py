@@ -68,6 +68,8 @@ def status_trailers(error: StatusError) -> Pairs:
 def percent_encoded(message: str) -> bytes:
     """A grpc-message: UTF-8, where everything but printable ASCII, and "%", becomes %XX."""
     raw = message.encode(errors="replace")
+    if _PLAIN.issuperset(raw):
+        return raw
     return b"".join(b"%c" % byte if byte in _PLAIN else b"%%%02X" % byte for byte in raw)
 
 
