@@ -97,8 +97,8 @@ def machine() -> dict[str, object]:
     }
 
 
-def report(title: str, results: dict[str, float], path: Path | None) -> None:
-    """Prints the table and writes the JSON file."""
+def report(title: str, results: dict[str, float], path: Path | None, **more: object) -> None:
+    """Prints the table and writes the JSON file; `more` only into that, beside the results."""
     table = Table(title=title)
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -106,13 +106,13 @@ def report(title: str, results: dict[str, float], path: Path | None) -> None:
         table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
     if path is not None:
-        write(results, path)
+        write(results, path, **more)
 
 
-def write(results: dict[str, float], path: Path) -> None:
+def write(results: dict[str, float], path: Path, **more: object) -> None:
     """Writes the JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "results": results}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "results": results, **more}, indent=2) + "\n")
     say(f"wrote {path}")
 
 

@@ -1,7 +1,7 @@
 """A load generator of unary calls that is not the bottleneck: open or closed loop, in processes of its own.
 
     with Generator("127.0.0.1:50051", Orders(members=200_000)) as load:
-        calls = load.open_loop(per_second=3_000, seconds=10)
+        calls = load.open_loop(Step(per_second=3_000, seconds=10))
         print(calls.histogram(RECEIPT).get_value_at_percentile(99) / 1000, "ms")
 
 The client is the native one (rights.native_client): some 25 µs of CPU for a call.
@@ -19,12 +19,12 @@ import multiprocessing
 import random
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from multiprocessing.connection import Connection as Pipe
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import uvloop
 from google.rpc import error_details_pb2, status_pb2
@@ -124,6 +124,13 @@ def histogram(seconds: Iterable[float]) -> HdrHistogram:
     return made
 
 
+class Step(NamedTuple):
+    """A part of an open loop."""
+
+    per_second: float
+    seconds: float
+
+
 class Generator:
     """Processes that make calls when told to, over connections that stay.
 
@@ -167,17 +174,18 @@ class Generator:
             process.join(5)
             process.kill()
 
-    def open_loop(self, per_second: float, seconds: float, arrivals: Arrivals = "poisson") -> Calls:
-        """So many calls a second, due at times of their own."""
-        return self._run("open", per_second / len(self._pipes), seconds, arrivals)
+    def open_loop(self, *steps: Step, arrivals: Arrivals = "poisson") -> Calls:
+        """So many calls a second, due at times of their own; one step follows the other without a pause."""
+        shares = [Step(step.per_second / len(self._pipes), step.seconds) for step in steps]
+        return self._run(_Source.open_loop, sum(step.seconds for step in steps), shares, arrivals)
 
     def closed_loop(self, in_flight: int, seconds: float) -> Calls:
         """So many calls under way all the time."""
-        return self._run("closed", -(-in_flight // len(self._pipes)), seconds, "")
+        return self._run(_Source.closed_loop, seconds, -(-in_flight // len(self._pipes)), seconds)
 
-    def _run(self, kind: str, load: float, seconds: float, arrivals: str) -> Calls:
+    def _run(self, loop: Callable[..., Awaitable[None]], seconds: float, *arguments: object) -> Calls:
         for pipe in self._pipes:
-            pipe.send((kind, load, seconds, arrivals))
+            pipe.send((loop, seconds, arguments))
         calls = Calls(seconds)
         for pipe in self._pipes:
             calls.add(pipe.recv())
@@ -215,41 +223,42 @@ class _Source:
         self._pipe.send("ready")
         while True:
             try:
-                kind, load, seconds, arrivals = await asyncio.to_thread(self._pipe.recv)
+                loop, seconds, arguments = await asyncio.to_thread(self._pipe.recv)
             except EOFError:
                 break
             self._calls = Calls(seconds)
             cpu = time.process_time()
-            if kind == "open":
-                await self._open_loop(load, seconds, arrivals)
-            else:
-                await self._closed_loop(int(load), seconds)
+            await loop(self, *arguments)
             self._calls.cpu_seconds = time.process_time() - cpu
             self._pipe.send(self._calls)
         for channel in self._channels:
             await channel.close()
 
-    async def _open_loop(self, per_second: float, seconds: float, arrivals: Arrivals) -> None:
+    async def open_loop(self, steps: list[Step], arrivals: Arrivals) -> None:
+        """Calls of one step after the other, then waits for the last answers."""
         gap = random.expovariate if arrivals == "poisson" else lambda rate: 1 / rate
         under_way: set[asyncio.Future[bytes]] = set()
         lateness = self._calls.lateness
         began = time.perf_counter()
-        due = gap(per_second)
-        while due < seconds:
-            now = time.perf_counter() - began
-            while due <= now and due < seconds:
-                lateness.append(now - due)
-                answer = self._call()
-                under_way.add(answer)
-                answer.add_done_callback(partial(self._ended, due, began))
-                answer.add_done_callback(under_way.discard)
-                due += gap(per_second)
-            await asyncio.sleep(max(due - now, _TICK_SECONDS))  # those due meanwhile leave together
+        due = end = 0.0
+        for step in steps:
+            due, end = end + gap(step.per_second), end + step.seconds
+            while due < end:
+                now = time.perf_counter() - began
+                while due <= now and due < end:
+                    lateness.append(now - due)
+                    answer = self._call()
+                    under_way.add(answer)
+                    answer.add_done_callback(partial(self._ended, due, began))
+                    answer.add_done_callback(under_way.discard)
+                    due += gap(step.per_second)
+                await asyncio.sleep(max(due - now, _TICK_SECONDS))  # those due meanwhile leave together
         if under_way:
             await asyncio.wait(under_way)
             await asyncio.sleep(0)  # their callbacks
 
-    async def _closed_loop(self, in_flight: int, seconds: float) -> None:
+    async def closed_loop(self, in_flight: int, seconds: float) -> None:
+        """Calls one after the other, so many at once."""
         began = time.perf_counter()
 
         async def one() -> None:

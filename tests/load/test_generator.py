@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.load import FAILED, RECEIPT, SHED, UNINVITED, Generator, Orders
+from benchmarks.load import FAILED, RECEIPT, SHED, UNINVITED, Generator, Orders, Step
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.errors import ApiError
@@ -42,7 +42,7 @@ async def serving(settle: UnaryHandler) -> AsyncIterator[str]:
 
 def run(address: str, **how: Any) -> Any:
     with Generator(address, Orders(members=10, distinct=20), prefix="k-", connections=2, **how) as load:
-        return load.open_loop(200, 1.0, "constant")
+        return load.open_loop(Step(200, 1.0), arrivals="constant")
 
 
 async def test_a_stall_is_charged_to_all_who_were_due_in_it() -> None:

@@ -1,0 +1,196 @@
+"""How long a settlement takes at half of what saturates the service, and what threefold overload leaves of it.
+
+Question: does a checkout wait long, and does a storm end with the storm?
+Method:   `rights serve` as it is set by default, one worker per core, on a PostgreSQL with default durability; the load
+          generator (benchmarks.load) in a process of its own on the same machine.
+          (1) Saturation: closed loops of more and more calls under way; the greatest rate of receipts is the peak.
+          (2) Half of the peak, open loop, arrivals of a Poisson process; latency from when a call was due.
+          (3) Three times the peak for 60 s (--short: 10 s), then at once half of it again. Goodput is what got a
+          receipt. Normal again is the service from the first half second on whose p99, and that of the next, is no
+          more than 25 ms, or half more than in (2), without a call that was shed.
+          Every shed call must have said RESOURCE_EXHAUSTED with RetryInfo; and the database must have as many
+          settlements and claims as there were answers: what was shed has left no trace.
+
+    python -m benchmarks.latency [--short] [--members 200000] [--json PATH]
+"""
+
+import argparse
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import uvloop
+
+from benchmarks import harness
+from benchmarks.load import OUTCOMES, RECEIPT, REJECTION, SHED, Calls, Generator, Orders, Step, histogram
+from benchmarks.orders import add_members
+
+RULEBOOK = Path(__file__).parent / "rulebook.yaml"
+OVERLOAD = 3
+NORMAL_MS = 25.0
+WINDOW_SECONDS = 0.5
+PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99, 100)
+
+
+@dataclass(frozen=True)
+class Form:
+    """Seconds of each part."""
+
+    warm_up: float
+    saturating: float  # with each number of calls under way
+    half: float
+    settling: float  # of the half, before it counts
+    overload: float
+    recovery: float
+    in_flight: tuple[int, ...]
+
+
+LONG = Form(5, 8, 60, 5, 60, 20, (64, 128, 256, 512, 1024))
+SHORT = Form(2, 3, 10, 2, 10, 8, (128, 256, 512))
+
+
+def percentiles(calls: Calls, after: float = 0.0, before: float = float("inf")) -> dict[str, float]:
+    """Milliseconds of the receipts due in that time, by percentile."""
+    taken = calls.histogram(RECEIPT, after, before)
+    return {f"{each:g}": taken.get_value_at_percentile(each) / 1000 for each in PERCENTILES}
+
+
+def recovered_after(calls: Calls, end: float, normal_ms: float) -> float | None:
+    """Seconds from the end of the overload until the service is normal again; None: not while it was looked at."""
+    good = 0
+    for number in range(int((calls.seconds - end) / WINDOW_SECONDS)):
+        began = end + number * WINDOW_SECONDS
+        taken = calls.histogram(RECEIPT, began, began + WINDOW_SECONDS)
+        shed = calls.histogram(SHED, began, began + WINDOW_SECONDS).get_total_count()
+        good = good + 1 if not shed and taken.get_value_at_percentile(99) / 1000 <= normal_ms else 0
+        if good == 2:
+            return began - WINDOW_SECONDS - end
+    return None
+
+
+def told(calls: Calls) -> str:
+    """What became of the calls."""
+    counts = ", ".join(
+        f"{calls.count(i):,} {name}" for i, name in enumerate(OUTCOMES) if calls.count(i) or i == RECEIPT
+    )
+    return counts + "".join(f"; {count} x {message}" for message, count in list(calls.failures.items())[:3])
+
+
+def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, dict[str, float]], Calls]:
+    """Results, distributions, and all calls in one."""
+    every = load.closed_loop(form.in_flight[0], form.warm_up)
+    peak = 0.0
+    for in_flight in form.in_flight:
+        calls = load.closed_loop(in_flight, form.saturating)
+        every.add(calls)
+        peak = max(peak, calls.rate(RECEIPT))
+        harness.say(f"{in_flight} under way: {calls.rate(RECEIPT):,.0f} receipts a second")
+
+    calls = load.open_loop(Step(peak / 2, form.half))
+    every.add(calls)
+    half = percentiles(calls, form.settling)
+    late_ms = histogram(calls.lateness).get_value_at_percentile(99) / 1000
+    generator_us = calls.cpu_seconds / len(calls.due) * 1e6
+    harness.say(
+        f"at {peak / 2:,.0f} a second: p50 {half['50']:.1f} ms, p99 {half['99']:.1f} ms; {told(calls)}"
+    )
+
+    calls = load.open_loop(Step(OVERLOAD * peak, form.overload), Step(peak / 2, form.recovery))
+    every.add(calls)
+    stormy = calls.histogram(RECEIPT, 0, form.overload)
+    goodput = stormy.get_total_count() / form.overload
+    normal_ms = max(NORMAL_MS, 1.5 * half["99"])
+    recovery = recovered_after(calls, form.overload, normal_ms)
+    harness.say(
+        f"at {OVERLOAD * peak:,.0f} a second: {goodput:,.0f} receipts a second; {told(calls)}; "
+        + (f"p99 below {normal_ms:.0f} ms after {recovery} s" if recovery is not None else "NOT RECOVERED")
+    )
+    results = {
+        "peak_per_second": peak,
+        "p50_ms_half_load": half["50"],
+        "p99_ms_half_load": half["99"],
+        "p999_ms_half_load": half["99.9"],
+        "overload_seconds": form.overload,
+        "goodput_overload_over_peak": goodput / peak,
+        "p50_ms_overload": stormy.get_value_at_percentile(50) / 1000,
+        "p99_ms_overload": stormy.get_value_at_percentile(99) / 1000,
+        "p99_ms_shed": calls.histogram(SHED, 0, form.overload).get_value_at_percentile(99) / 1000,
+        "shed_calls": float(calls.count(SHED)),
+        "recovery_seconds": form.recovery if recovery is None else recovery,
+        "generator_p99_ms_late_half_load": late_ms,
+        "generator_cpu_us_per_call": generator_us,
+    }
+    distributions = {
+        "half_load": half,
+        "overload": percentiles(calls, 0, form.overload),
+        "after_overload": percentiles(calls, form.overload),
+    }
+    return results, distributions, every
+
+
+async def verify(url: str, calls: Calls) -> None:
+    """As many settlements as answers, none of a call that was shed."""
+    wrong = [
+        name for i, name in enumerate(OUTCOMES) if i not in (RECEIPT, REJECTION, SHED) and calls.count(i)
+    ]
+    if wrong:
+        raise SystemExit(f"not every call was answered, or shed with RetryInfo: {told(calls)}")
+    connection = await asyncpg.connect(url)
+    receipts, rejections, keys = await connection.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE rejection IS NULL), count(*) FILTER (WHERE rejection IS NOT NULL),
+               count(DISTINCT idempotency_key)
+        FROM rights.journal WHERE kind = 'settle'
+        """
+    )
+    await connection.close()
+    told_receipts, told_rejections = calls.count(RECEIPT), calls.count(REJECTION)
+    harness.say(f"{receipts:,} settlements in the journal, {told_receipts:,} receipts were told")
+    if (receipts, rejections, keys) != (told_receipts, told_rejections, receipts + rejections):
+        raise SystemExit(
+            f"the journal has {receipts} settlements and {rejections} rejections of {keys} keys; "
+            f"told were {told_receipts} and {told_rejections}"
+        )
+
+
+async def run(members: int, form: Form) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """All parts on one service."""
+    async with harness.database() as url, harness.service(url) as address:
+        harness.say(f"seeding {members:,} members")
+        await harness.publish(address, RULEBOOK)
+        await add_members(url, members, coupons=True)
+
+        def generate() -> tuple[dict[str, float], dict[str, dict[str, float]], Calls]:
+            with Generator(address, Orders(members)) as load:
+                return measure(load, form)
+
+        results, distributions, calls = await asyncio.to_thread(generate)
+        await verify(url, calls)
+    return results, distributions
+
+
+def main() -> None:
+    """Command line."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser.add_argument("--short", action="store_true", help="10 s of overload instead of 60 s")
+    parser.add_argument("--members", type=int, default=200_000, help="members (default 200,000)")
+    options = parser.parse_args()
+    form = SHORT if options.short else LONG
+    load_average = os.getloadavg()[0]  # above 0.5 others have had a part of the cores
+    harness.say(f"{'short' if options.short else 'long'} form: {form.overload:g} s of overload")
+    results, distributions = uvloop.run(run(options.members, form))
+    harness.report(
+        "Latency of durable settlements",
+        {"load_average_at_start": load_average, **results},
+        options.json,
+        form="short" if options.short else "long",
+        milliseconds_by_percentile=distributions,
+    )
+
+
+if __name__ == "__main__":
+    main()
