@@ -1,39 +1,21 @@
-"""The client a checkout imports.
-
-    async with RightsClient("127.0.0.1:50051") as rights:
-        response = await rights.settle(request)
-
-Every call has a deadline. What may be retried is retried, with the same request and so the same
-idempotency key: a settlement happens once however often its answer is lost on the way. A business
-rejection is an answer, not an error; see Rejection in settlement.proto.
-"""
+"""RightsClient: the contract's calls, each with its deadline and its retries."""
 
 import asyncio
-import random
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from types import SimpleNamespace, TracebackType
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
-import grpc
-import grpc.aio
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import error_details_pb2, status_pb2
 
+from rights.client.errors import RightsError
+from rights.client.grpcio import GrpcioCalls
+from rights.client.retrying import Throttle, pause_seconds
 from rights.v1 import activity_pb2 as activity
-from rights.v1 import (
-    activity_pb2_grpc,
-    coupon_pb2_grpc,
-    event_pb2_grpc,
-    member_pb2_grpc,
-    report_pb2_grpc,
-    rulebook_pb2_grpc,
-    settlement_pb2_grpc,
-    simulation_pb2_grpc,
-    subscription_pb2_grpc,
-)
 from rights.v1 import coupon_pb2 as coupon
 from rights.v1 import event_pb2 as event
 from rights.v1 import member_pb2 as member
@@ -43,70 +25,49 @@ from rights.v1 import settlement_pb2 as settlement
 from rights.v1 import simulation_pb2 as simulation
 from rights.v1 import subscription_pb2 as subscription
 
-_DETAILS = "grpc-status-details-bin"
-_RETRIED = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.ABORTED,
-    grpc.StatusCode.CANCELLED,  # by a server that is stopping; our own cancellation is no AioRpcError
-}
-_OPTIONS = [
-    # A batch of 1,000 receipts is longer than the 4 MiB that gRPC accepts by default.
-    ("grpc.max_receive_message_length", -1),
-    # A stream over a connection that is dead without a word would be silent for ever.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-]
+try:
+    from rights.client.native import native_calls
+except ImportError:  # the compiled session is missing
+    native_calls = None  # type: ignore[assignment]
+
 _Answer = TypeVar("_Answer", bound=Message)
 
 
-class RightsError(Exception):
-    """A failed call.
+@dataclass(frozen=True, slots=True)
+class _Rpc(Generic[_Answer]):
+    """How an RPC is called."""
 
-    code: the gRPC status; reason: an ErrorReason without its prefix, "" if the call never reached the
-    service; fields: (path, what is wrong); retry_after_seconds: what the service asks to wait, or 0.
-    """
+    path: str
+    answer: type[_Answer]
 
-    def __init__(self, error: grpc.aio.AioRpcError) -> None:
-        self.code: grpc.StatusCode = error.code()
-        self.message: str = error.details() or ""
-        self.reason = ""
-        self.metadata: dict[str, str] = {}
-        self.fields: list[tuple[str, str]] = []
-        self.retry_after_seconds = 0.0
-        for name, value in error.trailing_metadata() or ():
-            if name == _DETAILS and isinstance(value, bytes):
-                self._read(status_pb2.Status.FromString(value))
-        super().__init__(f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}")
 
-    @property
-    def is_temporary(self) -> bool:
-        """Whether the same request may succeed if it is sent again."""
-        if self.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return self.reason == "OVERLOADED"  # without it: a message above the size limit
-        return self.code in _RETRIED
+class _Calls(Protocol):
+    """What carries unary calls."""
 
-    def _read(self, status: status_pb2.Status) -> None:
-        info, bad, retry = (
-            error_details_pb2.ErrorInfo(),
-            error_details_pb2.BadRequest(),
-            error_details_pb2.RetryInfo(),
-        )
-        for detail in status.details:
-            if detail.Unpack(info):
-                self.reason, self.metadata = info.reason, dict(info.metadata)
-            elif detail.Unpack(bad):
-                self.fields = [(v.field, v.description) for v in bad.field_violations]
-            elif detail.Unpack(retry):
-                self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
+    async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes: ...
+
+    async def close(self) -> None: ...
+
+
+def _rpc(method: MethodDescriptor) -> _Rpc[Any]:
+    return _Rpc(f"/{method.containing_service.full_name}/{method.name}", GetMessageClass(method.output_type))
+
+
+def _rpcs(service: ServiceDescriptor) -> Any:
+    """The RPCs of a service, by name."""
+    return SimpleNamespace(**{method.name: _rpc(method) for method in service.methods})
 
 
 class RightsClient:
     """A connection to the service, with deadlines and retries. Safe to share between tasks of one loop.
 
     address: host:port; token: sent as bearer token; ca_file: PEM of the authority to trust (TLS);
-    certificate_file and key_file: the client's own (mTLS); timeout_seconds: deadline of one attempt;
-    attempts: how often a call is sent at most.
+    certificate_file and key_file: the client's own (mTLS).
+    timeout_seconds: deadline of one attempt; attempts: how often a call is sent at most; deadline_seconds: of
+    the call with all its attempts and pauses. A service that was there and cannot be reached is waited for until then.
+    backoff_seconds: the first pause is twice that at most, further ones are longer; see `retrying`.
+    connections: each ends in one of the service's processes.
+    transport: grpcio for everything, or native where it can be had; `transport` says which it is.
     """
 
     def __init__(
@@ -118,32 +79,37 @@ class RightsClient:
         certificate_file: Path | None = None,
         key_file: Path | None = None,
         timeout_seconds: float = 5.0,
+        deadline_seconds: float = 20.0,
         attempts: int = 5,
         backoff_seconds: float = 0.05,
+        connections: int = 1,
+        transport: Literal["native", "grpcio"] = "native",
     ) -> None:
-        if ca_file is None:
-            self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        else:
-            credentials = grpc.ssl_channel_credentials(
-                ca_file.read_bytes(),
-                key_file.read_bytes() if key_file else None,
-                certificate_file.read_bytes() if certificate_file else None,
-            )
-            self._channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
-        self._metadata = [("authorization", f"Bearer {token}")] if token else []
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        credentials = (ca_file, certificate_file, key_file)
+        self._grpcio = GrpcioCalls(address, metadata, *credentials)
+        self._calls: _Calls = self._grpcio
+        self.transport: Literal["native", "grpcio"] = "grpcio"
+        if (
+            transport == "native"
+            and native_calls is not None
+            and (calls := native_calls(address, metadata, *credentials, connections)) is not None
+        ):
+            self._calls, self.transport = calls, "native"
+        self._throttle = Throttle()
         self._timeout_seconds = timeout_seconds
+        self._deadline_seconds = deadline_seconds
         self._attempts = attempts
         self._backoff_seconds = backoff_seconds
-        # Stubs are typed for synchronous channels; over an aio channel their methods are awaitable.
-        self._settlement: Any = settlement_pb2_grpc.SettlementServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._member: Any = member_pb2_grpc.MemberServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._activity: Any = activity_pb2_grpc.ActivityServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._coupon: Any = coupon_pb2_grpc.CouponServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._subscription: Any = subscription_pb2_grpc.SubscriptionServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._event: Any = event_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._report: Any = report_pb2_grpc.ReportServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._rulebook: Any = rulebook_pb2_grpc.RulebookServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._simulation: Any = simulation_pb2_grpc.SimulationServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._settlement = _rpcs(settlement.DESCRIPTOR.services_by_name["SettlementService"])
+        self._member = _rpcs(member.DESCRIPTOR.services_by_name["MemberService"])
+        self._activity = _rpcs(activity.DESCRIPTOR.services_by_name["ActivityService"])
+        self._coupon = _rpcs(coupon.DESCRIPTOR.services_by_name["CouponService"])
+        self._subscription = _rpcs(subscription.DESCRIPTOR.services_by_name["SubscriptionService"])
+        self._event = _rpcs(event.DESCRIPTOR.services_by_name["EventService"])
+        self._report = _rpcs(report.DESCRIPTOR.services_by_name["ReportService"])
+        self._rulebook = _rpcs(rulebook.DESCRIPTOR.services_by_name["RulebookService"])
+        self._simulation = _rpcs(simulation.DESCRIPTOR.services_by_name["SimulationService"])
 
     async def __aenter__(self) -> Self:
         return self
@@ -154,57 +120,61 @@ class RightsClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection."""
-        await self._channel.close()
+        """Ends the connections; calls under way fail."""
+        await self._calls.close()
+        await self._grpcio.close()
 
     async def _call(
-        self,
-        rpc: Callable[..., Awaitable[_Answer]],
-        request: Message,
-        timeout_seconds: float | None = None,
+        self, rpc: _Rpc[_Answer], request: Message, timeout_seconds: float | None = None
     ) -> _Answer:
-        """Sends a request until it is answered, refused for good, or sent `attempts` times.
+        """Sends a request until it is answered, refused for good, sent `attempts` times, or too late.
 
         Every RPC of the contract may be sent again: writes carry a key, or end in the same state.
         """
-        for attempt in range(1, self._attempts + 1):
+        time = asyncio.get_running_loop().time
+        timeout = timeout_seconds or self._timeout_seconds
+        end = time() + max(self._deadline_seconds, timeout)
+        content = request.SerializeToString()
+        sent = failures = 0
+        while True:
             try:
-                timeout = timeout_seconds or self._timeout_seconds
-                return await rpc(request, timeout=timeout, metadata=self._metadata)
-            except grpc.aio.AioRpcError as error:
-                failure = RightsError(error)
-                if not failure.is_temporary or attempt == self._attempts:
-                    raise failure from error
-            await self._pause(attempt, failure)
-        raise AssertionError("attempts is at least 1")
+                answer = await self._calls.unary(rpc.path, content, min(timeout, end - time()))
+            except RightsError as failure:
+                failures += 1
+                sent += not failure.unseen
+                if failure.is_temporary and not failure.unseen and not failure.lost:
+                    self._throttle.failed()
+                pause = self._pause_seconds(failures, failure)
+                if not failure.is_temporary or sent >= self._attempts or time() + pause >= end:
+                    raise
+                if not self._throttle.allows and not failure.unseen:
+                    failure.add_note("not sent again: too many calls fail")
+                    raise
+            else:
+                self._throttle.succeeded()
+                return rpc.answer.FromString(answer)
+            await asyncio.sleep(pause)
 
-    async def _pause(self, attempt: int, failure: RightsError) -> None:
-        """Full jitter on a doubling pause; never shorter than the service asks for."""
-        pause = random.uniform(0, self._backoff_seconds * 2**attempt)
-        await asyncio.sleep(max(pause, failure.retry_after_seconds))
+    async def _stream(self, rpc: _Rpc[_Answer], request: Message) -> AsyncGenerator[_Answer, None]:
+        async with aclosing(self._grpcio.stream(rpc.path, request.SerializeToString())) as answers:
+            async for answer in answers:
+                yield rpc.answer.FromString(answer)
+
+    def _pause_seconds(self, failures: int, failure: RightsError) -> float:
+        return pause_seconds(failures, self._backoff_seconds, failure.retry_after_seconds)
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
         """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
-        into one, as protobuf merges.
+        into one, as protobuf merges, and not asked for again.
         """
-        path = f"/{method.containing_service.full_name}/{method.name}"
-        answer = GetMessageClass(method.output_type)
-        how: dict[str, Any] = {
-            "request_serializer": type(request).SerializeToString,
-            "response_deserializer": answer.FromString,
-        }
+        rpc: _Rpc[Message] = _rpc(method)
         if not method.server_streaming:
-            unary: Any = self._channel.unary_unary(path, **how)
-            return await self._call(unary, request)
-        stream: Any = self._channel.unary_stream(path, **how)
-
-        async def collected(request: Message, **options: Any) -> Message:
-            merged = answer()
-            async for part in stream(request, **options):
-                merged.MergeFrom(part)
-            return merged
-
-        return await self._call(collected, request)
+            answer: Message = await self._call(rpc, request)
+            return answer
+        merged = rpc.answer()
+        async for part in self._grpcio.stream(rpc.path, request.SerializeToString(), self._deadline_seconds):
+            merged.MergeFromString(part)
+        return merged
 
     # rights.v1.SettlementService
 
@@ -308,18 +278,19 @@ class RightsClient:
         done = failures = 0
         while done < request.count:
             try:
-                async for response in self._coupon.GenerateCodes(request, metadata=self._metadata):
-                    del response.codes[: done - response.first_index]  # told before
-                    if response.codes:
-                        response.first_index, failures = done, 0
-                        yield response
-                        done = response.done_count
-            except grpc.aio.AioRpcError as error:
-                failure = RightsError(error)
+                async with aclosing(self._stream(self._coupon.GenerateCodes, request)) as responses:
+                    async for response in responses:
+                        del response.codes[: done - response.first_index]  # told before
+                        if response.codes:
+                            response.first_index, failures = done, 0
+                            yield response
+                            done = response.done_count
+            except RightsError as failure:
                 failures += 1
                 if not failure.is_temporary or failures == self._attempts:
-                    raise failure from error
-                await self._pause(failures, failure)
+                    raise
+                pause = self._pause_seconds(failures, failure)
+                await asyncio.sleep(pause)
 
     async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
         """Lets the service forget how to tell codes again."""
@@ -395,11 +366,9 @@ class RightsClient:
         self, request: subscription.CloseProgramRequest
     ) -> AsyncGenerator[subscription.CloseProgramResponse, None]:
         """Ends a program for all who still have something of it; tells how far it is. Raises RightsError."""
-        try:
-            async for response in self._subscription.CloseProgram(request, metadata=self._metadata):
+        async with aclosing(self._stream(self._subscription.CloseProgram, request)) as responses:
+            async for response in responses:
                 yield response
-        except grpc.aio.AioRpcError as error:
-            raise RightsError(error) from None
 
     async def use_benefit(self, request: subscription.UseBenefitRequest) -> subscription.UseBenefitResponse:
         """Uses units of a benefit outside of any order, once per key."""
@@ -425,16 +394,17 @@ class RightsClient:
         failures = 0
         while True:
             try:
-                async for response in self._event.StreamEvents(following, metadata=self._metadata):
-                    failures = 0
-                    yield response
-                    following.start_position = response.position
-            except grpc.aio.AioRpcError as error:
-                failure = RightsError(error)
+                async with aclosing(self._stream(self._event.StreamEvents, following)) as responses:
+                    async for response in responses:
+                        failures = 0
+                        yield response
+                        following.start_position = response.position
+            except RightsError as failure:
                 failures += 1
                 if not failure.is_temporary or failures == self._attempts:
-                    raise failure from error
-                await self._pause(failures, failure)
+                    raise
+                pause = self._pause_seconds(failures, failure)
+                await asyncio.sleep(pause)
 
     async def ack_events(self, request: event.AckEventsRequest) -> event.AckEventsResponse:
         """Acknowledges events up to and with a position."""
@@ -460,15 +430,13 @@ class RightsClient:
         Nothing is retried here: after a RightsError send again what was not answered, with the same keys.
         """
 
-        async def each() -> AsyncGenerator[settlement.SettleStreamRequest, None]:
+        async def each() -> AsyncGenerator[bytes, None]:
             async for request in requests:
-                yield settlement.SettleStreamRequest(request=request)
+                yield settlement.SettleStreamRequest(request=request).SerializeToString()
 
-        try:
-            async for response in self._settlement.SettleStream(each(), metadata=self._metadata):
-                yield response
-        except grpc.aio.AioRpcError as error:
-            raise RightsError(error) from error
+        async with aclosing(self._grpcio.stream(self._settlement.SettleStream.path, each())) as answers:
+            async for answer in answers:
+                yield settlement.SettleStreamResponse.FromString(answer)
 
     # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
 

@@ -1,0 +1,179 @@
+"""RightsClient on real servers: what it retries, what it gives up, and that one caller's trouble is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import psutil  # type: ignore[import-untyped]
+import pytest
+from scenario_books import book
+from scenario_load import open_shop, orders
+from scenario_service import Service, Shop, running, shop_of, token
+
+from rights import audit
+from rights.client import RightsClient, RightsError
+from rights.client import calls as calls_module
+from rights.v1 import member_pb2
+from rights.v1 import settlement_pb2 as pb
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def client(shop: Shop, **how: Any) -> RightsClient:
+    return RightsClient(shop.service.address, token=token(shop.tenant, "shop"), **how)
+
+
+def kill(service: Service) -> None:
+    """All of it at once, without a word."""
+    family = [service.process.pid, *service.worker_pids()]
+    for pid in family:
+        os.kill(pid, signal.SIGKILL)
+    service.process.wait()
+    psutil.wait_procs([psutil.Process(pid) for pid in family if psutil.pid_exists(pid)], 10)
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_service_that_is_killed_and_comes_back(
+    new_database: Callable[[], str], transport: Any
+) -> None:
+    """Every one of many concurrent settlements has one effect, and the answer of that."""
+    url = new_database()
+    first = Service(url, workers=2)
+    port = int(first.address.rpartition(":")[2])
+    async with shop_of(first, "t") as shop:
+        requests = orders(shop, await open_shop(shop), 1_500)
+        how = (
+            {"deadline_seconds": 90, "attempts": 1_000} if transport == "grpcio" else {"deadline_seconds": 90}
+        )
+        rights = client(shop, transport=transport, connections=3, **how)
+        assert rights.transport == transport
+        answers: dict[str, pb.SettleResponse] = {}
+
+        async def settle(request: pb.SettleRequest) -> None:
+            answers[request.idempotency_key] = await rights.settle(request)
+
+        settling = asyncio.gather(*(settle(request) for request in requests))
+        while len(answers) < 200:  # noqa: ASYNC110  a counter, not an event
+            await asyncio.sleep(0.005)
+        assert len(answers) < len(requests)
+        await asyncio.to_thread(kill, first)
+        with running(url, workers=2, port=port) as second:
+            await settling
+            shop.service = second
+            rows = await shop.sql(
+                "SELECT idempotency_key, response FROM rights.journal WHERE tenant_id = 't' AND kind = 'settle'"
+            )
+            assert len(rows) == len(requests) == len(answers)
+            for row in rows:
+                assert Shop.read("Settle", row["response"]) == answers[row["idempotency_key"]]
+            assert await audit.run(url) == []
+            await rights.close()
+    first.stop()
+
+
+async def test_one_connection_carries_concurrent_calls_each_with_its_own_end(shop: Shop) -> None:
+    """Some are cancelled, some fail, some have too little time: the others are settled."""
+    await shop.open(book())
+    members = await shop.members(20)
+    async with client(shop) as rights:
+        requests = [shop.order(members[i % 20]) for i in range(300)]
+        for i in range(0, 300, 10):
+            requests[i].member.member_id = "nobody"
+        calls = [asyncio.ensure_future(rights.settle(request)) for request in requests]
+        await asyncio.sleep(0)  # they are made
+        for call in calls[5::10]:
+            call.cancel()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for i, answer in enumerate(answers):
+            if i % 10 == 0:
+                assert isinstance(answer, RightsError)
+                assert (answer.code, answer.reason) == (grpc.StatusCode.NOT_FOUND, "MEMBER_NOT_FOUND")
+                assert answer.metadata == {"member_id": "nobody"}
+            elif i % 10 == 5:
+                assert isinstance(answer, asyncio.CancelledError)
+            else:
+                assert isinstance(answer, pb.SettleResponse)
+                assert answer.receipt.order_id == requests[i].order_id
+        again = await asyncio.gather(*(rights.settle(request) for request in requests[1::10]))
+        assert again == answers[1::10]
+
+
+async def test_mistakes_are_told_by_field_and_not_retried(shop: Shop) -> None:
+    await shop.open(book())
+    order = shop.order(await shop.member("alice"))
+    order.cart.lines[0].quantity = -1
+    async with client(shop) as rights:
+        with pytest.raises(RightsError) as told:
+            await rights.settle(order)
+    assert told.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert [path for path, _ in told.value.fields] == ["cart.lines[0].quantity"]
+    assert not told.value.is_temporary
+
+
+async def test_overload_is_waited_out(new_database: Callable[[], str]) -> None:
+    """What is shed comes again, when the service asks for it, under the same key."""
+    with running(new_database(), 1, lanes_per_worker=1, max_batch_size=4, max_queue_length=8) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book())
+            requests = [shop.order(member) for member in await shop.members(30)]
+            async with client(shop, attempts=500, deadline_seconds=60) as rights:
+                settled = await asyncio.gather(*(rights.settle(request) for request in requests))
+            assert all(each.HasField("receipt") for each in settled)
+            assert (await shop.recorded())[0] == len(requests)
+
+
+async def test_a_storm_is_not_made_worse_by_retries(new_database: Callable[[], str]) -> None:
+    with running(new_database(), 1, lanes_per_worker=1, max_batch_size=4, max_queue_length=8) as service:
+        async with shop_of(service, "t") as shop:
+            await shop.open(book())
+            requests = [shop.order(member) for member in await shop.members(600)]
+            async with client(shop, attempts=500, deadline_seconds=60) as rights:
+                calls = (rights.settle(request) for request in requests)
+                answers = await asyncio.gather(*calls, return_exceptions=True)
+            failed = [answer for answer in answers if isinstance(answer, RightsError)]
+            assert len(failed) > 300
+            assert {(error.reason, error.retry_after_seconds) for error in failed} == {("OVERLOADED", 0.1)}
+            assert failed[0].__notes__ == ["not sent again: too many calls fail"]
+            assert (await shop.recorded())[0] == len(requests) - len(failed)
+
+
+async def test_a_service_that_was_never_there_is_told_soon() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    async with RightsClient(address, attempts=3) as rights:
+        with pytest.raises(RightsError, match=f"UNAVAILABLE: cannot connect to {address}: .*refused"):
+            await rights.get_wallet(member_pb2.GetWalletRequest())
+
+
+async def test_an_address_is_checked() -> None:
+    with pytest.raises(ValueError, match="'service' is not host:port"):
+        RightsClient("service")
+
+
+async def test_a_deadline_ends_a_call_that_nobody_answers() -> None:
+    """A peer that takes everything and says nothing."""
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    async with RightsClient(address, timeout_seconds=0.1, deadline_seconds=0.3, attempts=2) as rights:
+        with pytest.raises(RightsError) as told:
+            await rights.get_wallet(member_pb2.GetWalletRequest())
+    assert told.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    silent.close()
+
+
+async def test_without_the_native_session_calls_go_over_grpcio(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.open(book())
+    await shop.member("alice")
+    monkeypatch.setattr(calls_module, "native_calls", None)
+    async with client(shop) as rights:
+        assert rights.transport == "grpcio"
+        assert (await rights.settle(shop.order("alice"))).HasField("receipt")

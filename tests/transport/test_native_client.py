@@ -1,0 +1,162 @@
+"""The client's side of the native session: TLS both ways, silence, refusals, deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from interop_service import SERVICE, Served, pb, serving
+from test_tls import Authority, Issued, tls
+
+from rights.api.errors import PlainStatus
+from rights.api.methods import Call, Method
+from rights.client import RightsClient, RightsError
+from rights.native_client import CallError, NativeChannel
+
+EMPTY = f"/{SERVICE}/EmptyCall".encode()
+EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path, "authority")
+
+
+def over_tls(served: Served, authority: Authority, own: Issued | None = None, **how: Any) -> RightsClient:
+    files = {"certificate_file": own.certificate, "key_file": own.key} if own else {}
+    return RightsClient(f"localhost:{served.server.port}", ca_file=authority.file, **files, **how)
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_tls_both_ways(kind: str, transport: Any, authority: Authority) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def who(call: Call, request: Any) -> Any:
+        seen.append((call.tenant, call.caller))
+        return pb.Empty()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, who, frozenset({"checkout"}))
+    shop = authority.issue("shop", ("rights://acme/shop-7?role=checkout",))
+    settings = tls(authority.issue("server"), tls_client_ca_file=authority.file)
+    async with (
+        serving(kind, [method], **settings) as served,
+        over_tls(served, authority, shop, transport=transport) as rights,
+    ):
+        assert rights.transport == transport
+        assert await rights.call(EMPTY_CALL, pb.Empty()) == pb.Empty()
+    assert seen == [("acme", "shop-7")]
+
+
+async def test_a_server_of_another_authority_is_told_at_once(
+    kind: str, authority: Authority, tmp_path: Path
+) -> None:
+    other = Authority(tmp_path, "other")
+    async with (
+        serving(kind, **tls(other.issue("server"))) as served,
+        over_tls(served, authority) as rights,
+    ):
+        with pytest.raises(RightsError, match=r"no TLS with localhost:\d+: .*certificate") as told:
+            await rights.call(EMPTY_CALL, pb.Empty())
+        assert not told.value.is_temporary
+
+
+async def test_a_connection_that_is_dead_without_a_word_is_ended() -> None:
+    """Its call fails long before its deadline, as lost."""
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    channel = await NativeChannel.open(
+        "127.0.0.1",
+        silent.sockets[0].getsockname()[1],
+        keepalive_seconds=0.1,
+        keepalive_timeout_seconds=0.1,
+    )
+    with pytest.raises(CallError, match="no sign of life") as told:
+        await channel.call(EMPTY, b"", 3600)
+    assert told.value.lost
+    assert not channel.usable
+    with pytest.raises(CallError) as later:
+        await channel.call(EMPTY, b"", 3600)
+    assert later.value.unseen
+    silent.close()
+
+
+async def test_a_server_that_answers_pings_is_waited_for(kind: str) -> None:
+    """However long a call takes, a living connection stays."""
+
+    async def slow(call: Call, request: Any) -> Any:
+        await asyncio.sleep(1.0)
+        return pb.Empty()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, slow, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served:
+        channel = await NativeChannel.open(
+            "127.0.0.1", served.server.port, keepalive_seconds=0.1, keepalive_timeout_seconds=10
+        )
+        assert await channel.call(EMPTY, b"", 30) == b""
+        await channel.close()
+
+
+async def test_a_deadline_is_told_to_the_server_and_kept_here(kind: str) -> None:
+    left: list[float | None] = []
+    ended = asyncio.Event()
+
+    async def endless(call: Call, request: Any) -> Any:
+        left.append(call.exchange.seconds_left)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, endless, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served:
+        channel = await NativeChannel.open("127.0.0.1", served.server.port)
+        with pytest.raises(CallError) as told:
+            await channel.call(EMPTY, b"", 0.2)
+        assert told.value.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+        await asyncio.wait_for(ended.wait(), 10)
+        assert left[0] is not None
+        assert 0 < left[0] < 0.21
+        await channel.close()
+
+
+async def test_a_cancelled_call_ends_at_the_server_and_its_neighbour_does_not(kind: str) -> None:
+    cancelled, proceed = asyncio.Event(), asyncio.Event()
+    begun: list[int] = []
+
+    async def wait(call: Call, request: Any) -> Any:
+        begun.append(len(begun))
+        try:
+            await proceed.wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return pb.Empty()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, wait, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served:
+        channel = await NativeChannel.open("127.0.0.1", served.server.port)
+        one, other = channel.call(EMPTY, b""), channel.call(EMPTY, b"")
+        while len(begun) < 2:  # noqa: ASYNC110  a counter, not an event
+            await asyncio.sleep(0.01)
+        one.cancel()
+        await asyncio.wait_for(cancelled.wait(), 10)
+        proceed.set()
+        assert await other == b""
+        assert channel.under_way == 0
+        await channel.close()
+
+
+async def test_a_failure_has_its_message_and_code(kind: str) -> None:
+    async def fail(call: Call, request: Any) -> Any:
+        raise PlainStatus(10, "not now: 50 % are busy, 再试")
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, fail, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served:
+        channel = await NativeChannel.open("127.0.0.1", served.server.port)
+        with pytest.raises(CallError) as told:
+            await channel.call(EMPTY, b"")
+        assert (told.value.code, told.value.message) == (10, "not now: 50 % are busy, 再试")
+        await channel.close()
