@@ -14,7 +14,8 @@ Why it is written the way it is:
     Predicates have no jumps, so that every line takes the same path.
 (e) *Shared predicates run once*, when a campaign asks, and those that no line can meet never: the
     values that a predicate demands of SKU, merchant, category or brand are in an index, so that a
-    cart pays for the campaigns that it touches (plan_index). Results are the same without it.
+    cart pays for the campaigns that it touches (plan_index). The others are not even looked at, unless
+    an explanation is wanted. Results are the same without it.
 (f) *Two arenas, reused.* What a request needs is carved out of two blocks that grow to the largest
     request seen: one for its facts, one for the search. A decision allocates nothing else but its
     result. So a Program is for one thread at a time; the GIL is kept throughout, which makes it so.
@@ -540,7 +541,10 @@ cdef class Program:
     cdef Key* keys  # by indexed variable, sorted by value
     cdef Span* keys_of  # per line variable
     cdef int32_t* keyed  # predicates, as the keys list them
-    cdef uint8_t* indexed  # per predicate
+    cdef Span* users_of  # per predicate
+    cdef int32_t* users  # campaigns, as the predicates list them
+    cdef int32_t* unindexed  # predicates that a cart can meet whatever is in it
+    cdef int32_t unindexed_count
     cdef int32_t max_depth
     cdef int32_t words  # of a bit set of ids
 
@@ -559,7 +563,12 @@ cdef class Program:
     cdef uint8_t* has_coupon
     cdef uint8_t* required
     cdef uint8_t* screened
-    cdef Scope* scope_of  # per predicate
+    cdef Scope* scope_of  # per predicate; empty but for those touched
+    cdef int32_t* touched  # predicates that the cart can meet
+    cdef int32_t touched_count
+    cdef uint64_t* reached  # the campaigns of these, as a bit set
+    cdef int32_t* passing  # campaigns that passed the screen
+    cdef int32_t passing_count
     cdef int64_t* stack_values
     cdef uint8_t* stack_errors
     cdef int32_t* local_group  # per group of the plan; -1: no candidate is in it
@@ -669,7 +678,13 @@ cdef class Program:
         free(self.keys)
         free(self.keys_of)
         free(self.keyed)
-        free(self.indexed)
+        free(self.users_of)
+        free(self.users)
+        free(self.unindexed)
+        free(self.scope_of)
+        free(self.touched)
+        free(self.reached)
+        free(self.passing)
         free(self.scope_lines)
         free(self.facts_arena.block)
         free(self.search_arena.block)
@@ -733,14 +748,16 @@ cdef class Program:
     cdef _make_index(self, plan):
         cdef int32_t at = 0, key = 0
         cdef dict by_value = {variable: {} for variable in INDEXED}
-        self.indexed = <uint8_t*>self._allocate(self.predicate_count)
-        memset(self.indexed, 0, self.predicate_count)
+        self.unindexed = <int32_t*>self._allocate(self.predicate_count * sizeof(int32_t))
         for p, predicate in enumerate(plan.predicates):
             way = implied(predicate, plan.sets)
-            if way is not None:
-                self.indexed[<int>p] = 1
-                for value in way[1]:
-                    by_value[way[0]].setdefault(value, []).append(p)
+            if way is None:
+                self.unindexed[self.unindexed_count] = p
+                self.unindexed_count += 1
+                continue
+            for value in way[1]:
+                by_value[way[0]].setdefault(value, []).append(p)
+        self._list_users(plan.campaigns)
         lists = [values for keys in by_value.values() for values in keys.values()]
         self.keys = <Key*>self._allocate(len(lists) * sizeof(Key))
         self.keyed = <int32_t*>self._allocate(sum(len(values) for values in lists) * sizeof(int32_t))
@@ -753,6 +770,24 @@ cdef class Program:
                 for p in found:
                     self.keyed[at] = p
                     at += 1
+
+    cdef _list_users(self, campaigns):
+        cdef int32_t at = 0
+        cdef list users = [[] for _ in range(self.predicate_count)]
+        for i, campaign in enumerate(campaigns):
+            users[campaign.predicate].append(i)
+        self.users_of = <Span*>self._allocate(self.predicate_count * sizeof(Span))
+        self.users = <int32_t*>self._allocate(self.campaign_count * sizeof(int32_t))
+        for p, found in enumerate(users):
+            self.users_of[<int>p] = Span(at, len(found))
+            for i in found:
+                self.users[at] = i
+                at += 1
+        self.scope_of = <Scope*>self._allocate(self.predicate_count * sizeof(Scope))
+        memset(self.scope_of, 0, self.predicate_count * sizeof(Scope))
+        self.touched = <int32_t*>self._allocate(self.predicate_count * sizeof(int32_t))
+        self.reached = <uint64_t*>self._allocate(self.words * sizeof(uint64_t))
+        self.passing = <int32_t*>self._allocate(self.campaign_count * sizeof(int32_t))
 
     # Facts
 
@@ -775,9 +810,9 @@ cdef class Program:
         self.tag_count = <int32_t>len(facts.tags)
         reserve(
             &self.facts_arena,
-            16 * 17 + (self.cart_var_count + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
+            16 * 16 + (self.cart_var_count + self.tag_count + lines * (LINE_VAR_COUNT + 3) + self.limit_count
                        + campaigns + self.max_depth * <size_t>lines + self.max_depth) * sizeof(int64_t)
-            + 4 * campaigns + self.predicate_count * sizeof(Scope) + self.group_count * sizeof(int32_t)
+            + 4 * campaigns + self.group_count * sizeof(int32_t)
             + self.max_depth * <size_t>(lines + 1),
         )
         self.cart_vars = <int64_t*>carve(&self.facts_arena, self.cart_var_count * sizeof(int64_t))
@@ -792,7 +827,6 @@ cdef class Program:
         self.has_coupon = <uint8_t*>carve(&self.facts_arena, campaigns)
         self.required = <uint8_t*>carve(&self.facts_arena, campaigns)
         self.screened = <uint8_t*>carve(&self.facts_arena, campaigns)
-        self.scope_of = <Scope*>carve(&self.facts_arena, self.predicate_count * sizeof(Scope))
         self.local_group = <int32_t*>carve(&self.facts_arena, self.group_count * sizeof(int32_t))
         self.stack_values = <int64_t*>carve(
             &self.facts_arena, self.max_depth * <size_t>(lines + 1) * sizeof(int64_t)
@@ -842,12 +876,15 @@ cdef class Program:
 
     cdef void look_up_predicates(self) noexcept nogil:
         """Marks as not evaluated what the cart can touch; the scope of everything else is empty."""
-        cdef int32_t p, v, i, k, low, high, middle
+        cdef int32_t v, i, k, low, high, middle
         cdef const Key* keys
         cdef const int64_t* values
-        for p in range(self.predicate_count):
-            self.scope_of[p].first = 0 if self.indexed[p] else -1
-            self.scope_of[p].count = 0
+        for k in range(self.touched_count):  # by the cart before
+            self.scope_of[self.touched[k]] = Scope(0, 0)
+        self.touched_count = 0
+        memset(self.reached, 0, self.words * sizeof(uint64_t))
+        for k in range(self.unindexed_count):
+            self.touch(self.unindexed[k])
         for v in range(LINE_VAR_COUNT):
             if self.keys_of[v].count == 0:
                 continue
@@ -866,7 +903,19 @@ cdef class Program:
                         high = middle
                 if low < self.keys_of[v].count and keys[low].value == values[i]:
                     for k in range(keys[low].count):
-                        self.scope_of[self.keyed[keys[low].first + k]].first = -1
+                        self.touch(self.keyed[keys[low].first + k])
+
+    cdef inline void touch(self, int32_t predicate) noexcept nogil:
+        cdef int32_t k, campaign
+        cdef const Span* users = &self.users_of[predicate]
+        if self.scope_of[predicate].first < 0:
+            return
+        self.scope_of[predicate].first = -1
+        self.touched[self.touched_count] = predicate
+        self.touched_count += 1
+        for k in range(users.count):
+            campaign = self.users[users.first + k]
+            self.reached[campaign >> 6] |= <uint64_t>1 << (campaign & 63)
 
     cdef int _find_scope(self, int32_t index) except -1:
         """Makes sure that a predicate's lines are known."""
@@ -1025,32 +1074,45 @@ cdef class Program:
 
     # Candidates
 
-    cdef int _screen(self, const uint8_t* standing, list remaining, bint fully) except -1:
-        """Finds per campaign 0 or why it cannot apply; the first reason, if `fully` or it is required."""
-        cdef int32_t i
-        cdef int reason, used_up
-        cdef Campaign* campaign
-        for i in range(self.campaign_count):
-            campaign = &self.campaigns[i]
-            reason = self.blocked[i]
-            if standing[i] != 0 and (reason == 0 or standing[i] < reason):
-                reason = standing[i]
-            if reason == 0 or reason > NOT_ELIGIBLE and (fully or self.required[i]):
-                self._find_scope(campaign.predicate)
-                if self.scope_of[campaign.predicate].count == 0:
-                    reason = NOT_ELIGIBLE
-                elif campaign.needs_coupon and not self.has_coupon[i] and (reason == 0 or reason > NO_COUPON):
-                    reason = NO_COUPON
-                elif campaign.benefit >= 0 or campaign.quota >= 0:
-                    used_up = self._screen_uses(campaign, remaining)
-                    if used_up != 0 and (reason == 0 or reason > used_up):
-                        reason = used_up
-            if reason == 0 and campaign.budget >= 0:
-                self.remaining[campaign.budget] = remaining[campaign.budget]
-            if reason == 0 and campaign.pool >= 0:
-                self.remaining[campaign.pool] = remaining[campaign.pool]
-            self.screened[i] = reason
+    cdef int _screen_all(self, const uint8_t* standing, list remaining, bint fully, bint every) except -1:
+        """Screens every campaign, or those that the cart can touch: no other can apply."""
+        cdef int32_t word, i
+        cdef uint64_t left
+        self.passing_count = 0
+        for word in range(self.words):
+            left = ~<uint64_t>0 if every else self.reached[word]
+            while left != 0:
+                i = word * 64 + rights_lowest_bit(left)
+                left &= left - 1
+                if i == self.campaign_count:
+                    break
+                if self._screen(i, standing[i], remaining, fully) == 0:
+                    self.passing[self.passing_count] = i
+                    self.passing_count += 1
         return 0
+
+    cdef int _screen(self, int32_t i, int standing, list remaining, bint fully) except -1:
+        """0 or why a campaign cannot apply; the first reason, if `fully` or it is required."""
+        cdef int reason = self.blocked[i], used_up
+        cdef Campaign* campaign = &self.campaigns[i]
+        if standing != 0 and (reason == 0 or standing < reason):
+            reason = standing
+        if reason == 0 or reason > NOT_ELIGIBLE and (fully or self.required[i]):
+            self._find_scope(campaign.predicate)
+            if self.scope_of[campaign.predicate].count == 0:
+                reason = NOT_ELIGIBLE
+            elif campaign.needs_coupon and not self.has_coupon[i] and (reason == 0 or reason > NO_COUPON):
+                reason = NO_COUPON
+            elif campaign.benefit >= 0 or campaign.quota >= 0:
+                used_up = self._screen_uses(campaign, remaining)
+                if used_up != 0 and (reason == 0 or reason > used_up):
+                    reason = used_up
+        if reason == 0 and campaign.budget >= 0:
+            self.remaining[campaign.budget] = remaining[campaign.budget]
+        if reason == 0 and campaign.pool >= 0:
+            self.remaining[campaign.pool] = remaining[campaign.pool]
+        self.screened[i] = reason
+        return reason
 
     cdef int _screen_uses(self, const Campaign* campaign, list remaining) except -1:
         """See twin._used_up, before anything is used; keeps what remains."""
@@ -1064,18 +1126,16 @@ cdef class Program:
 
     cdef int _list_candidates(self) except -1:
         """Lists what passed the screen and carves the arrays of the search."""
-        cdef int32_t i
+        cdef int32_t k
         cdef int64_t share_count = 0
         cdef size_t lines = self.line_count, limits = self.limit_count, levels = self.stage_count
-        cdef size_t n = 0, group_count = 0
+        cdef size_t n = self.passing_count, group_count = 0
         cdef Campaign* campaign
         cdef Arena* arena = &self.search_arena
-        for i in range(self.campaign_count):
-            if self.screened[i] == 0:
-                campaign = &self.campaigns[i]
-                n += 1
-                group_count += campaign.group_count
-                share_count += self.scope_of[campaign.predicate].count
+        for k in range(self.passing_count):
+            campaign = &self.campaigns[self.passing[k]]
+            group_count += campaign.group_count
+            share_count += self.scope_of[campaign.predicate].count
         self.mask_words = <int32_t>((lines + 63) // 64)
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
@@ -1143,7 +1203,7 @@ cdef class Program:
         return 0
 
     cdef void _fill_candidates(self) noexcept nogil:
-        cdef int32_t i, k, g, at = 0, group_at = 0, stage = -1, level = -1
+        cdef int32_t i, k, g, at, group_at = 0, stage = -1, level = -1
         cdef int64_t share_at = 0, total, shortfall
         cdef Campaign* campaign
         cdef Candidate* candidate
@@ -1151,12 +1211,10 @@ cdef class Program:
         self.local_group_count = 0
         self.discount_count = 0
         self.free_count = 0
-        for i in range(self.campaign_count):
-            if self.screened[i] != 0:
-                continue
+        for at in range(self.passing_count):
+            i = self.passing[at]
             campaign = &self.campaigns[i]
             candidate = &self.candidates[at]
-            at += 1
             candidate.plan = campaign
             candidate.index = i
             candidate.expiry = self.expiry[i] if campaign.needs_coupon else 0
@@ -1192,7 +1250,7 @@ cdef class Program:
                     if candidate.in_best_stage:
                         level += 1
                 candidate.level = level
-        self.candidate_count = at
+        self.candidate_count = self.passing_count
         self.find_homes()
 
     cdef void find_homes(self) noexcept nogil:
@@ -2543,7 +2601,7 @@ cdef class Program:
         cdef bint proven = True, has_required = len(facts.required) > 0, able = True
         cdef int32_t i
         self._read_facts(facts)
-        self._screen(<const uint8_t*><const char*>standing, facts.remaining, explain)
+        self._screen_all(<const uint8_t*><const char*>standing, facts.remaining, explain, explain or has_required)
         self._list_candidates()
         if has_required:
             for i in range(self.campaign_count):
