@@ -27,10 +27,11 @@ from rights.api.fields import Mistakes
 from rights.api.orders import to_order
 from rights.domain import settling
 from rights.domain.book import Book
+from rights.domain.model import Priced
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.store.reader import Reader
-from rights.store.rows import decode_wallet, encode_lots, nullable
+from rights.store.rows import decode_wallet, encode_facts, encode_lots, nullable
 from rights.v1 import settlement_pb2
 from rights_native import _kernel
 
@@ -40,7 +41,7 @@ VALUES ('demo', 'key/baseline', $1, $2, $3, $4), ('demo', 'order', $5, $2, $3, N
 """
 LOAD = """
 SELECT m.tier, m.tags, m.lots::text, m.counters::text,
-       m.holds::text, m.pending::text, m.debts::text, m.due_ms,
+       m.holds::text, m.pending::text, m.debts::text, m.due_ms, m.membership::text,
        (SELECT jsonb_agg(jsonb_build_array(
                    k.coupon_id, k.template_id, k.starts_ms, k.expires_ms, k.state, k.redeemed_by))
         FROM rights.coupon k
@@ -92,6 +93,7 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
         outcome, effects = settling.settle(
             order, wallet, book, used, frozenset(), entry_id, now_ms, node_budget=20_000
         )
+        assert isinstance(outcome, Priced), "the benchmark's orders are never refused"
         response = answers.settled(outcome, entry_id, now_ms, request.order_id, member_id)
         await connection.execute(
             JOURNAL,
@@ -104,7 +106,7 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
             orjson.dumps(effects.postings, default=tuple).decode(),
             orjson.dumps(effects.usages, default=tuple).decode(),
             orjson.dumps(effects.moves).decode(),
-            orjson.dumps((wallet.tier, wallet.tags)).decode(),
+            encode_facts((wallet.tier, wallet.tags_at(now_ms), outcome.known, outcome.measured)),
             raw,
             response,
         )

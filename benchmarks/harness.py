@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,12 +18,12 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from rights import rulebook_yaml
+from rights import logs, rulebook_yaml
 from rights.client import RightsClient
 from rights.embedded import EmbeddedPostgres
 from rights.settings import Settings
 from rights.store.migrate import migrate
-from rights.supervisor import serving
+from rights.supervisor import Supervisor, serving, worker_command
 from rights.v1 import rulebook_pb2
 
 console = Console(stderr=True)
@@ -39,7 +39,18 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default 12)")
+    parser.add_argument(
+        "--full", action="store_true", help="the form in which promises are checked; takes long"
+    )
     return parser
+
+
+def form(options: argparse.Namespace, **sizes: object) -> str:
+    """Which form of a benchmark was run, and how large, for the result file."""
+    told = ", ".join(
+        f"{name} {size:,}" if isinstance(size, int) else f"{name} {size}" for name, size in sizes.items()
+    )
+    return f"{'full' if options.full else 'short'} form: {told}"
 
 
 @asynccontextmanager
@@ -56,21 +67,45 @@ async def database() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
+async def running(
+    database_url: str, command: Callable[[int], Sequence[str]] = worker_command, **settings: object
+) -> AsyncIterator[Supervisor]:
+    """The real service as `rights serve` runs it. Settings are given by field name."""
+    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **settings)
+    logs.configure(configured)  # of the supervisor, which is in this process
+    async with serving(configured, command=command) as supervisor:
+        yield supervisor
+
+
+@asynccontextmanager
 async def service(database_url: str, **settings: object) -> AsyncIterator[str]:
-    """The real service as `rights serve` runs it; its address. Settings are given by field name."""
-    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="warning", **settings)
-    async with serving(configured) as supervisor:
+    """The same; its address."""
+    async with running(database_url, **settings) as supervisor:
         yield supervisor.address
 
 
-async def publish(address: str, path: Path) -> None:
-    """Puts a rulebook file in force."""
+async def publish(address: str, rulebook: Path | rulebook_pb2.Rulebook) -> int:
+    """Puts a rulebook, or that of a file, in force; its version."""
+    if isinstance(rulebook, Path):
+        rulebook = load_rulebook(rulebook)
+    async with RightsClient(address) as rights:
+        version = (await rights.publish(rulebook_pb2.PublishRequest(rulebook=rulebook))).version
+    await activate(address, version)
+    return version
+
+
+async def activate(address: str, version: int) -> None:
+    """Puts a published rulebook in force."""
+    async with RightsClient(address) as rights:
+        await rights.activate(rulebook_pb2.ActivateRequest(version=version))
+
+
+def load_rulebook(path: Path) -> rulebook_pb2.Rulebook:
+    """The rulebook of a file. Exits with its mistakes."""
     rulebook, mistakes = rulebook_yaml.load(path)
     if rulebook is None or mistakes:
         raise SystemExit("\n".join(str(m) for m in mistakes))
-    async with RightsClient(address) as rights:
-        version = (await rights.publish(rulebook_pb2.PublishRequest(rulebook=rulebook))).version
-        await rights.activate(rulebook_pb2.ActivateRequest(version=version))
+    return rulebook
 
 
 def machine() -> dict[str, object]:
@@ -97,22 +132,25 @@ def machine() -> dict[str, object]:
     }
 
 
-def report(title: str, results: dict[str, float], path: Path | None, **more: object) -> None:
+def report(
+    title: str, results: dict[str, float], path: Path | None, form: str = "", **more: object
+) -> None:
     """Prints the table and writes the JSON file; `more` only into that, beside the results."""
-    table = Table(title=title)
+    table = Table(title=title, caption=form)
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in results.items():
         table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
     if path is not None:
-        write(results, path, **more)
+        write(results, path, form, **more)
 
 
-def write(results: dict[str, float], path: Path, **more: object) -> None:
+def write(results: dict[str, float], path: Path, form: str = "", **more: object) -> None:
     """Writes the JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "results": results, **more}, indent=2) + "\n")
+    told = {"form": form} if form else {}
+    path.write_text(json.dumps({"machine": machine(), **told, "results": results, **more}, indent=2) + "\n")
     say(f"wrote {path}")
 
 

@@ -23,7 +23,6 @@ import uvloop
 
 from benchmarks import harness
 from benchmarks.orders import POINTS, add_members, orders
-from rights import rulebook_yaml
 from rights.api import answers
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
@@ -63,14 +62,6 @@ _COLUMNS = [
     "request",
     "response",
 ]
-
-
-def rulebook_of(path: Path) -> rulebook_pb2.Rulebook:
-    """The rulebook of a file."""
-    rulebook, mistakes = rulebook_yaml.load(path)
-    if rulebook is None:
-        raise SystemExit("\n".join(str(m) for m in mistakes))
-    return rulebook
 
 
 def dearer(rulebook: rulebook_pb2.Rulebook) -> rulebook_pb2.Rulebook:
@@ -204,7 +195,7 @@ async def measure(settlements: int, members: int) -> dict[str, float]:
     """Fills a journal, and replays it."""
     kernel = compiled_kernel()
     async with harness.database() as url:
-        rulebook = rulebook_of(RULEBOOK)
+        rulebook = harness.load_rulebook(RULEBOOK)
         book = Book(await publish(url, rulebook), rulebook, kernel)
         await add_members(url, members, coupons=True)
         since = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)

@@ -20,8 +20,9 @@ import asyncpg
 import uvloop
 
 from benchmarks import harness
+from benchmarks.books import RULEBOOK
 from benchmarks.orders import orders
-from benchmarks.settle import LIGHT_PER_SECOND, RULEBOOK, WARM_UP, latencies
+from benchmarks.settle import LIGHT_PER_SECOND, WARM_UP, latencies
 from rights.client import RightsClient
 from rights.v1 import member_pb2, report_pb2
 from rights.v1 import settlement_pb2 as pb

@@ -1,43 +1,59 @@
-"""How many settlements a second become durable, and how long one takes at a light load.
+"""How many settlements a second become durable, and what that depends on.
 
-Question: what does group commit give over one transaction per request?
-Method:   one machine holds clients, the service and PostgreSQL (default durability: fsync on). In one run:
-          (1) the transactions of benchmarks.baseline alone, then as a gRPC service; (2) SettleBatch and
-          (3) Settle over gRPC against `rights serve` with one worker per core; (4) Settle at 100 a
-          second, open loop. One client process, the same for every service.
-          Three rounds of (1) to (3) in alternation, their medians. Requests are serialized before the
-          clock starts; only receipts count, and they are counted again in the database.
+Question: what does group commit give over one transaction per request, and what is left of a bare database's rate?
+Method:   one machine holds clients, the service and PostgreSQL (default durability: fsync on). One database, rounds
+          in alternation: the machine's mood changes by the minute. Medians over the rounds.
+          bare, baseline  the transactions of benchmarks.baseline alone, then as a gRPC service
+          batch           SettleBatch of 256 over gRPC
+          unary           Settle, one call per order, 1,024 under way; with a native client, as for baseline
+          floor           the statements of a unary run, sent by a bare script (benchmarks.floor)
+          hot, spread     Settle where every cart takes 1.00 from one budget, or from those of its merchants
+          campaigns       Settle under 10 campaigns, and under these and 990 of merchants whom no cart is from
+          Then the lanes' batches are bounded to 1, 8, 64 and 512; Settle is called at 100 a second, open loop; and the
+          hot budget runs out under full load. Only receipts count. They are counted again in the database, and what
+          budgets have used is compared with what receipts have taken.
+          Of the unary calls: CPU of workers and PostgreSQL, WAL and disk per settlement, settlements per transaction.
 
-    python -m benchmarks.settle [--seconds 12] [--members 500000] [--json PATH]
+    python -m benchmarks.settle [--full] [--seconds 12] [--members 200000] [--json PATH]
 """
 
 import asyncio
-import multiprocessing
+import contextlib
 import statistics
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection as Pipe
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import asyncpg
 import grpc
 import grpc.aio
 import uvloop
 
-from benchmarks import baseline, harness
+from benchmarks import baseline, books, costs, floor, harness
+from benchmarks.costs import Costs
+from benchmarks.load import OUTCOMES, RECEIPT, Generator, Orders
 from benchmarks.orders import add_members, orders
+from rights.supervisor import Supervisor
 from rights.v1 import settlement_pb2 as pb
 
 SETTLE = "/rights.v1.SettlementService/Settle"
 SETTLE_BATCH = "/rights.v1.SettlementService/SettleBatch"
-RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 BATCH = 256
 CONNECTIONS = 16
+IN_FLIGHT = 1_024
+OF_BASELINE = 64  # under way; more only wait for its connections to the database
 LIGHT_PER_SECOND = 100
 ROUNDS = 3
 WARM_UP = 20
+WARM_UP_SECONDS = 1.0
+LANE_BATCHES = (1, 8, 64, 512)
+ENOUGH = 16  # calls under way, for each command of a lane's batch, that keep all lanes busy
+SHORT_MEMBERS, FULL_MEMBERS = 200_000, 1_000_000
+FULL_SECONDS = 60.0
+# A hot budget's cap that a short run uses up; a cart takes 1.00.
+SCARCE_MINOR = 500_000
 
 
 @asynccontextmanager
@@ -48,59 +64,21 @@ async def caller(address: str, path: str) -> AsyncIterator[grpc.aio.UnaryUnaryMu
         yield channel.unary_unary(path)
 
 
-def receipts_of(path: str, answer: bytes) -> int:
-    """How many receipts an answer has."""
-    if path == SETTLE:
-        return pb.SettleResponse.FromString(answer).HasField("receipt")
-    items = pb.SettleBatchResponse.FromString(answer).items
-    return sum(item.response.HasField("receipt") for item in items)
-
-
-async def closed_loop(
-    address: str, path: str, messages: list[bytes], channels: int, in_flight: int, seconds: float
-) -> tuple[int, float]:
-    """Receipts and seconds of a client that keeps `in_flight` calls under way on each of its channels."""
+async def batches(address: str, messages: list[bytes], seconds: float) -> float:
+    """Receipts per second of SettleBatch, one call under way on each connection."""
     pending = iter(messages)
     receipts = 0
-
-    async def one(call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes], until: float) -> None:
-        nonlocal receipts
-        while time.perf_counter() < until and (message := next(pending, None)) is not None:
-            answer = await call(message)
-            receipts += receipts_of(path, answer)
-
-    async def channel(until: float) -> None:
-        async with caller(address, path) as call:
-            await asyncio.gather(*(one(call, until) for _ in range(in_flight)))
-
     began = time.perf_counter()
-    await asyncio.gather(*(channel(began + seconds) for _ in range(channels)))
-    return receipts, time.perf_counter() - began
 
+    async def one() -> None:
+        nonlocal receipts
+        async with caller(address, SETTLE_BATCH) as call:
+            while time.perf_counter() - began < seconds and (message := next(pending, None)) is not None:
+                items = pb.SettleBatchResponse.FromString(await call(message)).items
+                receipts += sum(item.response.HasField("receipt") for item in items)
 
-def _client(
-    address: str, path: str, messages: list[bytes], channels: int, in_flight: int, seconds: float, pipe: Pipe
-) -> None:
-    pipe.send("ready")
-    pipe.recv()
-    pipe.send(uvloop.run(closed_loop(address, path, messages, channels, in_flight, seconds)))
-
-
-async def throughput(
-    address: str, path: str, messages: list[bytes], *, in_flight: int, seconds: float
-) -> float:
-    """Receipts per second of a client process with `in_flight` calls on each of its connections.
-
-    There are enough connections for the kernel to spread them evenly over the service's processes.
-    """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    arguments = (address, path, messages, CONNECTIONS, in_flight, seconds, theirs)
-    context.Process(target=_client, args=arguments, daemon=True).start()
-    await asyncio.to_thread(ours.recv)
-    ours.send("go")
-    receipts, elapsed = await asyncio.to_thread(ours.recv)
-    return receipts / elapsed
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    return receipts / (time.perf_counter() - began)
 
 
 async def latencies(address: str, messages: list[bytes], per_second: int) -> list[float]:
@@ -108,7 +86,7 @@ async def latencies(address: str, messages: list[bytes], per_second: int) -> lis
     taken: list[float] = []
 
     async def one(call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes], message: bytes, due: float) -> None:
-        assert receipts_of(SETTLE, await call(message)) == 1
+        assert pb.SettleResponse.FromString(await call(message)).HasField("receipt")
         taken.append((time.perf_counter() - due) * 1000)
 
     async with caller(address, SETTLE) as call:
@@ -124,98 +102,223 @@ async def latencies(address: str, messages: list[bytes], per_second: int) -> lis
     return sorted(taken)
 
 
+async def unary(load: Generator, in_flight: int, seconds: float) -> tuple[float, int]:
+    """Settlements per second that were answered in time, and how many were made in all."""
+    calls = await asyncio.to_thread(load.closed_loop, in_flight, seconds)
+    failed = {OUTCOMES[o]: n for o in range(RECEIPT + 1, len(OUTCOMES)) if (n := calls.count(o))}
+    if failed:
+        raise SystemExit(f"not every call brought a receipt: {failed} {calls.failures}")
+    in_time = sum(due + taken <= seconds for due, taken in zip(calls.due, calls.latency, strict=True))
+    return in_time / seconds, len(calls.due)
+
+
 @dataclass
-class Stock:
-    """Serialized requests; each measurement takes its own."""
+class Settling:
+    """One database under measurement; every order is settled once."""
 
+    url: str
     members: int
-    taken: int = 0
+    seconds: float  # of a measurement
+    rates: dict[str, list[float]] = field(default_factory=dict)
+    spent: Costs = field(default_factory=Costs)
+    settled: int = 0  # of which `spent` tells the cost
+    loads: int = 0
 
-    def orders(self, count: int) -> list[pb.SettleRequest]:
-        """Orders that no earlier measurement has had."""
-        self.taken += 1
-        return orders(count, self.members, f"o{self.taken}", seed=self.taken)
+    def load(self, address: str) -> Generator:
+        """A load generator, whose keys no other one has."""
+        self.loads += 1
+        requests = Orders(self.members, seed=self.loads)
+        return Generator(address, requests, prefix=f"u{self.loads}-", connections=CONNECTIONS)
 
-    def singles(self, count: int) -> list[bytes]:
-        """Settle requests."""
-        return [order.SerializeToString() for order in self.orders(count)]
+    def note(self, name: str, rate: float) -> None:
+        """Keeps a measurement."""
+        self.rates.setdefault(name, []).append(rate)
 
-    def batches(self, count: int) -> list[bytes]:
-        """SettleBatch requests, `count` orders in all."""
-        drawn = self.orders(count)
-        return [
-            pb.SettleBatchRequest(requests=drawn[i : i + BATCH]).SerializeToString()
-            for i in range(0, count, BATCH)
-        ]
+    def middle(self, name: str) -> float:
+        """The median over the rounds."""
+        return statistics.median(self.rates[name])
+
+    def ratio(self, name: str, other: str) -> float:
+        """The median of the ratios in each round."""
+        pairs = zip(self.rates[name], self.rates[other], strict=True)
+        return statistics.median(one / another for one, another in pairs)
+
+    async def costly(self, name: str, service: Supervisor, load: Generator) -> None:
+        """Unary calls, and what they cost."""
+        before = await costs.read(self.url, service)
+        rate, made = await unary(load, IN_FLIGHT, self.seconds)
+        self.spent += await costs.read(self.url, service) - before
+        self.settled += made
+        self.note(name, rate)
+
+    async def under(self, name: str, version: int, service: Supervisor, load: Generator) -> None:
+        """Unary calls under a rulebook."""
+        await harness.activate(service.address, version)
+        await unary(load, IN_FLIGHT, self.seconds / 10)
+        self.note(name, (await unary(load, IN_FLIGHT, self.seconds))[0])
+
+
+async def record(settling: Settling, directory: str) -> None:
+    """A unary run whose statements are kept for the floor."""
+    harness.say("recording the statements of a unary run")
+    async with floor.recorded(settling.url, directory) as service:
+        with settling.load(service.address) as load:
+            await unary(load, IN_FLIGHT, min(settling.seconds, 10.0) * ROUNDS / 2)
+
+
+async def rounds(settling: Settling, script: floor.Script) -> list[float]:
+    """What is measured in alternation; the latencies at a light load."""
+    url, seconds, cores = settling.url, settling.seconds, harness.cores()
+    async with harness.running(url) as service:
+        versions = {
+            "hot": await harness.publish(service.address, books.taking(budgets=1)),
+            "spread": await harness.publish(service.address, books.taking(budgets=32)),
+            "campaigns_10": await harness.publish(service.address, books.sized(10)),
+            "campaigns_1000": await harness.publish(service.address, books.sized(1_000)),
+        }
+        with (
+            baseline.service(url, cores, 8) as other,
+            settling.load(other) as to_baseline,
+            settling.load(service.address) as load,
+        ):
+            for number in range(1, ROUNDS + 1):
+                await harness.activate(service.address, 1)
+                few, many = int(seconds * 4_000), int(seconds * 15_000)
+                singles = [o.SerializeToString() for o in orders(few, settling.members, f"s{number}", number)]
+                settling.note(
+                    "bare", await asyncio.to_thread(baseline.measure, url, singles, seconds, cores, 8)
+                )
+                settling.note("baseline", (await unary(to_baseline, OF_BASELINE, seconds))[0])
+                drawn = orders(many, settling.members, f"b{number}", number)
+                parts = [
+                    pb.SettleBatchRequest(requests=drawn[i : i + BATCH]).SerializeToString()
+                    for i in range(0, many, BATCH)
+                ]
+                settling.note("batch", await batches(service.address, parts, seconds))
+                await unary(load, IN_FLIGHT, WARM_UP_SECONDS)
+                await settling.costly("unary", service, load)
+                settling.note("floor", await script.play())
+                for name, version in versions.items():
+                    await settling.under(name, version, service, load)
+                told = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in settling.rates.items())
+                harness.say(f"round {number} of {ROUNDS}, settlements a second: {told}")
+            await harness.activate(service.address, 1)
+            harness.say(f"Settle at {LIGHT_PER_SECOND} a second")
+            count = int(min(seconds * ROUNDS, 20) * LIGHT_PER_SECOND) + WARM_UP
+            light = [o.SerializeToString() for o in orders(count, settling.members, "light")]
+            taken = await latencies(service.address, light, LIGHT_PER_SECOND)
+            await run_out(settling, service, load)
+    return taken
+
+
+async def run_out(settling: Settling, service: Supervisor, load: Generator) -> None:
+    """The hot budget ends under full load: it must be used to the last unit, and no further."""
+    connection = await asyncpg.connect(settling.url)
+    read = "SELECT used, cap FROM rights.budget WHERE tenant_id = 'demo' AND budget_id = 'hot'"
+    used, _ = await connection.fetchrow(read)
+    await harness.publish(service.address, books.taking(budgets=1, cap_minor=used + SCARCE_MINOR))
+    for _ in range(20):
+        await unary(load, IN_FLIGHT, 1.0)
+        used, cap = await connection.fetchrow(read)
+        if cap - used < 100:
+            break
+    await connection.close()
+    harness.say(f"the hot budget ran out: {used:,} of {cap:,} used")
+    if not 0 <= cap - used < 100:
+        raise SystemExit(f"{used} of a budget of {cap} are used")
+
+
+async def by_batch(settling: Settling) -> None:
+    """Unary calls to services whose transactions are bounded to so many commands."""
+    for size in LANE_BATCHES:
+        async with harness.running(settling.url, max_batch_size=size) as service:
+            in_flight = min(IN_FLIGHT, size * ENOUGH)
+            with settling.load(service.address) as load:
+                await unary(load, in_flight, WARM_UP_SECONDS)
+                settling.note(f"batch_{size}", (await unary(load, in_flight, settling.seconds))[0])
+        harness.say(f"{settling.middle(f'batch_{size}'):,.0f} a second in batches of at most {size}")
+
+
+async def verify(url: str) -> None:
+    """What was counted must be in the database, once per order, and budgets must have used what receipts took."""
+    connection = await asyncpg.connect(url)
+    settled, distinct, refused = await connection.fetchrow(
+        "SELECT count(*), count(DISTINCT order_id), count(*) FILTER (WHERE rejection IS NOT NULL) FROM rights.journal"
+    )
+    wrong = await connection.fetch(
+        """
+        SELECT b.budget_id, b.used, b.cap, taken FROM rights.budget b
+        LEFT JOIN (SELECT u ->> 1 AS id, sum((u ->> 2)::bigint) AS taken
+                   FROM rights.journal, jsonb_array_elements(usages) u WHERE u ->> 0 = 'budget' GROUP BY 1) t
+               ON t.id = b.budget_id
+        WHERE b.kind = 'budget' AND (b.used <> coalesce(taken, 0) OR b.used > b.cap)
+        """
+    )
+    await connection.close()
+    harness.say(f"{settled:,} journal entries, {refused:,} of them rejections; budgets compared")
+    if settled != distinct or refused or wrong:
+        raise SystemExit(f"{settled} entries for {distinct} orders, {refused} rejections, budgets {wrong}")
 
 
 async def run(members: int, seconds: float) -> dict[str, float]:
-    """All measurements in one database, in alternation: the machine's mood changes by the minute."""
-    cores = harness.cores()
-    stock = Stock(members)
-    slice_seconds = seconds / ROUNDS
-    rates: dict[str, list[float]] = {"bare": [], "baseline": [], "batch": [], "unary": []}
-    async with harness.database() as url, harness.service(url) as address:
+    """All measurements."""
+    async with harness.database() as url:
+        settling = Settling(url, members, seconds)
+        async with harness.running(url) as service:
+            await harness.publish(service.address, books.real())
         harness.say(f"seeding {members:,} members")
-        await harness.publish(address, RULEBOOK)
         await add_members(url, members, coupons=True)
-        for number in range(1, ROUNDS + 1):
-            few, many = int(slice_seconds * 5_000), int(slice_seconds * 20_000)
-            requests = stock.singles(few)
-            rates["bare"].append(
-                await asyncio.to_thread(baseline.measure, url, requests, slice_seconds, cores, 8)
-            )
-            with baseline.service(url, cores, 8) as other:
-                rates["baseline"].append(
-                    await throughput(other, SETTLE, stock.singles(few), in_flight=4, seconds=slice_seconds)
-                )
-            rates["batch"].append(
-                await throughput(
-                    address, SETTLE_BATCH, stock.batches(many), in_flight=1, seconds=slice_seconds
-                )
-            )
-            rates["unary"].append(
-                await throughput(address, SETTLE, stock.singles(few), in_flight=8, seconds=slice_seconds)
-            )
-            told = ", ".join(f"{name} {values[-1]:,.0f}/s" for name, values in rates.items())
-            harness.say(f"round {number} of {ROUNDS}: {told}")
-        harness.say(f"Settle at {LIGHT_PER_SECOND} a second")
-        taken = await latencies(
-            address, stock.singles(int(seconds * LIGHT_PER_SECOND) + WARM_UP), LIGHT_PER_SECOND
-        )
-        await _verify(url)
-    middle = {name: statistics.median(values) for name, values in rates.items()}
+        copied = await floor.copy(url, "rights_floor")
+        with (
+            tempfile.TemporaryDirectory(prefix="rights-floor-") as directory,
+            contextlib.ExitStack() as stack,
+        ):
+            await record(settling, directory)
+            script = stack.enter_context(floor.script(copied, directory, ROUNDS))
+            taken = await rounds(settling, script)
+        await by_batch(settling)
+        await verify(url)
+    middle, spent, settled = settling.middle, settling.spent, settling.settled
     return {
-        "bare_transactions_per_second": middle["bare"],
-        "baseline_settlements_per_second": middle["baseline"],
-        "unary_settlements_per_second": middle["unary"],
-        "batch_settlements_per_second": middle["batch"],
-        "batch_over_baseline": middle["batch"] / middle["baseline"],
-        "batch_over_bare": middle["batch"] / middle["bare"],
+        "bare_transactions_per_second": middle("bare"),
+        "baseline_settlements_per_second": middle("baseline"),
+        "unary_settlements_per_second": middle("unary"),
+        "batch_settlements_per_second": middle("batch"),
+        "sql_floor_settlements_per_second": middle("floor"),
+        "unary_over_baseline": settling.ratio("unary", "baseline"),
+        "unary_over_sql_floor": settling.ratio("unary", "floor"),
+        "batch_over_baseline": settling.ratio("batch", "baseline"),
+        "batch_over_bare": settling.ratio("batch", "bare"),
+        "hot_budget_over_spread": settling.ratio("hot", "spread"),
+        "campaigns_1000_over_10": settling.ratio("campaigns_1000", "campaigns_10"),
+        "unary_per_second_hot_budget": middle("hot"),
+        "unary_per_second_spread_budgets": middle("spread"),
+        "unary_per_second_10_campaigns": middle("campaigns_10"),
+        "unary_per_second_1000_campaigns": middle("campaigns_1000"),
+        **{f"unary_per_second_batches_of_{size}": middle(f"batch_{size}") for size in LANE_BATCHES},
         "unary_p50_ms_at_100_per_second": taken[len(taken) // 2],
         "unary_p99_ms_at_100_per_second": taken[int(len(taken) * 0.99)],
+        "worker_cpu_us_per_settlement": spent.worker_cpu / settled * 1e6,
+        "postgres_cpu_us_per_settlement": spent.postgres_cpu / settled * 1e6,
+        "wal_bytes_per_settlement": spent.wal_bytes / settled,
+        "disk_bytes_per_settlement": spent.disk_bytes / settled,
+        "settlements_per_transaction": spent.batched / spent.batches,
     }
-
-
-async def _verify(url: str) -> None:
-    """What was counted must be in the database, once per order."""
-    connection = await asyncpg.connect(url)
-    settled, orders_, reused = await connection.fetchrow(
-        "SELECT count(*), count(DISTINCT order_id), count(*) FILTER (WHERE rejection IS NOT NULL) FROM rights.journal"
-    )
-    await connection.close()
-    harness.say(f"{settled:,} journal entries, {reused:,} of them rejections")
-    if settled != orders_ or reused:
-        raise SystemExit(f"{settled} entries for {orders_} orders, {reused} rejections")
 
 
 def main() -> None:
     """Command line."""
+    assert __doc__ is not None
     parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, default=500_000, help="members (default 500,000)")
+    parser.add_argument(
+        "--members", type=int, help=f"members (default {SHORT_MEMBERS:,}; full {FULL_MEMBERS:,})"
+    )
     options = parser.parse_args()
-    results = uvloop.run(run(options.members, options.seconds))
-    harness.report("Durable settlements", results, options.json)
+    members = options.members or (FULL_MEMBERS if options.full else SHORT_MEMBERS)
+    seconds = FULL_SECONDS if options.full else options.seconds
+    results = uvloop.run(run(members, seconds / ROUNDS))
+    told = harness.form(options, members=members, seconds=f"{seconds:g}")
+    harness.report("Durable settlements", results, options.json, told)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,166 @@
+"""The floor: what PostgreSQL takes when a bare script sends it the statements of the service.
+
+A run of the real service is recorded: every statement of every transaction of its lanes, with its arguments. A script
+of as many processes and connections then sends the same to a copy of the database as it was before: the same rows,
+in the same batches, by the same statements, but no gRPC, no rules, nothing to decide or to encode.
+
+    python -m benchmarks.floor INDEX DIRECTORY     # a worker of the service that records; `recorded` starts it
+"""
+
+import asyncio
+import functools
+import multiprocessing
+import pickle
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import uvloop
+
+from benchmarks import harness
+from rights.settings import Settings
+from rights.store.connect import options
+from rights.supervisor import Supervisor
+
+# Method of a connection, statement, arguments.
+Statement = tuple[str, str, tuple[Any, ...]]
+Transaction = list[Statement]
+
+_lanes: list[list[Transaction]] = []
+
+
+class _Recording(asyncpg.Connection):
+    """A lane's connection. What is rolled back is not kept."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._open: Transaction = []
+        self._kept: list[Transaction] = []
+        _lanes.append(self._kept)
+
+    async def execute(self, query: str, *args: Any, **named: Any) -> str:
+        self._open.append(("execute", query, args))
+        answer = await super().execute(query, *args, **named)
+        if query == "COMMIT":
+            self._kept.append(self._open)
+        if query in ("COMMIT", "ROLLBACK"):
+            self._open = []
+        return answer
+
+    async def fetch(self, query: str, *args: Any, **named: Any) -> list[asyncpg.Record]:
+        self._open.append(("fetch", query, args))
+        return await super().fetch(query, *args, **named)
+
+    async def fetchrow(self, query: str, *args: Any, **named: Any) -> asyncpg.Record | None:
+        self._open.append(("fetchrow", query, args))
+        return await super().fetchrow(query, *args, **named)
+
+
+def _record(index: str, directory: str) -> None:
+    """A worker, whose lanes are recorded into a file when it ends."""
+    from rights.cli import app
+
+    asyncpg.connect = functools.partial(asyncpg.connect, connection_class=_Recording)
+    try:
+        app(["worker", "--index", index])
+    finally:
+        with (Path(directory) / f"{index}.pickle").open("wb") as file:
+            pickle.dump([lane for lane in _lanes if lane], file)
+
+
+@asynccontextmanager
+async def recorded(url: str, directory: str) -> AsyncIterator[Supervisor]:
+    """The real service; what its lanes commit is in the directory when it has ended."""
+
+    def command(index: int) -> Sequence[str]:
+        return (sys.executable, "-m", "benchmarks.floor", str(index), directory)
+
+    async with harness.running(url, command=command) as service:
+        yield service
+
+
+async def copy(url: str, name: str) -> str:
+    """A copy of a database to which nobody is connected; its URL."""
+    parts = urlsplit(url)
+    server = parts._replace(path="/template1").geturl()
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"DROP DATABASE IF EXISTS {name}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {parts.path.lstrip('/')} STRATEGY file_copy")
+    await connection.close()
+    return parts._replace(path=f"/{name}").geturl()
+
+
+class Script:
+    """Sends recordings to a database, part by part."""
+
+    def __init__(self, url: str, pipes: list[Pipe]) -> None:
+        self._url = url
+        self._pipes = pipes
+
+    async def play(self) -> float:
+        """The next part of every recording; settlements per second."""
+        before = await self._settlements()
+        for pipe in self._pipes:
+            pipe.send("go")
+        played = [lane for pipe in self._pipes for lane in await asyncio.to_thread(pipe.recv)]
+        settlements = await self._settlements() - before
+        transactions = sum(count for count, _ in played)
+        # Lanes end at different times; each counts while it was at work.
+        return sum(count / seconds for count, seconds in played) * settlements / transactions
+
+    async def _settlements(self) -> int:
+        connection = await asyncpg.connect(self._url)
+        count: int = await connection.fetchval("SELECT count(*) FROM rights.journal")
+        await connection.close()
+        return count
+
+
+@contextmanager
+def script(url: str, directory: str, parts: int) -> Iterator[Script]:
+    """Plays what was recorded, in so many parts, a process for every worker and a connection for every lane."""
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for file in sorted(Path(directory).glob("*.pickle")):
+        ours, theirs = context.Pipe()
+        context.Process(target=_play, args=(url, file, parts, theirs), daemon=True).start()
+        pipes.append(ours)
+    for pipe in pipes:
+        if pipe.recv() == 0:
+            raise SystemExit("a worker has committed nothing that could be recorded")
+    yield Script(url, pipes)
+    for pipe in pipes:
+        pipe.close()
+
+
+def _play(url: str, file: Path, parts: int, pipe: Pipe) -> None:
+    uvloop.run(_play_parts(url, pickle.loads(file.read_bytes()), parts, pipe))
+
+
+async def _play_parts(url: str, lanes: list[list[Transaction]], parts: int, pipe: Pipe) -> None:
+    connections = [await asyncpg.connect(**options(Settings(database_url=url))) for _ in lanes]
+    pipe.send(sum(map(len, lanes)))
+    for part in range(parts):
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        slices = [lane[len(lane) * part // parts : len(lane) * (part + 1) // parts] for lane in lanes]
+        pipe.send(await asyncio.gather(*map(_play_lane, connections, slices)))
+
+
+async def _play_lane(connection: asyncpg.Connection, transactions: list[Transaction]) -> tuple[int, float]:
+    began = time.perf_counter()
+    for transaction in transactions:
+        for method, query, arguments in transaction:
+            await getattr(connection, method)(query, *arguments)
+    return len(transactions), time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    _record(*sys.argv[1:])
