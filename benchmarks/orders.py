@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 
 import asyncpg
 
@@ -10,32 +11,44 @@ from rights.v1 import settlement_pb2 as pb
 CATEGORIES = ("apparel", "phone", "food", "beauty", "toys")
 MERCHANTS = 32
 POINTS = 1_000_000
+SEEDED_AT_ONCE = 500_000
 
 
-async def add_members(url: str, count: int, coupons: bool) -> None:
-    """Members with points, a third of them 88VIP; written directly, since seeding is not measured."""
+async def add_members(
+    url: str, count: int, coupons: bool, told: Callable[[str], None] = lambda _: None
+) -> None:
+    """Members with points, a third of them 88VIP; written directly, since seeding is not measured.
+
+    told: is told how far it is, where that takes long.
+    """
     connection = await asyncpg.connect(url)
     expires_ms = int((time.time() + 365 * 86_400) * 1000)
-    await connection.execute(
-        """
-        INSERT INTO rights.member (tenant_id, member_id, tier, tags, lots, due_ms)
-        SELECT 'demo', 'm' || i, i % 6, CASE WHEN i % 3 = 0 THEN ARRAY['88vip'] ELSE '{}' END,
-               jsonb_build_array(jsonb_build_array('points', $2::bigint, $3::bigint, 'platform')), $3::bigint
-        FROM generate_series(0, $1 - 1) i
-        """,
-        count,
-        POINTS,
-        expires_ms,
-    )
-    if coupons:
+    for first in range(0, count, SEEDED_AT_ONCE):
+        last = min(first + SEEDED_AT_ONCE, count) - 1
         await connection.execute(
             """
-            INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
-            SELECT 'demo', 'm' || i, 'c' || i, 'welcome', 0, $2 FROM generate_series(0, $1 - 1) i
+            INSERT INTO rights.member (tenant_id, member_id, tier, tags, lots, due_ms)
+            SELECT 'demo', 'm' || i, i % 6, CASE WHEN i % 3 = 0 THEN ARRAY['88vip'] ELSE '{}' END,
+                   jsonb_build_array(jsonb_build_array('points', $3::bigint, $4::bigint, 'platform')), $4::bigint
+            FROM generate_series($1::int, $2::int) i
             """,
-            count,
+            first,
+            last,
+            POINTS,
             expires_ms,
         )
+        if coupons:
+            await connection.execute(
+                """
+                INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
+                SELECT 'demo', 'm' || i, 'c' || i, 'welcome', 0, $3 FROM generate_series($1::int, $2::int) i
+                """,
+                first,
+                last,
+                expires_ms,
+            )
+        if count > SEEDED_AT_ONCE:
+            told(f"{last + 1:,} of {count:,} members")
     await connection.execute("VACUUM ANALYZE rights.member, rights.coupon")
     await connection.close()
 

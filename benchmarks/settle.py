@@ -124,10 +124,10 @@ class Settling:
     settled: int = 0  # of which `spent` tells the cost
     loads: int = 0
 
-    def load(self, address: str) -> Generator:
-        """A load generator, whose keys no other one has."""
+    def load(self, address: str, distinct: int = 100_000) -> Generator:
+        """A load generator, whose keys no other one has; it repeats its carts after so many."""
         self.loads += 1
-        requests = Orders(self.members, seed=self.loads)
+        requests = Orders(self.members, distinct, seed=self.loads)
         return Generator(address, requests, prefix=f"u{self.loads}-", connections=CONNECTIONS)
 
     def note(self, name: str, rate: float) -> None:
