@@ -70,8 +70,12 @@ async def database() -> AsyncIterator[str]:
 async def running(
     database_url: str, command: Callable[[int], Sequence[str]] = worker_command, **settings: object
 ) -> AsyncIterator[Supervisor]:
-    """The real service as `rights serve` runs it. Settings are given by field name."""
-    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **settings)
+    """The real service as `rights serve` runs it, but for its patience: a closed loop is not to be shed.
+
+    Settings are given by field name.
+    """
+    patient = {"max_queue_age_milliseconds": 30_000, **settings}
+    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **patient)
     logs.configure(configured)  # of the supervisor, which is in this process
     async with serving(configured, command=command) as supervisor:
         yield supervisor
