@@ -81,7 +81,7 @@ async def recorded(url: str, directory: str) -> AsyncIterator[Supervisor]:
     def command(index: int) -> Sequence[str]:
         return (sys.executable, "-m", "benchmarks.floor", str(index), directory)
 
-    async with harness.running(url, command=command) as service:
+    async with harness.running(url, command=command, **harness.PATIENT) as service:
         yield service
 
 

@@ -28,6 +28,9 @@ from rights.v1 import rulebook_pb2
 
 console = Console(stderr=True)
 
+# A setting for closed loops, which wait as long as it takes: they are not to be shed.
+PATIENT: dict[str, object] = {"max_queue_age_milliseconds": 30_000}
+
 
 def say(text: str) -> None:
     """Progress, on stderr."""
@@ -45,12 +48,11 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def form(options: argparse.Namespace, **sizes: object) -> str:
-    """Which form of a benchmark was run, and how large, for the result file."""
-    told = ", ".join(
-        f"{name} {size:,}" if isinstance(size, int) else f"{name} {size}" for name, size in sizes.items()
-    )
-    return f"{'full' if options.full else 'short'} form: {told}"
+def form(options: argparse.Namespace, size: str) -> str:
+    """Which form of a benchmark was run, for the result file."""
+    told = f"{'full' if options.full else 'short'} form: {size}"
+    say(told)
+    return told
 
 
 @asynccontextmanager
@@ -70,12 +72,8 @@ async def database() -> AsyncIterator[str]:
 async def running(
     database_url: str, command: Callable[[int], Sequence[str]] = worker_command, **settings: object
 ) -> AsyncIterator[Supervisor]:
-    """The real service as `rights serve` runs it, but for its patience: a closed loop is not to be shed.
-
-    Settings are given by field name.
-    """
-    patient = {"max_queue_age_milliseconds": 30_000, **settings}
-    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **patient)
+    """The real service as `rights serve` runs it. Settings are given by field name."""
+    configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **settings)
     logs.configure(configured)  # of the supervisor, which is in this process
     async with serving(configured, command=command) as supervisor:
         yield supervisor
@@ -136,25 +134,22 @@ def machine() -> dict[str, object]:
     }
 
 
-def report(
-    title: str, results: dict[str, float], path: Path | None, form: str = "", **more: object
-) -> None:
+def report(title: str, results: dict[str, float], path: Path | None, **more: object) -> None:
     """Prints the table and writes the JSON file; `more` only into that, beside the results."""
-    table = Table(title=title, caption=form)
+    table = Table(title=title)
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in results.items():
         table.add_row(name, f"{value:,.2f}" if value < 100 else f"{value:,.0f}")
     Console().print(table)
     if path is not None:
-        write(results, path, form, **more)
+        write(results, path, **more)
 
 
-def write(results: dict[str, float], path: Path, form: str = "", **more: object) -> None:
+def write(results: dict[str, float], path: Path, **more: object) -> None:
     """Writes the JSON file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"form": form} if form else {}
-    path.write_text(json.dumps({"machine": machine(), **told, "results": results, **more}, indent=2) + "\n")
+    path.write_text(json.dumps({"machine": machine(), "results": results, **more}, indent=2) + "\n")
     say(f"wrote {path}")
 
 

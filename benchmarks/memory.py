@@ -87,12 +87,12 @@ async def run(members: int, seconds: float, settlements: float) -> dict[str, flo
     """Both measurements."""
     async with harness.database() as url:
         settling = Settling(url, members, seconds)
-        async with harness.running(url) as service:
+        async with harness.running(url, **harness.PATIENT) as service:
             await harness.publish(service.address, books.real())
             await add_members(url, members, coupons=True)
             with settling.load(service.address) as load:
                 long = await watched(service, load, seconds, settlements)
-        async with harness.running(url) as service:
+        async with harness.running(url, **harness.PATIENT) as service:
             harness.say(f"publishing {CAMPAIGNS:,} campaigns")
             await harness.publish(service.address, books.sized(CAMPAIGNS))
             with settling.load(service.address) as load:
@@ -116,8 +116,8 @@ def main() -> None:
         (float("inf"), FULL_SETTLEMENTS) if options.full else (options.seconds, float("inf"))
     )
     results = uvloop.run(run(options.members, seconds, settlements))
-    told = harness.form(options, settlements=int(results["settlements"]), members=options.members)
-    harness.report("Memory of a worker", results, options.json, told)
+    form = harness.form(options, f"{results['settlements']:,} settlements of {options.members:,} members")
+    harness.report("Memory of a worker", results, options.json, form=form)
 
 
 if __name__ == "__main__":

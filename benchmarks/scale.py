@@ -38,7 +38,7 @@ async def run(largest: int, seconds: float) -> dict[str, float]:
             harness.say(f"seeding {size:,} members")
             await add_members(copied, size, coupons=True, told=harness.say)
             settlings[size] = Settling(copied, size, seconds)
-            service = await stack.enter_async_context(harness.running(copied))
+            service = await stack.enter_async_context(harness.running(copied, **harness.PATIENT))
             load = settlings[size].load(service.address, int(seconds * (ROUNDS + 1) * CARTS_PER_SECOND))
             loads[size] = await asyncio.to_thread(stack.enter_context, load)
         for number in range(ROUNDS + 1):
@@ -75,8 +75,8 @@ def main() -> None:
     largest = options.members or (SIZES[-1] if options.full else SHORT_MEMBERS)
     seconds = FULL_SECONDS if options.full else options.seconds
     results = uvloop.run(run(largest, seconds / ROUNDS))
-    told = harness.form(options, largest=largest, seconds=f"{seconds:g}")
-    harness.report("Settlements against members", results, options.json, told)
+    form = harness.form(options, f"up to {largest:,} members, {seconds:g} s a measurement")
+    harness.report("Settlements against members", results, options.json, form=form)
 
 
 if __name__ == "__main__":

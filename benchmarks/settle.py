@@ -169,7 +169,7 @@ async def record(settling: Settling, directory: str) -> None:
 async def rounds(settling: Settling, script: floor.Script) -> list[float]:
     """What is measured in alternation; the latencies at a light load."""
     url, seconds, cores = settling.url, settling.seconds, harness.cores()
-    async with harness.running(url) as service:
+    async with harness.running(url, **harness.PATIENT) as service:
         versions = {
             "hot": await harness.publish(service.address, books.taking(budgets=1)),
             "spread": await harness.publish(service.address, books.taking(budgets=32)),
@@ -231,7 +231,7 @@ async def run_out(settling: Settling, service: Supervisor, load: Generator) -> N
 async def by_batch(settling: Settling) -> None:
     """Unary calls to services whose transactions are bounded to so many commands."""
     for size in LANE_BATCHES:
-        async with harness.running(settling.url, max_batch_size=size) as service:
+        async with harness.running(settling.url, max_batch_size=size, **harness.PATIENT) as service:
             in_flight = min(IN_FLIGHT, size * ENOUGH)
             with settling.load(service.address) as load:
                 await unary(load, in_flight, WARM_UP_SECONDS)
@@ -317,8 +317,8 @@ def main() -> None:
     members = options.members or (FULL_MEMBERS if options.full else SHORT_MEMBERS)
     seconds = FULL_SECONDS if options.full else options.seconds
     results = uvloop.run(run(members, seconds / ROUNDS))
-    told = harness.form(options, members=members, seconds=f"{seconds:g}")
-    harness.report("Durable settlements", results, options.json, told)
+    form = harness.form(options, f"{members:,} members, {seconds:g} s a measurement")
+    harness.report("Durable settlements", results, options.json, form=form)
 
 
 if __name__ == "__main__":
