@@ -42,9 +42,9 @@ protos: setup
 	@$(BIN)/python -m grpc_tools.protoc -Iproto --grpc_python_out=service $(wildcard proto/rights/v1/*.proto)
 	@$(BIN)/python proto/make_rulebook_schema.py
 
-## Durable settlements per second and latency, against one transaction per request.
+## The short form of every benchmark, under ten minutes: benchmarks/results/*.json, plots, the README's figures.
 bench: setup
-	@$(BIN)/python -m benchmarks.settle --json benchmarks/results/settle.json
+	@$(BIN)/python -m benchmarks
 
 ## Prometheus' checker, for the tests of deploy/: from PATH, or unpacked from Debian's package.
 promtool: setup

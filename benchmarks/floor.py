@@ -85,15 +85,20 @@ async def recorded(url: str, directory: str) -> AsyncIterator[Supervisor]:
         yield service
 
 
-async def copy(url: str, name: str) -> str:
-    """A copy of a database to which nobody is connected; its URL."""
+@asynccontextmanager
+async def copied(url: str, name: str) -> AsyncIterator[str]:
+    """A copy of a database to which nobody is connected, for the time of a `with`; its URL."""
     parts = urlsplit(url)
-    server = parts._replace(path="/template1").geturl()
-    connection = await asyncpg.connect(server)
-    await connection.execute(f"DROP DATABASE IF EXISTS {name}")
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {parts.path.lstrip('/')} STRATEGY file_copy")
-    await connection.close()
-    return parts._replace(path=f"/{name}").geturl()
+    connection = await asyncpg.connect(parts._replace(path="/template1").geturl())
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(
+            f"CREATE DATABASE {name} TEMPLATE {parts.path.lstrip('/')} STRATEGY file_copy"
+        )
+        yield parts._replace(path=f"/{name}").geturl()
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
 
 
 class Script:

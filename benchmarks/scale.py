@@ -4,7 +4,8 @@ Question: does the rate of settlements depend on the number of members?
 Method:   databases of 10 thousand, 100 thousand, 1 million and (full form) 10 million members with points, tags and a
           coupon each, side by side on one PostgreSQL (default durability), each with a service of its own. Settle, one
           call per order, 1,024 under way, of members drawn evenly. Rounds in alternation, medians of the ratios within
-          a round. Rulebook: the 50 campaigns of benchmarks.settle.
+          a round. Rulebook: the 50 campaigns of benchmarks.settle. WAL and PostgreSQL's CPU per settlement tell what
+          more members cost: each page that is written first after a checkpoint goes to the WAL as a whole.
           The short form stops at one million, and `largest_members` tells how far the ratio reaches.
 
     python -m benchmarks.scale [--full] [--seconds 12] [--members 1000000] [--json PATH]
@@ -23,7 +24,6 @@ from benchmarks.settle import IN_FLIGHT, ROUNDS, Settling, unary, verify
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 SHORT_MEMBERS = 1_000_000
 FULL_SECONDS = 60.0
-CARTS_PER_SECOND = 10_000  # drawn: more than can be settled, so that members are not met again and again
 
 
 async def run(largest: int, seconds: float) -> dict[str, float]:
@@ -32,25 +32,26 @@ async def run(largest: int, seconds: float) -> dict[str, float]:
     async with harness.database() as url, contextlib.AsyncExitStack() as stack:
         async with harness.running(url) as service:
             await harness.publish(service.address, books.real())
-        of_size = {size: await floor.copy(url, f"rights_scale_{size}") for size in sizes}
-        settlings, loads = {}, {}
+        of_size = {
+            size: await stack.enter_async_context(floor.copied(url, f"rights_scale_{size}")) for size in sizes
+        }
+        settlings, services, loads = {}, {}, {}
         for size, copied in of_size.items():
             harness.say(f"seeding {size:,} members")
             await add_members(copied, size, coupons=True, told=harness.say)
             settlings[size] = Settling(copied, size, seconds)
-            service = await stack.enter_async_context(harness.running(copied, **harness.PATIENT))
-            load = settlings[size].load(service.address, int(seconds * (ROUNDS + 1) * CARTS_PER_SECOND))
+            services[size] = await stack.enter_async_context(harness.running(copied, **harness.PATIENT))
+            load = settlings[size].load(services[size].address, seconds * (ROUNDS + 1))
             loads[size] = await asyncio.to_thread(stack.enter_context, load)
-        for number in range(ROUNDS + 1):
+        for load in loads.values():
+            await unary(load, IN_FLIGHT, seconds)  # the warm-up
+        for number in range(1, ROUNDS + 1):
             for size, settling in settlings.items():
-                rate, _ = await unary(loads[size], IN_FLIGHT, seconds)
-                if number > 0:  # the first is the warm-up
-                    settling.note("unary", rate)
-            if number > 0:
-                told = ", ".join(
-                    f"{s:,} members {each.rates['unary'][-1]:,.0f}" for s, each in settlings.items()
-                )
-                harness.say(f"round {number} of {ROUNDS}, settlements a second: {told}")
+                await settling.costly("unary", services[size], loads[size])
+            told = ", ".join(
+                f"{size:,} members {each.rates['unary'][-1]:,.0f}" for size, each in settlings.items()
+            )
+            harness.say(f"round {number} of {ROUNDS}, settlements a second: {told}")
         for copied in of_size.values():
             await verify(copied)
     rates = {size: settling.rates["unary"] for size, settling in settlings.items()}
@@ -61,6 +62,14 @@ async def run(largest: int, seconds: float) -> dict[str, float]:
         "largest_members": largest,
         "smallest_members": sizes[0],
         **{f"unary_per_second_{size}_members": statistics.median(taken) for size, taken in rates.items()},
+        **{
+            f"wal_bytes_per_settlement_{size}_members": s.spent.wal_bytes / s.settled
+            for size, s in settlings.items()
+        },
+        **{
+            f"postgres_cpu_us_per_settlement_{size}_members": s.spent.postgres_cpu / s.settled * 1e6
+            for size, s in settlings.items()
+        },
     }
 
 

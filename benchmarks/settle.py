@@ -18,7 +18,6 @@ Method:   one machine holds clients, the service and PostgreSQL (default durabil
 """
 
 import asyncio
-import contextlib
 import statistics
 import tempfile
 import time
@@ -46,8 +45,9 @@ IN_FLIGHT = 1_024
 OF_BASELINE = 64  # under way; more only wait for its connections to the database
 LIGHT_PER_SECOND = 100
 ROUNDS = 3
+CARTS_PER_SECOND = 10_000  # drawn: more than can be settled, so that members are not met again and again
+MOST_CARTS = 200_000  # which takes a few seconds
 WARM_UP = 20
-WARM_UP_SECONDS = 1.0
 LANE_BATCHES = (1, 8, 64, 512)
 ENOUGH = 16  # calls under way, for each command of a lane's batch, that keep all lanes busy
 SHORT_MEMBERS, FULL_MEMBERS = 200_000, 1_000_000
@@ -124,9 +124,10 @@ class Settling:
     settled: int = 0  # of which `spent` tells the cost
     loads: int = 0
 
-    def load(self, address: str, distinct: int = 100_000) -> Generator:
-        """A load generator, whose keys no other one has; it repeats its carts after so many."""
+    def load(self, address: str, seconds: float = 0.0) -> Generator:
+        """A load generator, whose keys no other one has; it need not repeat its carts for so long, or a measurement."""
         self.loads += 1
+        distinct = min(int(CARTS_PER_SECOND * max(seconds, self.seconds)) + IN_FLIGHT, MOST_CARTS)
         requests = Orders(self.members, distinct, seed=self.loads)
         return Generator(address, requests, prefix=f"u{self.loads}-", connections=CONNECTIONS)
 
@@ -179,7 +180,7 @@ async def rounds(settling: Settling, script: floor.Script) -> list[float]:
         with (
             baseline.service(url, cores, 8) as other,
             settling.load(other) as to_baseline,
-            settling.load(service.address) as load,
+            settling.load(service.address, seconds * 6 * ROUNDS) as load,
         ):
             for number in range(1, ROUNDS + 1):
                 await harness.activate(service.address, 1)
@@ -195,7 +196,7 @@ async def rounds(settling: Settling, script: floor.Script) -> list[float]:
                     for i in range(0, many, BATCH)
                 ]
                 settling.note("batch", await batches(service.address, parts, seconds))
-                await unary(load, IN_FLIGHT, WARM_UP_SECONDS)
+                await unary(load, IN_FLIGHT, seconds / 4)
                 await settling.costly("unary", service, load)
                 settling.note("floor", await script.play())
                 for name, version in versions.items():
@@ -234,7 +235,7 @@ async def by_batch(settling: Settling) -> None:
         async with harness.running(settling.url, max_batch_size=size, **harness.PATIENT) as service:
             in_flight = min(IN_FLIGHT, size * ENOUGH)
             with settling.load(service.address) as load:
-                await unary(load, in_flight, WARM_UP_SECONDS)
+                await unary(load, in_flight, settling.seconds / 4)
                 settling.note(f"batch_{size}", (await unary(load, in_flight, settling.seconds))[0])
         harness.say(f"{settling.middle(f'batch_{size}'):,.0f} a second in batches of at most {size}")
 
@@ -268,14 +269,11 @@ async def run(members: int, seconds: float) -> dict[str, float]:
             await harness.publish(service.address, books.real())
         harness.say(f"seeding {members:,} members")
         await add_members(url, members, coupons=True)
-        copied = await floor.copy(url, "rights_floor")
-        with (
-            tempfile.TemporaryDirectory(prefix="rights-floor-") as directory,
-            contextlib.ExitStack() as stack,
-        ):
-            await record(settling, directory)
-            script = stack.enter_context(floor.script(copied, directory, ROUNDS))
-            taken = await rounds(settling, script)
+        with tempfile.TemporaryDirectory(prefix="rights-floor-") as directory:
+            async with floor.copied(url, "rights_floor") as copied:
+                await record(settling, directory)
+                with floor.script(copied, directory, ROUNDS) as script:
+                    taken = await rounds(settling, script)
         await by_batch(settling)
         await verify(url)
     middle, spent, settled = settling.middle, settling.spent, settling.settled

@@ -108,3 +108,12 @@ def test_the_top_level_is_as_agreed() -> None:
         "Makefile",
     }
     assert top == agreed
+
+
+def test_the_readme_has_the_figures_of_the_result_files() -> None:
+    from benchmarks import report
+
+    readme = (ROOT / "README.md").read_text()
+    assert report.placed(readme, report.figures(report.RESULTS)) == readme, (
+        "run `python -m benchmarks.report`"
+    )
