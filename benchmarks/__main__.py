@@ -21,8 +21,8 @@ SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
     "optimizer": ("--rulebooks", "3", "--calls", "2"),
     "transport": ("--seconds", "9", "--members", "100000"),
-    "settle": ("--seconds", "9"),
-    "scale": ("--seconds", "9"),
+    "settle": ("--seconds", "7.5"),
+    "scale": ("--seconds", "6"),
     "latency": ("--short",),
     "memory": ("--seconds", "60"),
     "capacity": (),  # after settle: it computes from its figures
