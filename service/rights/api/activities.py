@@ -140,8 +140,7 @@ class ActivityApi:
             return pb.RecogniseResponse(may_enrol=pb.MayEnrol(program_ids=book.programs))
         revision, wallet = state
         book = (await self._registry.rules(call.tenant, revision)).book_at(now_ms)
-        if following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
-            following.follow(wallet, book, now_ms)
+        following.look(wallet, book, now_ms)
         joined = wallet.membership.programs
         return pb.RecogniseResponse(
             member=pb.RecognisedMember(

@@ -119,8 +119,7 @@ class SubscriptionApi:
             raise member_not_found(member_id)
         revision, wallet = state
         book = (await self._registry.rules(call.tenant, revision)).book_at(now_ms)
-        if following.is_behind(wallet, book, now_ms):  # nothing of it is booked here
-            following.follow(wallet, book, now_ms)
+        following.look(wallet, book, now_ms)
         response = pb.GetSubscriptionResponse()
         had = wallet.membership.plans.get(request.plan_id)
         if had is not None and now_ms < had.until_ms:

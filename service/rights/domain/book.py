@@ -403,6 +403,10 @@ class Book:
         """Whether an asset can still be earned or granted: its program has not stopped that."""
         return not any(asset in c.assets and c.stop_earning_ms <= now_ms for c in self.closings)
 
+    def plan_end_ms(self, plan_id: str, until_ms: int) -> int:
+        """When a plan ends that is paid until then: with its program, if that ends before."""
+        return min([until_ms, *[c.end_ms for c in self.closings if plan_id in c.plans]])
+
     def limit(self, kind: str, limit_id: str) -> Limit | None:
         """A limit by its name; None: the rulebook has no such one."""
         index = self.limit_index.get((kind, limit_id))

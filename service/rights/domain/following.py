@@ -1,5 +1,6 @@
 """Keeps a member's counts, scores and levels up to date with what has changed and with the time."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -27,6 +28,21 @@ def is_behind(wallet: Wallet, book: Book, now_ms: int) -> bool:
         and not membership.merged_into
         and (membership.is_stale or membership.version != book.version or membership.due_ms <= now_ms)
     )
+
+
+def catch_up(wallet: Wallet, book: Book, now_ms: int) -> Iterator[tuple[list[Change], Facts]]:
+    """Looks at a member as of each instant before now at which something of the membership changed by the time alone.
+
+    So a level is lost, and a grace begins, when its condition stopped to hold, however late that is noticed. A
+    rulebook says nothing about the time before it was in force: a member who was not looked at under it has no past.
+    """
+    membership = wallet.membership
+    if membership.version != book.version or not book.follows_members or membership.merged_into:
+        return
+    ends = sorted(book.plan_end_ms(plan_id, had.until_ms) for plan_id, had in membership.plans.items())
+    while (at_ms := min([membership.due_ms, *ends[:1]])) < now_ms:
+        ends = [end_ms for end_ms in ends if end_ms > at_ms]
+        yield follow(wallet, book, at_ms)
 
 
 def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts]:
@@ -62,6 +78,13 @@ def follow(wallet: Wallet, book: Book, now_ms: int) -> tuple[list[Change], Facts
     )
     wallet.changed = True
     return changes, facts
+
+
+def look(wallet: Wallet, book: Book, now_ms: int) -> None:
+    """Brings the membership of a wallet that is only read up to date; nothing of it is booked."""
+    if is_behind(wallet, book, now_ms):
+        deque(catch_up(wallet, book, now_ms), maxlen=0)
+        follow(wallet, book, now_ms)
 
 
 def reached_levels(change: Change, book: Book) -> Iterator[int]:

@@ -30,7 +30,7 @@ def _values(book: "Book", wallet: Wallet, now_ms: int) -> Iterator[tuple[str, in
         for measure_id, value in measures.all_values(book.measures, membership, today).items():
             yield f'{NUMBERS_OF[0]}["{measure_id}"]', value
     for plan_id, subscription in membership.plans.items():
-        if now_ms < subscription.until_ms:
+        if now_ms < book.plan_end_ms(plan_id, subscription.until_ms):
             yield f'"{plan_id}" in {LISTS_OF[1]}', 1
     for ladder_id, standing in membership.tiers.items():
         yield tier(ladder_id), standing.level

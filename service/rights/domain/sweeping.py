@@ -10,6 +10,7 @@ from rights.domain import allowing, closing, expiry, following, gifts, ledger, s
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Effects, Lot, Pending
+from rights.domain.plan import Facts
 from rights.domain.settling import release
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
@@ -39,7 +40,12 @@ def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
 def sweep(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
-    """Does everything that is due, in this order: what lapses or becomes available may be past its time itself."""
+    """Does everything that is due, in this order: what lapses or becomes available may be past its time itself.
+
+    Levels come first as they were, while the plans and tags on which they rest are still there, and last as they are.
+    """
+    for changes, facts in following.catch_up(wallet, book, now_ms):
+        yield from _level(changes, facts, wallet, book, used, new_entry_id, now_ms)
     for entry_id, kind, effects in closing.close(wallet, book, used, new_entry_id, now_ms):
         yield Due(entry_id, kind, None, None, effects)
     for hold in sorted(wallet.holds.values(), key=lambda h: (h.expires_ms, h.reservation_id)):
@@ -71,10 +77,25 @@ def sweep(
 def _follow(
     wallet: Wallet, book: Book, used: Used, new_entry_id: Callable[[], str], now_ms: int
 ) -> Iterator[Due]:
-    """An entry per ladder on which the member stands elsewhere now, with what reaching the level gives; and one per
-    ladder whose level gives something for this month.
-    """
+    """The levels as they are now, and an entry per ladder whose level gives something for this month."""
     changes, facts = following.follow(wallet, book, now_ms)
+    yield from _level(changes, facts, wallet, book, used, new_entry_id, now_ms)
+    for allowances, until_ms in following.allow(wallet, book, now_ms):
+        entry_id, effects = new_entry_id(), Effects()
+        allowing.give(allowances, until_ms, wallet, effects, book, used, entry_id, now_ms)
+        yield Due(entry_id, "allowance", None, None, effects)
+
+
+def _level(
+    changes: list[following.Change],
+    facts: Facts,
+    wallet: Wallet,
+    book: Book,
+    used: Used,
+    new_entry_id: Callable[[], str],
+    now_ms: int,
+) -> Iterator[Due]:
+    """An entry per ladder on which the member stands elsewhere, with what reaching the level gives."""
     for change in changes:
         entry_id, effects = new_entry_id(), Effects(levels=[change])
         rules = [
@@ -84,10 +105,6 @@ def _follow(
         ]
         gifts.give(rules, facts, wallet, effects, book, used, entry_id, now_ms)
         yield Due(entry_id, "tier", None, None, effects)
-    for allowances, until_ms in following.allow(wallet, book, now_ms):
-        entry_id, effects = new_entry_id(), Effects()
-        allowing.give(allowances, until_ms, wallet, effects, book, used, entry_id, now_ms)
-        yield Due(entry_id, "allowance", None, None, effects)
 
 
 def foresee(wallet: Wallet, book: Book, used: Used, now_ms: int) -> list[Due]:
