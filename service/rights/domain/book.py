@@ -582,10 +582,12 @@ class Book:
             )
 
     def _grant(self, grant: rulebook_pb2.GrantRule) -> GrantRule:
-        limited, every = grant.HasField("member_limit"), grant.HasField("every")
-        max_uses, period = grant.member_limit.max_uses, int(grant.member_limit.period)
+        limit, every = grant.member_limit, grant.HasField("every")
+        max_uses, period = (limit.max_uses, int(limit.period)) if grant.HasField("member_limit") else (0, -1)
         if every:
             max_uses, period = MAX_AMOUNT, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
+        elif period < 0 and grant.HasField("tier"):  # a level can be lost by a refund and reached again
+            max_uses, period = 1, int(rulebook_pb2.MemberLimit.PERIOD_LIFETIME)
         return GrantRule(
             id=grant.id,
             predicate=self._predicate(grant.when),
@@ -595,8 +597,8 @@ class Book:
             asset=grant.asset.asset,
             units=grant.asset.units,
             windows=tuple(windows.from_message(w) for w in grant.windows),
-            max_uses=max_uses if limited or every else 0,
-            period=period if limited or every else -1,
+            max_uses=max_uses,
+            period=period,
             quota=self.limit_index.get(("quota", grant.quota_id), -1),
             keep=grant.keep_on_refund or grant.to_referrer,
             to_referrer=grant.to_referrer,
