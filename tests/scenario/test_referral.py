@@ -19,7 +19,7 @@ from rights.v1 import activity_pb2
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LISTS = {
-    "activities": [{"id": "referral", "is_referral": True}],
+    "activities": [{"id": "referral", "is_referral": True}, {"id": "visit"}],
     "measures": [
         {"id": "orders", "orders": {}},
         {"id": "referred", "activity": {"activity_id": "referral"}},
@@ -59,6 +59,11 @@ async def open_shop(shop: Shop, *grants: dict[str, Any]) -> None:
 async def refer(shop: Shop, friend: str = "bob", referrer: str = "anna", **fields: Any) -> Any:
     given = {"idempotency_key": shop.next_id("refer"), "activity_id": "referral"} | fields
     return await shop.call("RecordActivity", member={"member_id": friend}, subject=referrer, **given)
+
+
+async def brought_by(shop: Shop, referrer: dict[str, Any], **fields: Any) -> Any:
+    given = {"idempotency_key": shop.next_id("refer"), "activity_id": "referral"} | fields
+    return await shop.call("RecordActivity", member={"member_id": "bob"}, referrer=referrer, **given)
 
 
 async def rewarded(shop: Shop, units: int, member: str = "anna") -> None:
@@ -109,7 +114,7 @@ async def test_who_can_not_be_referred(shop: Shop) -> None:
     assert refusal(await refer(shop, "bob", "bob")) == "REFERRAL_NOT_ALLOWED"
     unknown = await failure(refer(shop, "bob", "nobody", idempotency_key="later"))
     assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "MEMBER_NOT_FOUND")
-    assert "required" in (await failure(refer(shop, referrer=""))).fields["subject"]
+    assert "required" in (await failure(refer(shop, referrer=""))).fields["referrer"]
     await shop.member("nobody")
     assert (await refer(shop, "bob", "nobody", idempotency_key="later")).HasField("recorded")
     again = await refer(shop, idempotency_key="again")
@@ -120,6 +125,35 @@ async def test_who_can_not_be_referred(shop: Shop) -> None:
     assert refusal(await refer(shop, "carol")) == "REFERRAL_NOT_ALLOWED"
     wallet = await shop.wallet("bob")
     assert {m.measure_id: m.value for m in wallet.measures}["referred"] == 1
+
+
+async def test_a_referrer_may_be_named_by_an_account(shop: Shop) -> None:
+    await open_shop(shop)
+    account = {"business_line": "taobao", "external_id": "t-anna"}
+    unknown = await failure(brought_by(shop, {"identity": account}))
+    assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "IDENTITY_NOT_FOUND")
+    await shop.call("LinkIdentity", member_id="anna", identity=account)
+    eleme = {"business_line": "eleme", "external_id": "e-anna"}
+    assert (await shop.call("LinkIdentity", member={"identity": account}, identity=eleme)).created
+    both = brought_by(shop, {"identity": eleme}, subject="anna")
+    assert list((await failure(both)).fields) == ["referrer"]
+    stray = brought_by(shop, {"identity": eleme}, activity_id="visit")
+    assert "only allowed for a referral" in (await failure(stray)).fields["referrer"]
+    assert list((await failure(brought_by(shop, {}))).fields) == ["referrer"]
+    assert (await brought_by(shop, {"identity": eleme})).HasField("recorded")
+    assert (await shop.wallet("bob")).referrer_member_id == "anna"
+    await shop.buy("bob", line(2_000))
+    await rewarded(shop, 10)
+
+
+async def test_linking_names_the_member_once(shop: Shop) -> None:
+    await open_shop(shop)
+    account = {"business_line": "taobao", "external_id": "t-anna"}
+    none = await failure(shop.call("LinkIdentity", identity=account))
+    assert list(none.fields) == ["member_id"]
+    member = {"member_id": "anna"}
+    two = await failure(shop.call("LinkIdentity", member_id="anna", member=member, identity=account))
+    assert list(two.fields) == ["member"]
 
 
 async def test_orders_of_before_there_were_referrals_count(shop: Shop) -> None:

@@ -50,9 +50,15 @@ class ActivityApi:
         mistakes = _mistakes(request)
         mistakes.id("activity_id", request.activity_id)
         mistakes.id("subject", request.subject, required=False)
+        if has_referrer := request.HasField("referrer"):
+            check_member(request.referrer, mistakes, "referrer")
+        if has_referrer and request.subject:
+            mistakes.add("referrer", "is not allowed together with subject")
         mistakes.check()
         member_id, subject = await self._members.resolve(call.tenant, request.member), request.subject
         is_member, has_ordered = False, False
+        if has_referrer:
+            subject = await self._members.resolve(call.tenant, request.referrer)
         if subject:  # it may be a referral
             subject = await self._reader.surviving_member(call.tenant, subject)
             is_member, has_ordered = await self._reader.may_refer(call.tenant, subject, member_id)
@@ -63,6 +69,7 @@ class ActivityApi:
                 encode=_recorded,
                 activity_id=request.activity_id,
                 subject=subject,
+                has_referrer=has_referrer,
                 is_member=is_member,
                 has_ordered=has_ordered,
                 occasion=Occasion(request.channel, request.business_line),

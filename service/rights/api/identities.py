@@ -36,13 +36,20 @@ class IdentityApi:
     async def link(self, call: Call, request: pb.LinkIdentityRequest) -> pb.LinkIdentityResponse:
         """Links an external account; never moves one."""
         mistakes = Mistakes()
-        mistakes.id("member_id", request.member_id)
+        to_member = request.member.WhichOneof("ref") is not None
+        if to_member:
+            check_member(request.member, mistakes)
+        if request.member_id or not to_member:
+            mistakes.id("member_id", request.member_id)
+        if request.member_id and to_member:
+            mistakes.add("member", "is not allowed together with member_id")
         check_identity("identity", request.identity, mistakes)
         mistakes.check()
+        named = request.member_id or await self._members.resolve(call.tenant, request.member)
         identity = (request.identity.business_line, request.identity.external_id)
-        linked = await self._operator.link_identity(call.tenant, *identity, request.member_id)
+        linked = await self._operator.link_identity(call.tenant, *identity, named)
         if linked is None:
-            raise member_not_found(request.member_id)
+            raise member_not_found(named)
         member_id, linked_to, created = linked
         if linked_to != member_id:
             raise ApiError(

@@ -13,12 +13,15 @@ from rights.engine.errors import Refused
 
 @dataclass(slots=True, kw_only=True)
 class Record(Command):
-    """Record an activity. is_member: whether the subject is one; has_ordered: whether the member was found to have."""
+    """Record an activity. has_referrer: whether the subject was named as one; is_member: whether the subject is a
+    member; has_ordered: whether the member was found to have.
+    """
 
     kind: ClassVar[str] = "activity"
 
     activity_id: str
     subject: str
+    has_referrer: bool
     is_member: bool
     has_ordered: bool
     occasion: Occasion
@@ -28,6 +31,8 @@ class Record(Command):
         activity = book.activities.get(self.activity_id)
         if activity is None:
             raise unknown("activity_id", self.activity_id, "an activity", book.version, book.activities)
+        if self.has_referrer and not activity.is_referral:
+            raise InvalidField("referrer", f"is only allowed for a referral; {activity.id} is none")
         return activities.record(
             activity,
             self.occasion,
@@ -41,7 +46,7 @@ class Record(Command):
 
     def _referral(self) -> Referral:
         if not self.subject:
-            raise InvalidField("subject", "is required for a referral: the member id of the referrer")
+            raise InvalidField("referrer", "is required for a referral: who has brought the member")
         if not self.is_member:
             raise Refused("MEMBER_NOT_FOUND", f"no member {self.subject!r}", {"member_id": self.subject})
         return Referral(self.subject, self.has_ordered)

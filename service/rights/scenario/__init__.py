@@ -33,7 +33,7 @@ wherever something becomes due. A step may do nothing but let time pass.
 - `upsert`: `{member: anna, tier: 2, tags: [fan]}`.
 - `transfer`: `{member: anna, to: ben, coupon: gift}`, a coupon by its template.
 - `redeem`: `{member: anna, code: $code}`.
-- `record`: `{member: anna, activity: check-in}`; of a referral also `subject: ben`, who has brought her.
+- `record`: `{member: anna, activity: check-in}`; of a referral also `referrer: ben`, who has brought her.
 - `claim`: `{member: anna, grant: miles, times: 2}`.
 - `enrol`: `{member: anna, program: club}`; with `create: true` of a member that there need not be.
 - `take`: `{member: anna, board: daily, task: two-orders}`.

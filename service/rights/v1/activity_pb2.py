@@ -29,7 +29,7 @@ from rights.v1 import settlement_pb2 as rights_dot_v1_dot_settlement__pb2
 from rights.v1 import tier_pb2 as rights_dot_v1_dot_tier__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rights/v1/activity.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\x1a\x14rights/v1/tier.proto\"O\n\x08\x41\x63tivity\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmax_per_day\x18\x03 \x01(\x05\x12\x13\n\x0bis_referral\x18\x04 \x01(\x08\"\x81\x01\n\tTaskBoard\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x63hoose\x18\x03 \x01(\x05\x12)\n\x06period\x18\x04 \x01(\x0e\x32\x19.rights.v1.CalendarPeriod\x12\x1e\n\x05tasks\x18\x05 \x03(\x0b\x32\x0f.rights.v1.Task\"\x85\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12$\n\x05stake\x18\x03 \x01(\x0b\x32\x15.rights.v1.AssetUnits\x12\'\n\x06orders\x18\x04 \x01(\x0b\x32\x15.rights.v1.TaskOrdersH\x00\x12+\n\x08\x61\x63tivity\x18\x05 \x01(\x0b\x32\x17.rights.v1.TaskActivityH\x00\x12\x1c\n\x12\x63oupon_template_id\x18\x06 \x01(\tH\x01\x12&\n\x05\x61sset\x18\x07 \x01(\x0b\x32\x15.rights.v1.AssetUnitsH\x01\x12\x10\n\x08weekdays\x18\x08 \x03(\x05\x42\x06\n\x04goalB\x06\n\x04gift\"D\n\nTaskOrders\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x0c\n\x04when\x18\x02 \x01(\t\x12\x19\n\x11min_payable_minor\x18\x03 \x01(\x03\"2\n\x0cTaskActivity\x12\x13\n\x0b\x61\x63tivity_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"*\n\nAssetUnits\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03\"\xa4\x01\n\x15RecordActivityRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"\x7f\n\x16RecordActivityResponse\x12/\n\x08recorded\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecordedActivityH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa7\x01\n\x10RecordedActivity\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12)\n\x08measures\x18\x04 \x03(\x0b\x32\x17.rights.v1.MeasureValue\"\x96\x01\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x10\n\x08grant_id\x18\x03 \x01(\t\x12\r\n\x05times\x18\x04 \x01(\x05\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"l\n\rClaimResponse\x12%\n\x07\x63laimed\x18\x01 \x01(\x0b\x32\x12.rights.v1.ClaimedH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xdc\x01\n\x07\x43laimed\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\nclaim_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12\"\n\nspent_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x18\n\x10spent_coupon_ids\x18\x05 \x03(\t\x12\x18\n\x10lot_values_minor\x18\x06 \x03(\x03\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\"\x99\x01\n\x0c\x45nrolRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x12\n\nprogram_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"n\n\rEnrolResponse\x12\'\n\x08\x65nrolled\x18\x01 \x01(\x0b\x32\x13.rights.v1.EnrolledH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x84\x01\n\x08\x45nrolled\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\tenrolment\x18\x02 \x01(\x0b\x32\x1b.rights.v1.ProgramEnrolment\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\x12%\n\x05gifts\x18\x04 \x03(\x0b\x32\x16.rights.v1.GrantedGift\"9\n\x10RecogniseRequest\x12%\n\x08identity\x18\x01 \x01(\x0b\x32\x13.rights.v1.Identity\"w\n\x11RecogniseResponse\x12-\n\x06member\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecognisedMemberH\x00\x12(\n\tmay_enrol\x18\x02 \x01(\x0b\x32\x13.rights.v1.MayEnrolH\x00\x42\t\n\x07outcome\"\xa4\x01\n\x10RecognisedMember\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x08programs\x18\x02 \x03(\x0b\x32\x1b.rights.v1.ProgramEnrolment\x12&\n\x05tiers\x18\x03 \x03(\x0b\x32\x17.rights.v1.TierStanding\x12&\n\tmay_enrol\x18\x04 \x01(\x0b\x32\x13.rights.v1.MayEnrol\"\x1f\n\x08MayEnrol\x12\x13\n\x0bprogram_ids\x18\x01 \x03(\t\"s\n\x0fTakeTaskRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x10\n\x08\x62oard_id\x18\x03 \x01(\t\x12\x0f\n\x07task_id\x18\x04 \x01(\t\"o\n\x10TakeTaskResponse\x12%\n\x05taken\x18\x01 \x01(\x0b\x32\x14.rights.v1.TakenTaskH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x9e\x01\n\tTakenTask\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12-\n\ttake_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\nspent_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot2\xed\x02\n\x0f\x41\x63tivityService\x12U\n\x0eRecordActivity\x12 .rights.v1.RecordActivityRequest\x1a!.rights.v1.RecordActivityResponse\x12:\n\x05\x43laim\x12\x17.rights.v1.ClaimRequest\x1a\x18.rights.v1.ClaimResponse\x12\x43\n\x08TakeTask\x12\x1a.rights.v1.TakeTaskRequest\x1a\x1b.rights.v1.TakeTaskResponse\x12:\n\x05\x45nrol\x12\x17.rights.v1.EnrolRequest\x1a\x18.rights.v1.EnrolResponse\x12\x46\n\tRecognise\x12\x1b.rights.v1.RecogniseRequest\x1a\x1c.rights.v1.RecogniseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18rights/v1/activity.proto\x12\trights.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16rights/v1/common.proto\x1a\x16rights/v1/member.proto\x1a\x1arights/v1/settlement.proto\x1a\x14rights/v1/tier.proto\"O\n\x08\x41\x63tivity\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0bmax_per_day\x18\x03 \x01(\x05\x12\x13\n\x0bis_referral\x18\x04 \x01(\x08\"\x81\x01\n\tTaskBoard\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0e\n\x06\x63hoose\x18\x03 \x01(\x05\x12)\n\x06period\x18\x04 \x01(\x0e\x32\x19.rights.v1.CalendarPeriod\x12\x1e\n\x05tasks\x18\x05 \x03(\x0b\x32\x0f.rights.v1.Task\"\x85\x02\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12$\n\x05stake\x18\x03 \x01(\x0b\x32\x15.rights.v1.AssetUnits\x12\'\n\x06orders\x18\x04 \x01(\x0b\x32\x15.rights.v1.TaskOrdersH\x00\x12+\n\x08\x61\x63tivity\x18\x05 \x01(\x0b\x32\x17.rights.v1.TaskActivityH\x00\x12\x1c\n\x12\x63oupon_template_id\x18\x06 \x01(\tH\x01\x12&\n\x05\x61sset\x18\x07 \x01(\x0b\x32\x15.rights.v1.AssetUnitsH\x01\x12\x10\n\x08weekdays\x18\x08 \x03(\x05\x42\x06\n\x04goalB\x06\n\x04gift\"D\n\nTaskOrders\x12\r\n\x05\x63ount\x18\x01 \x01(\x05\x12\x0c\n\x04when\x18\x02 \x01(\t\x12\x19\n\x11min_payable_minor\x18\x03 \x01(\x03\"2\n\x0cTaskActivity\x12\x13\n\x0b\x61\x63tivity_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\"*\n\nAssetUnits\x12\r\n\x05\x61sset\x18\x01 \x01(\t\x12\r\n\x05units\x18\x02 \x01(\x03\"\xcc\x01\n\x15RecordActivityRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x13\n\x0b\x61\x63tivity_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\x12&\n\x08referrer\x18\x07 \x01(\x0b\x32\x14.rights.v1.MemberRef\"\x7f\n\x16RecordActivityResponse\x12/\n\x08recorded\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecordedActivityH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xa7\x01\n\x10RecordedActivity\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12/\n\x0brecord_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12)\n\x08measures\x18\x04 \x03(\x0b\x32\x17.rights.v1.MeasureValue\"\x96\x01\n\x0c\x43laimRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x10\n\x08grant_id\x18\x03 \x01(\t\x12\r\n\x05times\x18\x04 \x01(\x05\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"l\n\rClaimResponse\x12%\n\x07\x63laimed\x18\x01 \x01(\x0b\x32\x12.rights.v1.ClaimedH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\xdc\x01\n\x07\x43laimed\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\nclaim_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05gifts\x18\x03 \x03(\x0b\x32\x16.rights.v1.GrantedGift\x12\"\n\nspent_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot\x12\x18\n\x10spent_coupon_ids\x18\x05 \x03(\t\x12\x18\n\x10lot_values_minor\x18\x06 \x03(\x03\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\"\x99\x01\n\x0c\x45nrolRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x12\n\nprogram_id\x18\x03 \x01(\t\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x15\n\rbusiness_line\x18\x05 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x06 \x01(\t\"n\n\rEnrolResponse\x12\'\n\x08\x65nrolled\x18\x01 \x01(\x0b\x32\x13.rights.v1.EnrolledH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x84\x01\n\x08\x45nrolled\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\tenrolment\x18\x02 \x01(\x0b\x32\x1b.rights.v1.ProgramEnrolment\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x08\x12%\n\x05gifts\x18\x04 \x03(\x0b\x32\x16.rights.v1.GrantedGift\"9\n\x10RecogniseRequest\x12%\n\x08identity\x18\x01 \x01(\x0b\x32\x13.rights.v1.Identity\"w\n\x11RecogniseResponse\x12-\n\x06member\x18\x01 \x01(\x0b\x32\x1b.rights.v1.RecognisedMemberH\x00\x12(\n\tmay_enrol\x18\x02 \x01(\x0b\x32\x13.rights.v1.MayEnrolH\x00\x42\t\n\x07outcome\"\xa4\x01\n\x10RecognisedMember\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12-\n\x08programs\x18\x02 \x03(\x0b\x32\x1b.rights.v1.ProgramEnrolment\x12&\n\x05tiers\x18\x03 \x03(\x0b\x32\x17.rights.v1.TierStanding\x12&\n\tmay_enrol\x18\x04 \x01(\x0b\x32\x13.rights.v1.MayEnrol\"\x1f\n\x08MayEnrol\x12\x13\n\x0bprogram_ids\x18\x01 \x03(\t\"s\n\x0fTakeTaskRequest\x12\x17\n\x0fidempotency_key\x18\x01 \x01(\t\x12$\n\x06member\x18\x02 \x01(\x0b\x32\x14.rights.v1.MemberRef\x12\x10\n\x08\x62oard_id\x18\x03 \x01(\t\x12\x0f\n\x07task_id\x18\x04 \x01(\t\"o\n\x10TakeTaskResponse\x12%\n\x05taken\x18\x01 \x01(\x0b\x32\x14.rights.v1.TakenTaskH\x00\x12)\n\trejection\x18\x02 \x01(\x0b\x32\x14.rights.v1.RejectionH\x00\x42\t\n\x07outcome\"\x9e\x01\n\tTakenTask\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12-\n\ttake_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\nspent_lots\x18\x04 \x03(\x0b\x32\x0e.rights.v1.Lot2\xed\x02\n\x0f\x41\x63tivityService\x12U\n\x0eRecordActivity\x12 .rights.v1.RecordActivityRequest\x1a!.rights.v1.RecordActivityResponse\x12:\n\x05\x43laim\x12\x17.rights.v1.ClaimRequest\x1a\x18.rights.v1.ClaimResponse\x12\x43\n\x08TakeTask\x12\x1a.rights.v1.TakeTaskRequest\x1a\x1b.rights.v1.TakeTaskResponse\x12:\n\x05\x45nrol\x12\x17.rights.v1.EnrolRequest\x1a\x18.rights.v1.EnrolResponse\x12\x46\n\tRecognise\x12\x1b.rights.v1.RecogniseRequest\x1a\x1c.rights.v1.RecogniseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,37 +49,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETUNITS']._serialized_start=769
   _globals['_ASSETUNITS']._serialized_end=811
   _globals['_RECORDACTIVITYREQUEST']._serialized_start=814
-  _globals['_RECORDACTIVITYREQUEST']._serialized_end=978
-  _globals['_RECORDACTIVITYRESPONSE']._serialized_start=980
-  _globals['_RECORDACTIVITYRESPONSE']._serialized_end=1107
-  _globals['_RECORDEDACTIVITY']._serialized_start=1110
-  _globals['_RECORDEDACTIVITY']._serialized_end=1277
-  _globals['_CLAIMREQUEST']._serialized_start=1280
-  _globals['_CLAIMREQUEST']._serialized_end=1430
-  _globals['_CLAIMRESPONSE']._serialized_start=1432
-  _globals['_CLAIMRESPONSE']._serialized_end=1540
-  _globals['_CLAIMED']._serialized_start=1543
-  _globals['_CLAIMED']._serialized_end=1763
-  _globals['_ENROLREQUEST']._serialized_start=1766
-  _globals['_ENROLREQUEST']._serialized_end=1919
-  _globals['_ENROLRESPONSE']._serialized_start=1921
-  _globals['_ENROLRESPONSE']._serialized_end=2031
-  _globals['_ENROLLED']._serialized_start=2034
-  _globals['_ENROLLED']._serialized_end=2166
-  _globals['_RECOGNISEREQUEST']._serialized_start=2168
-  _globals['_RECOGNISEREQUEST']._serialized_end=2225
-  _globals['_RECOGNISERESPONSE']._serialized_start=2227
-  _globals['_RECOGNISERESPONSE']._serialized_end=2346
-  _globals['_RECOGNISEDMEMBER']._serialized_start=2349
-  _globals['_RECOGNISEDMEMBER']._serialized_end=2513
-  _globals['_MAYENROL']._serialized_start=2515
-  _globals['_MAYENROL']._serialized_end=2546
-  _globals['_TAKETASKREQUEST']._serialized_start=2548
-  _globals['_TAKETASKREQUEST']._serialized_end=2663
-  _globals['_TAKETASKRESPONSE']._serialized_start=2665
-  _globals['_TAKETASKRESPONSE']._serialized_end=2776
-  _globals['_TAKENTASK']._serialized_start=2779
-  _globals['_TAKENTASK']._serialized_end=2937
-  _globals['_ACTIVITYSERVICE']._serialized_start=2940
-  _globals['_ACTIVITYSERVICE']._serialized_end=3305
+  _globals['_RECORDACTIVITYREQUEST']._serialized_end=1018
+  _globals['_RECORDACTIVITYRESPONSE']._serialized_start=1020
+  _globals['_RECORDACTIVITYRESPONSE']._serialized_end=1147
+  _globals['_RECORDEDACTIVITY']._serialized_start=1150
+  _globals['_RECORDEDACTIVITY']._serialized_end=1317
+  _globals['_CLAIMREQUEST']._serialized_start=1320
+  _globals['_CLAIMREQUEST']._serialized_end=1470
+  _globals['_CLAIMRESPONSE']._serialized_start=1472
+  _globals['_CLAIMRESPONSE']._serialized_end=1580
+  _globals['_CLAIMED']._serialized_start=1583
+  _globals['_CLAIMED']._serialized_end=1803
+  _globals['_ENROLREQUEST']._serialized_start=1806
+  _globals['_ENROLREQUEST']._serialized_end=1959
+  _globals['_ENROLRESPONSE']._serialized_start=1961
+  _globals['_ENROLRESPONSE']._serialized_end=2071
+  _globals['_ENROLLED']._serialized_start=2074
+  _globals['_ENROLLED']._serialized_end=2206
+  _globals['_RECOGNISEREQUEST']._serialized_start=2208
+  _globals['_RECOGNISEREQUEST']._serialized_end=2265
+  _globals['_RECOGNISERESPONSE']._serialized_start=2267
+  _globals['_RECOGNISERESPONSE']._serialized_end=2386
+  _globals['_RECOGNISEDMEMBER']._serialized_start=2389
+  _globals['_RECOGNISEDMEMBER']._serialized_end=2553
+  _globals['_MAYENROL']._serialized_start=2555
+  _globals['_MAYENROL']._serialized_end=2586
+  _globals['_TAKETASKREQUEST']._serialized_start=2588
+  _globals['_TAKETASKREQUEST']._serialized_end=2703
+  _globals['_TAKETASKRESPONSE']._serialized_start=2705
+  _globals['_TAKETASKRESPONSE']._serialized_end=2816
+  _globals['_TAKENTASK']._serialized_start=2819
+  _globals['_TAKENTASK']._serialized_end=2977
+  _globals['_ACTIVITYSERVICE']._serialized_start=2980
+  _globals['_ACTIVITYSERVICE']._serialized_end=3345
 # @@protoc_insertion_point(module_scope)

@@ -86,20 +86,22 @@ class AssetUnits(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
 
 class RecordActivityRequest(_message.Message):
-    __slots__ = ("idempotency_key", "member", "activity_id", "subject", "business_line", "channel")
+    __slots__ = ("idempotency_key", "member", "activity_id", "subject", "business_line", "channel", "referrer")
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     ACTIVITY_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     BUSINESS_LINE_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    REFERRER_FIELD_NUMBER: _ClassVar[int]
     idempotency_key: str
     member: _common_pb2.MemberRef
     activity_id: str
     subject: str
     business_line: str
     channel: str
-    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., activity_id: _Optional[str] = ..., subject: _Optional[str] = ..., business_line: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+    referrer: _common_pb2.MemberRef
+    def __init__(self, idempotency_key: _Optional[str] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ..., activity_id: _Optional[str] = ..., subject: _Optional[str] = ..., business_line: _Optional[str] = ..., channel: _Optional[str] = ..., referrer: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ...) -> None: ...
 
 class RecordActivityResponse(_message.Message):
     __slots__ = ("recorded", "rejection")

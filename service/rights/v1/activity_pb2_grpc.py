@@ -81,7 +81,8 @@ class ActivityServiceServicer:
         `grants` with this activity as trigger give.
         INVALID_ARGUMENT: an activity that the rulebook in force does not have. Rejection: MEMBER_LIMIT_REACHED, by the
         activity's `max_per_day`; `subject` is the activity. REFERRAL_NOT_ALLOWED, of a referral: by oneself, a second one, or
-        after the member has ordered; `subject` is the referrer. NOT_FOUND, MEMBER_NOT_FOUND: a referrer that there is not.
+        after the member has ordered; `subject` is the referrer. NOT_FOUND, MEMBER_NOT_FOUND or IDENTITY_NOT_FOUND: a
+        referrer that there is not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,12 +39,14 @@ class UpsertMemberResponse(_message.Message):
     def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., created: _Optional[bool] = ...) -> None: ...
 
 class LinkIdentityRequest(_message.Message):
-    __slots__ = ("member_id", "identity")
+    __slots__ = ("member_id", "identity", "member")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     identity: _common_pb2.Identity
-    def __init__(self, member_id: _Optional[str] = ..., identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ...) -> None: ...
+    member: _common_pb2.MemberRef
+    def __init__(self, member_id: _Optional[str] = ..., identity: _Optional[_Union[_common_pb2.Identity, _Mapping]] = ..., member: _Optional[_Union[_common_pb2.MemberRef, _Mapping]] = ...) -> None: ...
 
 class LinkIdentityResponse(_message.Message):
     __slots__ = ("created",)
