@@ -175,6 +175,33 @@ async def test_rulebooks_are_immutable_versions(shop: Shop) -> None:
     assert (failed.code, list(failed.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, ["activate_time"])
 
 
+async def test_a_measure_goes_on_counting_the_same_thing(shop: Shop) -> None:
+    """What it has counted is found again under every later version, or that version is refused."""
+
+    def counting(**measure: Any) -> Any:
+        return book(off("five", 500), measures=[{"id": "bought", **measure}])
+
+    async def refused(method: str, **request: Any) -> dict[str, str]:
+        failed = await failure(shop.call(method, **request))
+        assert (failed.code, failed.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "RULEBOOK_INVALID")
+        return failed.fields
+
+    draft = (await shop.call("Publish", rulebook=counting(spend={}))).version  # never in force: binds nobody
+    await shop.open(counting(spend={}, window={"rolling_days": 30}))
+    await shop.open(book(off("five", 500)))  # a version without it
+    told = await refused("Publish", rulebook=counting(spend={}))
+    assert told == {
+        "measures[0].window": "bought has a window in version 2; what it has counted would be lost: "
+        "give the measure another id"
+    }
+    assert list(await refused("Publish", rulebook=counting(orders={}))) == ["measures[0].orders"]
+    assert list(await refused("Activate", version=draft)) == ["measures[0].window"]
+    (mistake,) = (await shop.call("Validate", rulebook=counting(spend={}))).mistakes
+    assert (mistake.path, mistake.message) == next(iter(told.items()))
+    await shop.open(counting(spend={"when": 'line.category == "food"'}, window={"rolling_days": 90}))
+    await shop.call("Activate", version=2)  # back again
+
+
 async def test_lowered_cap_is_kept(shop: Shop) -> None:
     """A budget lowered below what is used gives nothing more, and what is used stays."""
     await shop.open(book(off("five", 500, budget_id="b"), budgets={"b": 100_000}))

@@ -1,6 +1,7 @@
 """rights.v1.RulebookService: validate, publish, activate, pause, read."""
 
 import re
+from collections import defaultdict
 
 from rights.api import answers
 from rights.api.errors import ApiError, invalid_fields
@@ -8,6 +9,7 @@ from rights.api.fields import Mistakes, shown
 from rights.api.members import page_size
 from rights.api.methods import Call, Method
 from rights.domain.validation import Mistake, validate
+from rights.domain.validation.counts import Keepings, changed_counts, keepings
 from rights.engine import clock
 from rights.engine.beside import beside
 from rights.engine.errors import Refused
@@ -30,6 +32,7 @@ class RulebookApi:
         self._registry = registry
         self._reader = reader
         self._operator = operator
+        self._keepings: defaultdict[str, dict[int, Keepings]] = defaultdict(dict)  # versions never change
 
     def methods(self) -> list[Method]:
         """The service's part of the method table."""
@@ -45,7 +48,7 @@ class RulebookApi:
 
     async def validate(self, call: Call, request: pb.ValidateRequest) -> pb.ValidateResponse:
         """Reports every mistake."""
-        mistakes = await self._mistakes(request.rulebook)
+        mistakes = await self._mistakes(call, request.rulebook)
         return pb.ValidateResponse(
             mistakes=[
                 pb.RulebookMistake(path=m.path, message=m.message, line=m.line, column=m.column)
@@ -55,7 +58,7 @@ class RulebookApi:
 
     async def publish(self, call: Call, request: pb.PublishRequest) -> pb.PublishResponse:
         """Stores the next version; nothing invalid gets past."""
-        mistakes = await self._mistakes(request.rulebook)
+        mistakes = await self._mistakes(call, request.rulebook)
         if mistakes:
             raise rulebook_invalid(mistakes)
         version, created = await self._operator.publish(call.tenant, request.rulebook, call.caller)
@@ -73,6 +76,11 @@ class RulebookApi:
                 mistakes.add("activate_time", "is more than a minute in the past")
         mistakes.check()
         await self._registry.ensure(call.tenant, request.version)
+        stored = await self._reader.rulebook(call.tenant, request.version)
+        assert stored is not None, "it was loaded"
+        changed = await self._changed_counts(call, stored.rulebook)
+        if changed:  # by a version that was put in force after this one was published
+            raise rulebook_invalid(changed)
         await self._operator.activate(call.tenant, request.version, at_ms, call.caller)
         activation = pb.Activation(version=request.version, activate_time=answers.timestamp(at_ms))
         return pb.ActivateResponse(activation=activation)
@@ -133,9 +141,15 @@ class RulebookApi:
         revision = (await self._reader.tenant_revisions()).get(call.tenant, 0)
         return await self._registry.rules(call.tenant, revision)
 
-    async def _mistakes(self, rulebook: pb.Rulebook) -> list[Mistake]:
+    async def _mistakes(self, call: Call, rulebook: pb.Rulebook) -> list[Mistake]:
         # Type-checking thousands of conditions takes a while; settlements go on meanwhile.
-        return await beside(validate, rulebook)
+        return await beside(validate, rulebook) or await self._changed_counts(call, rulebook)
+
+    async def _changed_counts(self, call: Call, rulebook: pb.Rulebook) -> list[Mistake]:
+        known = self._keepings[call.tenant]
+        while more := await self._reader.activated_rulebooks(call.tenant, list(known)):
+            known |= {version: keepings(version, each) for version, each in more.items()}
+        return changed_counts(rulebook, known.values())
 
     async def _set_paused(self, call: Call, campaign_id: str, paused: bool) -> bool:
         mistakes = Mistakes()

@@ -166,6 +166,13 @@ UPDATE rights.tenant SET revision = revision + 1 WHERE tenant_id = $1 RETURNING 
 SELECT version, name, content, publisher, published_at FROM rights.rulebook
 WHERE tenant_id = $1 AND version = $2
 
+-- name: activated_rulebooks
+-- Those that are, were or will be in force, but for known ones; some at a time, since each may be large.
+SELECT version, content FROM rights.rulebook
+WHERE tenant_id = $1 AND version <> ALL ($2::bigint[])
+  AND version IN (SELECT a.version FROM rights.activation a WHERE a.tenant_id = $1)
+ORDER BY version LIMIT 20
+
 -- name: rulebook_by_digest
 SELECT version FROM rights.rulebook WHERE tenant_id = $1 AND digest = $2
 

@@ -133,6 +133,11 @@ class Reader:
         content = rulebook_pb2.Rulebook.FromString(row["content"])
         return StoredRulebook(row["version"], row["name"], row["publisher"], row["published_at"], content)
 
+    async def activated_rulebooks(self, tenant: str, known: list[int]) -> dict[int, rulebook_pb2.Rulebook]:
+        """Some of the versions that are, were or will be in force and are not among the known ones."""
+        found = await self._pool.fetch(SQL["activated_rulebooks"], tenant, known)
+        return {row["version"]: rulebook_pb2.Rulebook.FromString(row["content"]) for row in found}
+
     async def rulebooks(self, tenant: str, before: int, limit: int) -> list[StoredRulebook]:
         """Versions below `before`, newest first, without content."""
         found = await self._pool.fetch(SQL["list_rulebooks"], tenant, before, limit)

@@ -102,7 +102,8 @@ class RulebookServiceServicer:
     def Publish(self, request, context):
         """Stores a rulebook as the next version; it is not in force until activated. Content equal to a
         version already published answers that version, so a retry is safe.
-        INVALID_ARGUMENT, RULEBOOK_INVALID: BadRequest lists every mistake.
+        INVALID_ARGUMENT, RULEBOOK_INVALID: BadRequest lists every mistake; one is a measure that keeps what it counts
+        otherwise than a version did that was in force, see Measure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +111,8 @@ class RulebookServiceServicer:
 
     def Activate(self, request, context):
         """Puts a version in force from a time on, for every worker process at that instant.
-        Safe to retry. NOT_FOUND: RULEBOOK_NOT_FOUND. INVALID_ARGUMENT: a time in the past.
+        Safe to retry. NOT_FOUND: RULEBOOK_NOT_FOUND. INVALID_ARGUMENT: a time in the past; RULEBOOK_INVALID, as of
+        Publish, because of a version that was put in force since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
