@@ -663,6 +663,23 @@ def test_a_ladder_is_of_a_program_of_the_rulebook() -> None:
     ]
 
 
+def test_the_days_kept_of_a_member_are_limited() -> None:
+    """9 x 1,100 + 31 + 69 are 10,000, and a day more is too much; so are years of purchase days."""
+    rulebook = sound()
+    rulebook.ClearField("measures")
+    for i in range(9):
+        rulebook.measures.add(id=f"m{i}", spend={}, window={"rolling_days": 1_100})
+    rulebook.measures.add(id="month", orders={}, window={"period": "CALENDAR_PERIOD_MONTH"})
+    rulebook.measures.add(id="sum", spend={})
+    rulebook.measures.add(id="last", purchase_days={}, window={"rolling_days": 69})
+    assert validate(rulebook) == []
+    rulebook.measures[-1].window.rolling_days = 70
+    message = "with it 10001 days are kept of a member; at most 10000 are allowed"
+    assert validate(rulebook) == [Mistake("measures[11]", message)]
+    rulebook.measures[-1].ClearField("window")
+    assert [mistake.path for mistake in validate(rulebook)] == ["measures[11]"]
+
+
 def test_issuers_and_parties_that_are_allowed() -> None:
     rulebook = sound()
     for issuer in ("platform", "merchant/1", "brand/n-i_k.e", "issuer/T/Card"):

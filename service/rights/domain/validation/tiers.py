@@ -14,6 +14,11 @@ MAX_SCORE_BASE = 10**12
 MAX_SCORE_UNITS = 10**9
 MAX_REFRESH_DAY = 28
 MAX_ROLLING_DAYS = 1_100
+MAX_DAYS_KEPT = 10_000  # of a member, by all measures: some 16 bytes each in the member's row
+DAYS_OF_ALL_TIME = (
+    3_660  # as which purchase days without a window are counted, of which there is one a day at most
+)
+_DAYS_OF_PERIOD = {pb.CALENDAR_PERIOD_DAY: 1, pb.CALENDAR_PERIOD_MONTH: 31, pb.CALENDAR_PERIOD_YEAR: 366}
 MAX_GRACE_DAYS = 3_650
 
 
@@ -24,9 +29,14 @@ class TierChecks(AllowanceChecks):
         measures = self._bounded("measures", self._rulebook.measures, MAX_MEASURES)
         self._check_ids("measures", measures)
         earlier: list[str] = []
+        kept = 0
         for index, measure in enumerate(measures):
             self._check_measure(f"measures[{index}]", measure, earlier)
             earlier.append(measure.id)
+            before, kept = kept, kept + _days_kept(measure)
+            if before <= MAX_DAYS_KEPT < kept:
+                message = f"with it {kept} days are kept of a member; at most {MAX_DAYS_KEPT} are allowed"
+                self._note(f"measures[{index}]", message)
 
     def _check_measure(self, path: str, measure: pb.Measure, earlier: list[str]) -> None:
         self._check_text(f"{path}.title", measure.title, MAX_TITLE_BYTES)
@@ -112,3 +122,12 @@ class TierChecks(AllowanceChecks):
             self._check_range(f"{path}.grace_days", ladder.grace_days, 1, MAX_GRACE_DAYS)
         elif ladder.grace_days:
             self._note(f"{path}.grace_days", "is only allowed with DOWNGRADE_AFTER_GRACE")
+
+
+def _days_kept(measure: pb.Measure) -> int:
+    """Of how many days a measure keeps what it counts of a member, at most."""
+    counts = measure.WhichOneof("counts")
+    if counts not in ("spend", "orders", "purchase_days", "activity"):
+        return 0
+    without_window = DAYS_OF_ALL_TIME if counts == "purchase_days" else 0
+    return max(0, measure.window.rolling_days) or _DAYS_OF_PERIOD.get(measure.window.period, without_window)
