@@ -12,6 +12,8 @@ from rich.table import Table
 
 from rights.v1 import member_pb2 as member
 from rights.v1 import settlement_pb2 as settlement
+from rights.v1 import subscription_pb2 as subscription
+from rights.v1.common_pb2 import Lot
 
 
 def money(minor: int, currency: str) -> str:
@@ -40,8 +42,10 @@ def print_receipt(console: Console, receipt: settlement.Receipt, lines: Iterable
     for each in receipt.adjustments:
         payers = ", ".join(f"{f.party} {amount(f.amount_minor)}" for f in each.funding)
         coupon = " (coupon)" if each.coupon_id else ""
-        told = f"  {each.campaign_id}{coupon} [dim]{each.stage_id}; paid by {payers}[/]"
-        table.add_row(told, f"-{amount(each.amount_minor)}")
+        uses = f"; uses {_units(each.consumed)}" if each.consumed else ""
+        told = each.cover_title or f"{each.stage_id}; paid by {payers}"
+        off = f"-{amount(each.amount_minor)}" if each.amount_minor else ""
+        table.add_row(f"  {each.campaign_id}{coupon} [dim]{told}{uses}[/]", off)
     for spent in receipt.redemptions:
         table.add_row(f"  {spent.units:,} {spent.asset} as cash", f"-{amount(spent.value_minor)}")
     table.add_row("[bold]to pay[/]", f"[bold]{amount(receipt.payable_minor)}[/]")
@@ -84,8 +88,45 @@ def print_refund(console: Console, refund: settlement.Refund, zone: tzinfo = UTC
         console.print(f"  {len(refund.revoked_coupon_ids)} granted coupons taken away")
 
 
-def print_wallet(console: Console, wallet: member.GetWalletResponse) -> None:
-    """Balances and coupons in a line."""
+def print_plan(console: Console, receipt: subscription.SubscriptionReceipt, zone: tzinfo = UTC) -> None:
+    """What a plan costs or gives back, until when it is paid then, and what of it is taken away."""
+
+    def amount(minor: int) -> str:
+        return money(minor, receipt.currency)
+
+    has = receipt.subscription
+    until = f" until {instant(has.end_time, zone)}" if has.HasField("end_time") else " no more"
+    console.print(f"{has.plan_id}{until}")
+    if receipt.credit_minor:
+        console.print(
+            f"  price {amount(receipt.price_minor)}, for the old plan -{amount(receipt.credit_minor)}"
+        )
+    if receipt.refunded_minor:
+        console.print(f"[bold]{amount(receipt.refunded_minor)} owed back to the member[/]")
+    else:
+        console.print(f"[bold]to pay {amount(receipt.charged_minor)}[/]")
+    if receipt.taken_lots:
+        console.print(f"  {_units(receipt.taken_lots)} taken away")
+    if receipt.revoked_coupon_ids:
+        console.print(f"  {len(receipt.revoked_coupon_ids)} coupons taken away")
+
+
+def print_gifts(console: Console, gifts: Iterable[settlement.GrantedGift]) -> None:
+    """What is given for later, a line each."""
+    for gift in gifts:
+        what = gift.coupon.template_id if gift.HasField("coupon") else _units([gift.lot])
+        whom = " to who has brought the member" if gift.to_referrer else ""
+        console.print(f"gives {what}{whom} [dim]{gift.grant_id}[/]")
+
+
+def print_spent(console: Console, lots: Iterable[Lot]) -> None:
+    """Units that something costs."""
+    if units := _units(lots):
+        console.print(f"uses {units}")
+
+
+def print_wallet(console: Console, wallet: member.GetWalletResponse, zone: tzinfo = UTC) -> None:
+    """Balances and coupons in a line; levels and plans, where there are any, in another."""
     balances = ", ".join(
         f"{b.available:,} {b.asset}"
         + "".join(
@@ -99,5 +140,17 @@ def print_wallet(console: Console, wallet: member.GetWalletResponse) -> None:
     names = Counter(c.template_id + (" (held)" if c.state == reserved else "") for c in wallet.coupons)
     coupons = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(names.items()))
     console.print(
-        f"[dim]wallet of {wallet.member.member_id}: {balances or 'nothing'}; coupons: {coupons or 'none'}[/]\n"
+        f"[dim]wallet of {wallet.member.member_id}: {balances or 'nothing'}; coupons: {coupons or 'none'}[/]"
     )
+    levels = ", ".join(f"{tier.ladder_id} {tier.name or 'none'}" for tier in wallet.tiers)
+    plans = ", ".join(f"{has.plan_id} until {instant(has.end_time, zone)}" for has in wallet.subscriptions)
+    stands = "; ".join(f"{what}: {told}" for what, told in (("levels", levels), ("plans", plans)) if told)
+    console.print(f"[dim]{stands}[/]\n" if stands else "")
+
+
+def _units(lots: Iterable[Lot]) -> str:
+    """Units of lots, by asset."""
+    sums: Counter[str] = Counter()
+    for lot in lots:
+        sums[lot.asset] += lot.amount
+    return ", ".join(f"{units:,} {asset}" for asset, units in sums.items())

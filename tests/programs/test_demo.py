@@ -37,6 +37,22 @@ def test_a_program_is_played_with_its_receipts_and_wallets() -> None:
         assert told in lines, told
 
 
+def test_levels_plans_benefits_and_gifts_are_shown() -> None:
+    """What a member has besides units and coupons, what that costs, and what uses it up."""
+    club, gifts = demo("warehouse-club"), demo("big-member")
+    assert (club.returncode, gifts.returncode) == (0, 0)
+    for shown, told in (
+        (club, "annual until 2027-01-10 00:00 CST to pay 299.00"),
+        (club, "plans: annual until 2027-01-10 00:00 CST"),
+        (club, "free-shipping freight; paid by merchant/club 10.00; uses 1 free-shipping -10.00"),
+        (club, "return-insurance The club pays the freight if it comes back; uses 1 return-insurance to pay"),
+        (club, "uses 1 guest-pass"),
+        (gifts, "levels: big Silver"),
+    ):
+        assert told in " ".join(shown.stdout.split()), told
+    assert "gives 2 points check-in-points" in " ".join(demo("member-gifts").stdout.split())
+
+
 def test_a_step_that_is_not_as_it_says_ends_it(tmp_path: Path) -> None:
     (tmp_path / "stored-value.yaml").write_text(programs.rulebook("stored-value").read_text())
     file = tmp_path / "wrong.scenario.yaml"

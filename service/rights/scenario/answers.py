@@ -12,6 +12,7 @@ from rights.client import RightsError
 from rights.scenario.expected import PRICED, TAKEN_BACK
 from rights.v1 import settlement_pb2 as settlement
 from rights.v1 import subscription_pb2 as subscription
+from rights.v1.common_pb2 import Lot
 
 _DONE = ("recorded", "claimed", "enrolled", "taken")  # in the answers of ActivityService
 
@@ -66,6 +67,26 @@ def brought(response: Message | None) -> dict[str, Counter[str]]:
             for lot in done.spent_lots:
                 found["spent"][lot.asset] += lot.amount
     return found
+
+
+def gifts_of(response: Message | None) -> Iterable[settlement.GrantedGift]:
+    """What an answer says was given: with an order, a plan, an activity, a claim, an enrolment."""
+    for done in filter(None, (_given(response, name) for name in _DONE)):
+        if "gifts" in done.DESCRIPTOR.fields_by_name:
+            yield from done.gifts
+    receipt = receipt_of(response) or sale_of(response)
+    if receipt is not None:
+        yield from receipt.grants
+
+
+def used_by(response: Message | None) -> Iterable[Lot]:
+    """The units that an answer says a claim, a task or the use of a benefit has cost."""
+    use = _given(response, "use")
+    if use is not None:
+        yield from use.lots
+    for done in filter(None, (_given(response, name) for name in _DONE)):
+        if "spent_lots" in done.DESCRIPTOR.fields_by_name:
+            yield from done.spent_lots
 
 
 def settlement_id_of(response: Message | None) -> str:

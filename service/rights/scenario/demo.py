@@ -6,8 +6,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rights.printing import print_receipt, print_refund, print_wallet
-from rights.scenario.answers import outcome, receipt_of, refund_of
+from rights.printing import (
+    print_gifts,
+    print_plan,
+    print_receipt,
+    print_refund,
+    print_spent,
+    print_wallet,
+)
+from rights.scenario.answers import gifts_of, outcome, receipt_of, refund_of, sale_of, used_by
 from rights.scenario.document import Scenario
 from rights.scenario.playing import Played, ScenarioError, failures
 from rights.scenario.stage import staged
@@ -58,11 +65,15 @@ def _print_step(scenario: Scenario, played: Played) -> None:
         print_receipt(_console, receipt, request.cart.lines)
     elif refund is not None:
         print_refund(_console, refund, scenario.zone)
+    elif (sale := sale_of(played.response)) is not None:
+        print_plan(_console, sale, scenario.zone)
+    print_spent(_console, used_by(played.response))
+    print_gifts(_console, gifts_of(played.response))
     told = outcome(played.response, played.error).told
     if told != "done":
         _console.print(told)
     if played.wallet is not None:
-        print_wallet(_console, played.wallet)
+        print_wallet(_console, played.wallet, scenario.zone)
     table = Table("Then", "Expected", "Got", "", header_style="bold", box=None, pad_edge=False)
     for check in played.checks:
         table.add_row(check.what, check.expected, check.got, "[green]✓[/]" if check.holds else "[red]✗[/]")
