@@ -513,7 +513,7 @@ def wallet_show(
     used: Annotated[bool, typer.Option("--used", help="Also coupons that were redeemed or expired.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a member's balances, coupons and counters."""
+    """Show a member's levels, plans, balances, coupons and counters."""
     reference = common_pb2.MemberRef(member_id=member)
     if identity:
         line, _, external = member.partition(":")
@@ -528,6 +528,20 @@ def wallet_show(
         return
     tags = f", tags {', '.join(wallet.member.tags)}" if wallet.member.tags else ""
     _out.print(f"Member {wallet.member.member_id}, tier {wallet.member.tier}{tags}")
+    if wallet.tiers:
+        table(
+            ("Ladder", "Level", "Name", "Since", "Falls"),
+            [
+                (each.ladder_id, str(each.level), each.name, when(each.since_time), when(each.drop_time))
+                for each in wallet.tiers
+            ],
+            "Levels",
+        )
+    if wallet.measures:
+        table(("Measure", "Value"), [(m.measure_id, f"{m.value:,}") for m in wallet.measures], "Counted")
+    if wallet.subscriptions:
+        rows = [(has.plan_id, when(has.start_time), when(has.end_time)) for has in wallet.subscriptions]
+        table(("Plan", "Since", "Paid until"), rows, "Plans")
     if wallet.balances:
         columns = ("available", "held", "pending", "debt")
         rows = [(b.asset, *(f"{getattr(b, column):,}" for column in columns)) for b in wallet.balances]
@@ -559,14 +573,22 @@ def wallet_show(
             "Coupons",
         )
     if wallet.counters:
-        rows = [(c.campaign_id or c.grant_id or c.asset, c.period, f"{c.used:,}") for c in wallet.counters]
-        table(("Campaign, grant or asset", "Period", "Used"), rows, "Uses")
+        uses = [(*_counted(counter), counter.period, f"{counter.used:,}") for counter in wallet.counters]
+        table(("Of", "Id", "Period", "Used"), uses, "Uses")
     if wallet.holds:
         table(
             ("Reservation", "Order", "Until"),
             [(hold.reservation_id, hold.order_id, when(hold.expire_time)) for hold in wallet.holds],
             "Reservations",
         )
+
+
+def _counted(counter: member_pb2.Counter) -> tuple[str, str]:
+    """What a counter is of, and its id."""
+    for name in ("campaign_id", "grant_id", "asset", "grant_group_id", "activity_id"):
+        if found := getattr(counter, name):
+            return name.removesuffix("_id").replace("_", " "), found
+    return "", ""
 
 
 @wallet_app.command("statement")
@@ -655,15 +677,22 @@ def settlement_show(
         "Lines",
     )
     rows = [
-        (part.stage_id, part.campaign_id, part.coupon_id, amount(part.amount_minor), _payers(part, amount))
+        (
+            part.stage_id,
+            part.campaign_id,
+            part.coupon_id,
+            amount(part.amount_minor),
+            part.cover_title or _payers(part, amount),
+            ", ".join(f"{lot.amount:,} {lot.asset}" for lot in part.consumed),
+        )
         for part in receipt.adjustments
     ]
     rows += [
-        ("redeemed", f"{part.units:,} {part.asset}", "", amount(part.value_minor), _payers(part, amount))
+        ("redeemed", f"{part.units:,} {part.asset}", "", amount(part.value_minor), _payers(part, amount), "")
         for part in receipt.redemptions
     ]
     if rows:
-        table(("Stage", "Campaign", "Coupon", "Amount", "Paid by"), rows, "Adjustments")
+        table(("Stage", "Campaign", "Coupon", "Amount", "Paid by", "Uses"), rows, "Adjustments")
     for earning in receipt.earnings:
         until = when(earning.lot.expire_time) or "for ever"
         _out.print(f"earned {earning.lot.amount:,} {earning.lot.asset}, until {until}")

@@ -9,11 +9,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rights.api.fields import Mistakes
+from rights.api.orders import check_member
 from rights.cli_calls import CommandError, Service, calls
 from rights.v1 import common_pb2
 from rights.v1 import segment_pb2 as pb
 
 _AT_ONCE = 5_000
+_SHOWN = 20  # mistakes of a file
 
 segment_app = typer.Typer(help="Segments: tags on many members at once.", no_args_is_help=True)
 _err = Console(stderr=True, markup=False, highlight=False)
@@ -36,18 +39,21 @@ def upload(
         lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
         raise CommandError(f"{file} cannot be read: {error}", 2) from None
-    names = [line.strip() for line in lines if line.strip()]
+    members = _members(file, lines, identity)
     first = pb.UploadSegmentRequest(tag=tag, mode="MODE_REMOVE" if remove else "MODE_ADD")
     if until:
         try:
-            first.expire_time.FromDatetime(datetime.fromisoformat(until))
+            time = datetime.fromisoformat(until)
         except ValueError as error:
             raise CommandError(f"--until {until}: {error}", 2) from None
+        if time.tzinfo is None:
+            raise CommandError(f"--until {until}: has no offset; write one as in {until}+08:00", 2)
+        first.expire_time.FromDatetime(time)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_err) as progress:
-        task = progress.add_task(tag, total=len(names))
+        task = progress.add_task(tag, total=len(members))
         last = pb.UploadSegmentResponse()
-        for last in service.upload_segment(_requests(first, names, identity)):
+        for last in service.upload_segment(_requests(first, members)):
             progress.update(task, completed=last.received_count)
     verb = "without" if remove else "with"
     print(
@@ -56,11 +62,27 @@ def upload(
 
 
 def _requests(
-    first: pb.UploadSegmentRequest, names: list[str], identity: bool
+    first: pb.UploadSegmentRequest, members: list[common_pb2.MemberRef]
 ) -> Iterator[pb.UploadSegmentRequest]:
     yield first
-    for at in range(0, len(names), _AT_ONCE):
-        yield pb.UploadSegmentRequest(members=[_member(name, identity) for name in names[at : at + _AT_ONCE]])
+    for at in range(0, len(members), _AT_ONCE):
+        yield pb.UploadSegmentRequest(members=members[at : at + _AT_ONCE])
+
+
+def _members(file: Path, lines: list[str], identity: bool) -> list[common_pb2.MemberRef]:
+    """Whom the lines name. Nothing is sent unless all of them can be read: told are the first few that can not."""
+    members, mistakes = [], Mistakes()
+    for number, line in enumerate(lines, 1):
+        if name := line.strip():
+            members.append(_member(name, identity))
+            check_member(members[-1], mistakes, f"{file}:{number}")
+    if found := mistakes.found:
+        told = [f"{path}: {message}" for path, message in found[:_SHOWN]]
+        more = [f"and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []
+        raise CommandError(
+            "\n".join([f"{file} has lines that name no member; nothing was sent", *told, *more])
+        )
+    return members
 
 
 def _member(name: str, identity: bool) -> common_pb2.MemberRef:

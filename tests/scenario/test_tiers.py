@@ -1,10 +1,13 @@
 """Levels that members reach by what is counted of them: reached, lost by a refund, looked at, told, and used."""
 
+import asyncio
+import os
+import sys
 from typing import Any
 
 import pytest
 from scenario_books import book, off
-from scenario_service import Shop, line
+from scenario_service import Shop, line, token
 
 from rights import audit
 
@@ -121,3 +124,25 @@ async def test_wrong_ladders_and_measures_are_told(shop: Shop) -> None:
         "tier_ladders[0].levels[0].when",
         "grants[0].tier.ladder_id",
     } <= paths
+
+
+async def test_the_command_shows_levels_counts_and_plans(shop: Shop) -> None:
+    year = {"id": "year", "issuer": "platform", "prices": [{"price_minor": 0}], "period": {"years": 1}}
+    await open_shop(shop, grant_at(1, coupon_template_id="welcome"), plans=[year])
+    await shop.buy("alice", line(100_000))
+    await shop.call("Subscribe", idempotency_key="s", member={"member_id": "alice"}, plan_id="year")
+    environment = os.environ | {
+        "RIGHTS_ADDRESS": shop.service.address,
+        "RIGHTS_TOKEN": token(shop.tenant, "op"),
+        "COLUMNS": "120",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "rights", "wallet", "show", "alice"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    shown = [" ".join(row.replace("│", " ").split()) for row in said.decode().splitlines()]
+    assert process.returncode == 0
+    for told in ("v 1 V1 20", "spent 100,000", "days 1", "year 20", "grant at-1 1"):
+        assert any(row.startswith(told) for row in shown), (told, shown)

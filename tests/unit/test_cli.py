@@ -101,6 +101,24 @@ def test_every_mistake_of_a_rulebook_file_is_listed(tmp_path: Path) -> None:
     assert f"{file}:4:1" in result.output.replace("\n", "")
 
 
+def test_lines_of_a_segment_that_name_no_member_are_told_before_anything_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "members.txt"
+    file.write_text("anna\n\n bob \nno id\n" + "x y\n" * 30)
+    result = run("segment", "upload", str(file), "--tag", "vip", "--address", "127.0.0.1:1")
+    told = result.output.replace("\n", "")
+    assert result.exit_code == 1
+    assert f"{file}:4.member_id: 'no id' is not" in told
+    assert "and 11 more" in told
+    assert f"{file}:1." not in told
+
+
+def test_the_end_of_a_segment_has_an_offset(tmp_path: Path) -> None:
+    file = tmp_path / "members.txt"
+    file.write_text("anna\n")
+    result = run("segment", "upload", str(file), "--tag", "vip", "--until", "2027-01-01T00:00:00")
+    assert (result.exit_code, "has no offset" in result.output) == (2, True)
+
+
 def test_the_settings_table() -> None:
     result = run("settings")
     assert (result.exit_code, result.stdout) == (0, settings_table())

@@ -31,6 +31,11 @@ class Mistakes:
         """Notes a mistake."""
         self._found.append((path, text))
 
+    @property
+    def found(self) -> list[tuple[str, str]]:
+        """Path and message of each."""
+        return self._found
+
     def check(self) -> None:
         """Raises ApiError (INVALID_FIELD) if there are any."""
         if self._found:

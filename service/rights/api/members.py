@@ -416,6 +416,4 @@ def _counter(name: str, used: int) -> pb.Counter:
         return pb.Counter(grant_group_id=subject.removeprefix("group/"), period=period, used=used)
     if subject.startswith("grant/"):
         return pb.Counter(grant_id=subject.removeprefix("grant/"), period=period, used=used)
-    if subject.startswith("activity/"):
-        return pb.Counter(activity_id=subject.removeprefix("activity/"), period=period, used=used)
     return pb.Counter(campaign_id=subject, period=period, used=used)
