@@ -42,6 +42,7 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
     parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default 12)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds in alternation (default 3)")
     parser.add_argument(
         "--full", action="store_true", help="the form in which promises are checked; takes long"
     )

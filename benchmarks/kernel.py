@@ -298,7 +298,7 @@ def main() -> None:
     assert __doc__ is not None
     parser = harness.arguments(__doc__.splitlines()[0])
     parser.add_argument("--carts", type=int, default=40, help="carts drawn (default 40)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds (default 7)")
+    parser.set_defaults(rounds=7)
     options = parser.parse_args()
     results = measure(options.carts, options.rounds, ROUND_SECONDS)
     harness.report("Kernel: a cart of three lines", results, options.json)

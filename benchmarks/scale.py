@@ -8,7 +8,7 @@ Method:   databases of 10 thousand, 100 thousand, 1 million and (full form) 10 m
           more members cost: each page that is written first after a checkpoint goes to the WAL as a whole.
           The short form stops at one million, and `largest_members` tells how far the ratio reaches.
 
-    python -m benchmarks.scale [--full] [--seconds 12] [--members 1000000] [--json PATH]
+    python -m benchmarks.scale [--full] [--seconds 12] [--rounds 3] [--members 1000000] [--json PATH]
 """
 
 import asyncio
@@ -19,14 +19,14 @@ import uvloop
 
 from benchmarks import books, floor, harness
 from benchmarks.orders import add_members
-from benchmarks.settle import IN_FLIGHT, ROUNDS, Settling, unary, verify
+from benchmarks.settle import IN_FLIGHT, Settling, unary, verify
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 SHORT_MEMBERS = 1_000_000
 FULL_SECONDS = 60.0
 
 
-async def run(largest: int, seconds: float) -> dict[str, float]:
+async def run(largest: int, seconds: float, rounds: int) -> dict[str, float]:
     """All sizes up to the largest."""
     sizes = [size for size in SIZES if size < largest] + [largest]
     async with harness.database() as url, contextlib.AsyncExitStack() as stack:
@@ -41,17 +41,17 @@ async def run(largest: int, seconds: float) -> dict[str, float]:
             await add_members(copied, size, coupons=True, told=harness.say)
             settlings[size] = Settling(copied, size, seconds)
             services[size] = await stack.enter_async_context(harness.running(copied, **harness.PATIENT))
-            load = settlings[size].load(services[size].address, seconds * (ROUNDS + 1))
+            load = settlings[size].load(services[size].address, seconds * (rounds + 1))
             loads[size] = await asyncio.to_thread(stack.enter_context, load)
         for load in loads.values():
             await unary(load, IN_FLIGHT, seconds)  # the warm-up
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, rounds + 1):
             for size, settling in settlings.items():
                 await settling.costly("unary", services[size], loads[size])
             told = ", ".join(
                 f"{size:,} members {each.rates['unary'][-1]:,.0f}" for size, each in settlings.items()
             )
-            harness.say(f"round {number} of {ROUNDS}, settlements a second: {told}")
+            harness.say(f"round {number} of {rounds}, settlements a second: {told}")
         for copied in of_size.values():
             await verify(copied)
     rates = {size: settling.rates["unary"] for size, settling in settlings.items()}
@@ -83,7 +83,7 @@ def main() -> None:
     options = parser.parse_args()
     largest = options.members or (SIZES[-1] if options.full else SHORT_MEMBERS)
     seconds = FULL_SECONDS if options.full else options.seconds
-    results = uvloop.run(run(largest, seconds / ROUNDS))
+    results = uvloop.run(run(largest, seconds / options.rounds, options.rounds))
     form = harness.form(options, f"up to {largest:,} members, {seconds:g} s a measurement")
     harness.report("Settlements against members", results, options.json, form=form)
 

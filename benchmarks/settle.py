@@ -14,7 +14,7 @@ Method:   one machine holds clients, the service and PostgreSQL (default durabil
           budgets have used is compared with what receipts have taken.
           Of the unary calls: CPU of workers and PostgreSQL, WAL and disk per settlement, settlements per transaction.
 
-    python -m benchmarks.settle [--full] [--seconds 12] [--members 200000] [--json PATH]
+    python -m benchmarks.settle [--full] [--seconds 12] [--rounds 3] [--members 200000] [--json PATH]
 """
 
 import asyncio
@@ -44,11 +44,10 @@ CONNECTIONS = 16
 IN_FLIGHT = 1_024
 OF_BASELINE = 64  # under way; more only wait for its connections to the database
 LIGHT_PER_SECOND = 100
-ROUNDS = 3
 CARTS_PER_SECOND = 10_000  # drawn: more than can be settled, so that members are not met again and again
 MOST_CARTS = 200_000  # which takes a few seconds
 WARM_UP = 20
-LANE_BATCHES = (1, 8, 64, 512)
+LANE_BATCHES = [1, 8, 64, 512]
 ENOUGH = 16  # calls under way, for each command of a lane's batch, that keep all lanes busy
 SHORT_MEMBERS, FULL_MEMBERS = 200_000, 1_000_000
 FULL_SECONDS = 60.0
@@ -103,13 +102,14 @@ async def latencies(address: str, messages: list[bytes], per_second: int) -> lis
 
 
 async def unary(load: Generator, in_flight: int, seconds: float) -> tuple[float, int]:
-    """Settlements per second that were answered in time, and how many were made in all."""
+    """Settlements per second, from the first call to the last answer, and how many there were."""
     calls = await asyncio.to_thread(load.closed_loop, in_flight, seconds)
     failed = {OUTCOMES[o]: n for o in range(RECEIPT + 1, len(OUTCOMES)) if (n := calls.count(o))}
     if failed:
         raise SystemExit(f"not every call brought a receipt: {failed} {calls.failures}")
-    in_time = sum(due + taken <= seconds for due, taken in zip(calls.due, calls.latency, strict=True))
-    return in_time / seconds, len(calls.due)
+    ends = (due + taken for due, taken in zip(calls.due, calls.latency, strict=True))
+    elapsed = max(ends, default=seconds)
+    return len(calls.due) / elapsed, len(calls.due)
 
 
 @dataclass
@@ -119,6 +119,7 @@ class Settling:
     url: str
     members: int
     seconds: float  # of a measurement
+    rounds: int = 1
     rates: dict[str, list[float]] = field(default_factory=dict)
     spent: Costs = field(default_factory=Costs)
     settled: int = 0  # of which `spent` tells the cost
@@ -155,7 +156,7 @@ class Settling:
     async def under(self, name: str, version: int, service: Supervisor, load: Generator) -> None:
         """Unary calls under a rulebook."""
         await harness.activate(service.address, version)
-        await unary(load, IN_FLIGHT, self.seconds / 10)
+        await unary(load, IN_FLIGHT, self.seconds / 4)
         self.note(name, (await unary(load, IN_FLIGHT, self.seconds))[0])
 
 
@@ -164,7 +165,7 @@ async def record(settling: Settling, directory: str) -> None:
     harness.say("recording the statements of a unary run")
     async with floor.recorded(settling.url, directory) as service:
         with settling.load(service.address) as load:
-            await unary(load, IN_FLIGHT, min(settling.seconds, 10.0) * ROUNDS / 2)
+            await unary(load, IN_FLIGHT, min(settling.seconds, 10.0) * (settling.rounds + 1) / 2)
 
 
 async def rounds(settling: Settling, script: floor.Script) -> list[float]:
@@ -180,9 +181,9 @@ async def rounds(settling: Settling, script: floor.Script) -> list[float]:
         with (
             baseline.service(url, cores, 8) as other,
             settling.load(other) as to_baseline,
-            settling.load(service.address, seconds * 6 * ROUNDS) as load,
+            settling.load(service.address, seconds * 6 * settling.rounds) as load,
         ):
-            for number in range(1, ROUNDS + 1):
+            for number in range(1, settling.rounds + 1):
                 await harness.activate(service.address, 1)
                 few, many = int(seconds * 4_000), int(seconds * 15_000)
                 singles = [o.SerializeToString() for o in orders(few, settling.members, f"s{number}", number)]
@@ -202,10 +203,10 @@ async def rounds(settling: Settling, script: floor.Script) -> list[float]:
                 for name, version in versions.items():
                     await settling.under(name, version, service, load)
                 told = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in settling.rates.items())
-                harness.say(f"round {number} of {ROUNDS}, settlements a second: {told}")
+                harness.say(f"round {number} of {settling.rounds}, settlements a second: {told}")
             await harness.activate(service.address, 1)
             harness.say(f"Settle at {LIGHT_PER_SECOND} a second")
-            count = int(min(seconds * ROUNDS, 20) * LIGHT_PER_SECOND) + WARM_UP
+            count = int(min(seconds * settling.rounds, 20) * LIGHT_PER_SECOND) + WARM_UP
             light = [o.SerializeToString() for o in orders(count, settling.members, "light")]
             taken = await latencies(service.address, light, LIGHT_PER_SECOND)
             await run_out(settling, service, load)
@@ -229,9 +230,9 @@ async def run_out(settling: Settling, service: Supervisor, load: Generator) -> N
         raise SystemExit(f"{used} of a budget of {cap} are used")
 
 
-async def by_batch(settling: Settling) -> None:
+async def by_batch(settling: Settling, sizes: list[int]) -> None:
     """Unary calls to services whose transactions are bounded to so many commands."""
-    for size in LANE_BATCHES:
+    for size in sizes:
         async with harness.running(settling.url, max_batch_size=size, **harness.PATIENT) as service:
             in_flight = min(IN_FLIGHT, size * ENOUGH)
             with settling.load(service.address) as load:
@@ -261,10 +262,10 @@ async def verify(url: str) -> None:
         raise SystemExit(f"{settled} entries for {distinct} orders, {refused} rejections, budgets {wrong}")
 
 
-async def run(members: int, seconds: float) -> dict[str, float]:
-    """All measurements."""
+async def run(members: int, seconds: float, count: int, sizes: list[int]) -> dict[str, float]:
+    """All measurements, in so many rounds; lanes' batches are bounded to the sizes."""
     async with harness.database() as url:
-        settling = Settling(url, members, seconds)
+        settling = Settling(url, members, seconds, count)
         async with harness.running(url) as service:
             await harness.publish(service.address, books.real())
         harness.say(f"seeding {members:,} members")
@@ -272,9 +273,9 @@ async def run(members: int, seconds: float) -> dict[str, float]:
         with tempfile.TemporaryDirectory(prefix="rights-floor-") as directory:
             async with floor.copied(url, "rights_floor") as copied:
                 await record(settling, directory)
-                with floor.script(copied, directory, ROUNDS) as script:
+                with floor.script(copied, directory, count) as script:
                     taken = await rounds(settling, script)
-        await by_batch(settling)
+        await by_batch(settling, sizes)
         await verify(url)
     middle, spent, settled = settling.middle, settling.spent, settling.settled
     return {
@@ -293,7 +294,7 @@ async def run(members: int, seconds: float) -> dict[str, float]:
         "unary_per_second_spread_budgets": middle("spread"),
         "unary_per_second_10_campaigns": middle("campaigns_10"),
         "unary_per_second_1000_campaigns": middle("campaigns_1000"),
-        **{f"unary_per_second_batches_of_{size}": middle(f"batch_{size}") for size in LANE_BATCHES},
+        **{f"unary_per_second_batches_of_{size}": middle(f"batch_{size}") for size in sizes},
         "unary_p50_ms_at_100_per_second": taken[len(taken) // 2],
         "unary_p99_ms_at_100_per_second": taken[int(len(taken) * 0.99)],
         "worker_cpu_us_per_settlement": spent.worker_cpu / settled * 1e6,
@@ -311,10 +312,13 @@ def main() -> None:
     parser.add_argument(
         "--members", type=int, help=f"members (default {SHORT_MEMBERS:,}; full {FULL_MEMBERS:,})"
     )
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=LANE_BATCHES, help="bounds of lanes' batches"
+    )
     options = parser.parse_args()
     members = options.members or (FULL_MEMBERS if options.full else SHORT_MEMBERS)
     seconds = FULL_SECONDS if options.full else options.seconds
-    results = uvloop.run(run(members, seconds / ROUNDS))
+    results = uvloop.run(run(members, seconds / options.rounds, options.rounds, options.batches))
     form = harness.form(options, f"{members:,} members, {seconds:g} s a measurement")
     harness.report("Durable settlements", results, options.json, form=form)
 

@@ -8,7 +8,7 @@ Method:   (1) an empty unary call through the service's own edge (authentication
           per core; CPU of the workers per settlement, PostgreSQL's own apart. The load generator runs on the same
           machine. Receipts are counted again in the database.
 
-    python -m benchmarks.transport [--seconds 12] [--members 200000] [--json PATH]
+    python -m benchmarks.transport [--seconds 12] [--rounds 3] [--members 200000] [--json PATH]
 """
 
 import asyncio
@@ -41,7 +41,6 @@ from rights.v1 import settlement_pb2 as pb
 EMPTY = b"/rights.v1.EventService/AckEvents"
 SETTLE = b"/rights.v1.SettlementService/Settle"
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
-ROUNDS = 3
 CONNECTIONS = 8
 IN_FLIGHT = 16  # empty calls on a connection
 SETTLING = 128  # settlements under way on a connection
@@ -129,10 +128,10 @@ def _measure(
     return answered / elapsed, used / answered * 1e6
 
 
-def empty_calls(seconds: float) -> dict[str, float]:
+def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
     """Both transports, in alternation; medians."""
     figures: dict[str, list[tuple[float, float]]] = {"native": [], "grpcio": []}
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, rounds + 1):
         for kind, taken in figures.items():
             ours, theirs = multiprocessing.get_context("spawn").Pipe()
             server = multiprocessing.get_context("spawn").Process(target=_empty_server, args=(kind, theirs))
@@ -145,7 +144,7 @@ def empty_calls(seconds: float) -> dict[str, float]:
         told = ", ".join(
             f"{kind} {taken[-1][0]:,.0f}/s {taken[-1][1]:.1f} µs" for kind, taken in figures.items()
         )
-        harness.say(f"empty calls, round {number} of {ROUNDS}: {told}")
+        harness.say(f"empty calls, round {number} of {rounds}: {told}")
     rate = {kind: statistics.median(each[0] for each in taken) for kind, taken in figures.items()}
     cpu = {kind: statistics.median(each[1] for each in taken) for kind, taken in figures.items()}
     return {
@@ -175,7 +174,7 @@ async def _service(database_url: str, kind: str) -> AsyncIterator[tuple[int, lis
         yield int(supervisor.address.rpartition(":")[2]), supervisor.worker_pids
 
 
-async def settlements(members: int, seconds: float) -> dict[str, float]:
+async def settlements(members: int, seconds: float, rounds: int) -> dict[str, float]:
     """Durable unary settlements over both transports, in one database."""
     per_second: dict[str, list[float]] = {"native": [], "grpcio": []}
     cpu: dict[str, list[float]] = {"native": [], "grpcio": []}
@@ -185,7 +184,7 @@ async def settlements(members: int, seconds: float) -> dict[str, float]:
             await harness.publish(f"127.0.0.1:{port}", RULEBOOK)
         harness.say(f"seeding {members:,} members")
         await add_members(url, members, coupons=True)
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, rounds + 1):
             for kind in per_second:
                 batch += 1
                 count = int(seconds * (25_000 if kind == "native" else 6_000))
@@ -201,7 +200,7 @@ async def settlements(members: int, seconds: float) -> dict[str, float]:
             told = ", ".join(
                 f"{kind} {values[-1]:,.0f}/s, {cpu[kind][-1]:.0f} µs" for kind, values in per_second.items()
             )
-            harness.say(f"settlements, round {number} of {ROUNDS}: {told}")
+            harness.say(f"settlements, round {number} of {rounds}: {told}")
         connection = await asyncpg.connect(url)
         expected, distinct = await connection.fetchrow(
             "SELECT count(*), count(DISTINCT order_id) FROM rights.journal WHERE rejection IS NULL"
@@ -226,8 +225,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("RIGHTS_LOG_LEVEL", "error")
     results = {"load_average_at_start": os.getloadavg()[0]}  # above 0.5 others have had a part of the cores
-    results |= empty_calls(options.seconds / ROUNDS)
-    results |= uvloop.run(settlements(options.members, options.seconds / ROUNDS))
+    results |= empty_calls(options.seconds / options.rounds, options.rounds)
+    results |= uvloop.run(settlements(options.members, options.seconds / options.rounds, options.rounds))
     harness.report("Transport", results, options.json)
 
 

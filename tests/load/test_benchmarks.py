@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 TINY = {
     "kernel": ("--rounds", "1", "--carts", "4"),
     "optimizer": ("--rulebooks", "1", "--carts", "1", "--calls", "1"),
-    "transport": ("--seconds", "0.6", "--members", "200"),
-    "settle": ("--seconds", "0.6", "--members", "200"),
-    "scale": ("--seconds", "0.6", "--members", "11000"),
+    "transport": ("--seconds", "1", "--rounds", "1", "--members", "200"),
+    "settle": ("--seconds", "1", "--rounds", "1", "--members", "200", "--batches", "8"),
+    "scale": ("--seconds", "1", "--rounds", "1", "--members", "11000"),
     "memory": ("--seconds", "2", "--members", "200"),
     "capacity": (),
 }
@@ -28,7 +28,7 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
 
