@@ -1,20 +1,21 @@
 """What a settlement costs a checkout and the service, by how the client sends concurrent ones.
 
 Question: does a stream of settlements, or the native session with one call for each, coalesce better?
-Method:   orders at the same rate over four ways, in alternation, each from a process of its own: grpc.aio, one call for
-          each order; SettleStream over grpc.aio, and over the native session, all orders of a connection in one stream;
-          the native session, one call for each. CPU per settlement of the client and of the workers, PostgreSQL's not
-          counted, since it is the same. Batches are about as large for all, since orders come at the same rate.
+Method:   a closed loop over four ways, in alternation, each from a process of its own: grpc.aio, one call for each
+          order; SettleStream over grpc.aio, and over the native session, all orders of a connection in one stream; the
+          native session, one call for each. As many are under way for all, so that batches are about as large. CPU per
+          settlement of the client and of the workers, PostgreSQL's not counted, since it is the same.
 
-    python -m benchmarks.client [--per-second 800] [--seconds 12] [--members 50000] [--json PATH]
+    python -m benchmarks.client [--orders 3000] [--members 50000] [--json PATH]
 """
 
+import argparse
 import asyncio
 import multiprocessing
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ from rights_native import _http2
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 SETTLE = "/rights.v1.SettlementService/Settle"
 STREAM = "/rights.v1.SettlementService/SettleStream"
-ROUNDS = 3
+ROUNDS = 5
 CONNECTIONS = 4
+UNDER_WAY = 64  # on each
 
 Settle = Callable[[pb.SettleRequest], Awaitable[pb.SettleResponse]]
 
@@ -187,48 +189,38 @@ WAYS = {
 }
 
 
-async def _settle_all(
-    way: str, host: str, port: int, requests: list[pb.SettleRequest], per_second: float
-) -> float:
-    """CPU seconds of this process while all are settled, evenly over the connections, at that rate."""
-    open_way = WAYS[way]
-    lines = [open_way(host, port) for _ in range(CONNECTIONS)]
-    settles = [await line.__aenter__() for line in lines]
-    cpu, began = time.process_time(), time.perf_counter()
+async def _settle_all(way: str, host: str, port: int, requests: list[pb.SettleRequest]) -> float:
+    """CPU seconds of this process while all are settled, evenly over the connections."""
+    pending = iter(requests)
 
-    async def one(i: int, request: pb.SettleRequest) -> None:
-        assert (await settles[i % CONNECTIONS](request)).HasField("receipt")
+    async def one(settle: Settle) -> None:
+        for request in pending:
+            assert (await settle(request)).HasField("receipt")
 
-    tasks = []
-    for i, request in enumerate(requests):
-        due = began + i / per_second
-        if (left := due - time.perf_counter()) > 0:
-            await asyncio.sleep(max(left, 0.001))
-        tasks.append(asyncio.create_task(one(i, request)))
-    await asyncio.gather(*tasks)
-    used = time.process_time() - cpu
-    for line in lines:
-        await line.__aexit__(None, None, None)
-    return used
+    async with AsyncExitStack() as stack:
+        settles = [await stack.enter_async_context(WAYS[way](host, port)) for _ in range(CONNECTIONS)]
+        cpu = time.process_time()
+        await asyncio.gather(*(one(settle) for settle in settles for _ in range(UNDER_WAY)))
+        return time.process_time() - cpu
 
 
 def _client(pipe: Pipe) -> None:
-    way, host, port, count, members, prefix, per_second = pipe.recv()
+    way, host, port, count, members, prefix = pipe.recv()
     requests = orders(count, members, prefix, seed=len(prefix))
     pipe.send("ready")
     pipe.recv()
-    pipe.send(uvloop.run(_settle_all(way, host, port, requests, per_second)))
+    pipe.send(uvloop.run(_settle_all(way, host, port, requests)))
 
 
 def measure(
-    pids: list[int], way: str, host: str, port: int, count: int, members: int, prefix: str, per_second: float
+    pids: list[int], way: str, host: str, port: int, count: int, members: int, prefix: str
 ) -> tuple[float, float]:
     """Microseconds of CPU per settlement: the client's, the workers'."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_client, args=(theirs,), daemon=True)
     process.start()
-    ours.send((way, host, port, count, members, prefix, per_second))
+    ours.send((way, host, port, count, members, prefix))
     ours.recv()
     before = _cpu_seconds(pids)
     ours.send("go")
@@ -243,7 +235,7 @@ def _cpu_seconds(pids: list[int]) -> float:
     return float(sum(each.user + each.system for each in times))
 
 
-async def run(per_second: float, seconds: float, members: int) -> dict[str, float]:
+async def run(count: int, members: int) -> dict[str, float]:
     """All ways in alternation; medians."""
     taken: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     async with harness.database() as url:
@@ -254,10 +246,9 @@ async def run(per_second: float, seconds: float, members: int) -> dict[str, floa
             await harness.publish(supervisor.address, RULEBOOK)
             await add_members(url, members, coupons=True)
             host, _, port = supervisor.address.rpartition(":")
-            count = int(per_second * seconds / ROUNDS)
             for number in range(1, ROUNDS + 1):
                 for way, each in taken.items():
-                    arguments = (way, host, int(port), count, members, f"{way}-{number}-", per_second)
+                    arguments = (way, host, int(port), count, members, f"{way}-{number}-")
                     each.append(await asyncio.to_thread(measure, supervisor.worker_pids, *arguments))
                 figures = ", ".join(
                     f"{way} {each[-1][0]:.0f} + {each[-1][1]:.0f} µs" for way, each in taken.items()
@@ -273,11 +264,14 @@ async def run(per_second: float, seconds: float, members: int) -> dict[str, floa
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--per-second", type=float, default=800, help="orders a second (default 800)")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser.add_argument(
+        "--orders", type=int, default=3_000, help="orders of each way in a round (default 3,000)"
+    )
     parser.add_argument("--members", type=int, default=50_000, help="members (default 50,000)")
     options = parser.parse_args()
-    results = uvloop.run(run(options.per_second, options.seconds, options.members))
+    results = uvloop.run(run(options.orders, options.members))
     harness.report("CPU per settlement, by how it is sent", results, options.json)
 
 
