@@ -1,7 +1,12 @@
 """A load of checkouts for Locust: many members, realistic carts, over gRPC.
 
-    locust -f benchmarks/locustfile.py --headless -u 50 -r 50 -t 30s --host 127.0.0.1:50051
     locust -f benchmarks/locustfile.py --host 127.0.0.1:50051          # web page on http://localhost:8089
+    locust -f benchmarks/locustfile.py --headless -u 50 -r 50 -t 30s --html report.html --host 127.0.0.1:50051
+    locust -f benchmarks/locustfile.py --processes 2 ...               # a process per core of the machine with the load
+    locust -f benchmarks/locustfile.py ... SettleHeavyCheckout         # one kind of users alone
+
+Two kinds of checkouts, as many of each unless one is named: QuoteHeavyCheckout mostly shows prices,
+SettleHeavyCheckout mostly settles. benchmarks/midnight.py has the shape of a Double 11 midnight for them.
 
 The service needs the Double 11 rulebook (or one with its shops, coupons and points) in force:
 
@@ -30,7 +35,7 @@ import gevent.pool
 import grpc
 import grpc.experimental.gevent as grpc_gevent
 from google.protobuf.message import Message
-from locust import User, constant_pacing, events, task
+from locust import User, constant_pacing, events
 from locust.runners import WorkerRunner
 
 from rights.v1 import common_pb2, member_pb2, settlement_pb2
@@ -269,7 +274,9 @@ def _equip(service: Service, number: int, run: str) -> None:
 
 
 class Checkout(User):
-    """A checkout: mostly settles, sometimes shows the price first, retries, looks up, cancels."""
+    """What checkouts do; kinds of them differ in how often they do what."""
+
+    abstract = True
 
     def on_start(self) -> None:
         options = self.environment.parsed_options
@@ -285,26 +292,23 @@ class Checkout(User):
     def wait_time(self) -> float:
         return self._pause(self)
 
-    @task(60)
     def settle(self) -> None:
         self._settle("Settle", self._order())
 
-    @task(15)
-    def quote_and_settle(self) -> None:
+    def quote(self) -> None:
+        """A member looks at the price, changes the cart, looks again."""
         order = self._order()
-        quote = self.call(
-            "Quote",
-            self.settlements.Quote,
-            settlement_pb2.QuoteRequest(
-                member=order.member, cart=order.cart, spends=order.spends, channel=order.channel
-            ),
-        )
+        self._quote(order)
+
+    def quote_and_settle(self) -> None:
+        """The price that was shown is paid."""
+        order = self._order()
+        quote = self._quote(order)
         if quote is None or not quote.quote_token:
             return
         order.quote_token = quote.quote_token
         self._settle("Settle (quoted)", order, quote.receipt.payable_minor)
 
-    @task(10)
     def settle_again(self) -> None:
         """A retry: the caller did not hear the first answer."""
         if not self.answered:
@@ -313,12 +317,10 @@ class Checkout(User):
         self._replay(request, first)
         return None
 
-    @task(12)
     def wallet(self) -> None:
         request = member_pb2.GetWalletRequest(member=self._member())
         self.call("GetWallet", self.wallets.GetWallet, request)
 
-    @task(3)
     def reverse(self) -> None:
         """The order is cancelled: coupons, points and budgets go back."""
         if not self.reversible:
@@ -330,6 +332,12 @@ class Checkout(User):
             settlement_pb2.ReverseRequest(idempotency_key=_new_id(), settlement_id=settlement),
         )
         return None
+
+    def _quote(self, order: settlement_pb2.SettleRequest) -> Any:
+        request = settlement_pb2.QuoteRequest(
+            member=order.member, cart=order.cart, spends=order.spends, channel=order.channel
+        )
+        return self.call("Quote", self.settlements.Quote, request)
 
     def _settle(
         self, name: str, request: settlement_pb2.SettleRequest, quoted_minor: int | None = None
@@ -393,6 +401,30 @@ class Checkout(User):
             spends=self._spends(),
             channel=self.random.choice(("app", "app", "web", "mini-program")),
         )
+
+
+class QuoteHeavyCheckout(Checkout):
+    """Members look for the best price: twelve quotes for an order."""
+
+    tasks = {  # noqa: RUF012  Locust reads it from the class
+        Checkout.quote: 70,
+        Checkout.wallet: 20,
+        Checkout.quote_and_settle: 6,
+        Checkout.settle_again: 1,
+        Checkout.reverse: 1,
+    }
+
+
+class SettleHeavyCheckout(Checkout):
+    """Carts are full: orders, some at a price that was shown, retries, and some that are cancelled."""
+
+    tasks = {  # noqa: RUF012
+        Checkout.settle: 60,
+        Checkout.quote_and_settle: 15,
+        Checkout.settle_again: 10,
+        Checkout.wallet: 12,
+        Checkout.reverse: 3,
+    }
 
 
 def _new_id() -> str:

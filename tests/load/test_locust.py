@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import socket
 import sys
-from collections.abc import Sequence
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc.aio
@@ -18,21 +22,24 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "service" / "rights" / "programs" / "double11.yaml"
 
 
-async def locust(*arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
+async def started(file: str, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "locust",
         "-f",
-        str(ROOT / "benchmarks" / "locustfile.py"),
-        "--headless",
+        str(ROOT / "benchmarks" / file),
         *arguments,
         cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+
+
+async def locust(*arguments: str, file: str = "locustfile.py") -> tuple[int, str, str]:
+    process = await started(file, "--headless", *arguments)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     return process.returncode or 0, out.decode(), err.decode()
 
 
@@ -45,16 +52,23 @@ async def publish(address: str) -> None:
         await stub.Activate(rulebook_pb2.ActivateRequest(version=published.version))
 
 
+@asynccontextmanager
+async def shop(database: str) -> AsyncIterator[str]:
+    """The address of a service with the program that the load needs."""
+    settings = Settings(database_url=database, port=0, metrics_port=0, workers=2, drain_not_serving_seconds=0)
+    async with serving(settings) as service:
+        await publish(service.address)
+        yield service.address
+
+
 def requests(results: Sequence[dict], name: str) -> int:
     return sum(entry["num_requests"] for entry in results if entry["name"] == name)
 
 
 async def test_a_run_has_no_failures(database: str) -> None:
-    settings = Settings(database_url=database, port=0, metrics_port=0, workers=2, drain_not_serving_seconds=0)
-    async with serving(settings) as service:
-        await publish(service.address)
+    async with shop(database) as address:
         code, out, err = await locust(
-            "-u", "20", "-r", "20", "-t", "3s", "--members", "40", "--json", "--host", service.address
+            "-u", "20", "-r", "20", "-t", "3s", "--members", "40", "--json", "--host", address
         )
     assert code == 0, err
     assert "prepared 40 of 40 members" in err
@@ -64,6 +78,97 @@ async def test_a_run_has_no_failures(database: str) -> None:
         assert requests(results, name) > 0, name
     # Quotes are kept but for races between users who shop as one member.
     assert requests(results, "Settle (quoted)") > requests(results, "Settle (quoted) (rejected)")
+
+
+async def test_kinds_of_checkouts_differ(database: str) -> None:
+    load = ("-u", "10", "-r", "10", "-t", "3s", "--members", "20", "--json", "--host")
+    shares = {}
+    async with shop(database) as address:
+        for kind in ("QuoteHeavyCheckout", "SettleHeavyCheckout"):
+            code, out, err = await locust(*load, address, kind)
+            assert code == 0, err
+            results = json.loads(out)
+            shares[kind] = requests(results, "Quote") / sum(entry["num_requests"] for entry in results)
+    assert shares["QuoteHeavyCheckout"] > 0.5
+    assert shares["SettleHeavyCheckout"] < 0.3
+
+
+def told_by_each_process(out: str) -> Iterator[list[dict]]:
+    while out := out.strip():
+        results, end = json.JSONDecoder().raw_decode(out)
+        yield results
+        out = out[end:]
+
+
+MIDNIGHT = (
+    *("--usual-users", "4", "--peak-users", "30", "--members", "40"),
+    *("--ramp-seconds", "2", "--hold-seconds", "1", "--decay-seconds", "2"),
+)
+
+
+async def test_a_midnight_over_two_processes_with_a_report(database: str, tmp_path: Path) -> None:
+    report = tmp_path / "midnight.html"
+    async with shop(database) as address:
+        code, out, err = await locust(
+            *MIDNIGHT,
+            *("--processes", "2", "--html", str(report), "--json", "--host", address),
+            file="midnight.py",
+        )
+    assert code == 0, err
+    assert err.count("prepared 40 of 40 members") == 1
+    assert err.count("00:00:00") == 1
+    assert "2 workers" in err
+    results = max(told_by_each_process(out), key=len)  # the workers tell nothing
+    assert [entry for entry in results if entry["num_failures"]] == []
+    assert requests(results, "Quote") > 0
+    assert requests(results, "Settle") > 0
+    history = report.read_text()
+    assert '"user_count"' in history
+    assert "Settle (quoted)" in history
+
+
+async def test_the_web_page_plays_it(database: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with shop(database) as address:
+        process = await started(
+            "midnight.py", *MIDNIGHT, "--web-host", "127.0.0.1", "--web-port", str(port), "--host", address
+        )
+        page = f"http://127.0.0.1:{port}"
+        try:
+            async with asyncio.timeout(60):
+                while not (html := await fetched(f"{page}/")):  # noqa: ASYNC110  another process
+                    await asyncio.sleep(0.1)
+                assert "Midnight" in html
+                assert "peak_users" in html
+                assert json.loads(await fetched(f"{page}/swarm", b"host=" + address.encode()))["success"]
+                while True:
+                    stats = json.loads(await fetched(f"{page}/stats/requests"))
+                    if any(entry["name"] == "Settle" for entry in stats["stats"]):
+                        break
+                    await asyncio.sleep(0.2)
+            assert stats["fail_ratio"] == 0
+        finally:
+            process.terminate()
+            await process.communicate()
+
+
+async def fetched(url: str, form: bytes | None = None) -> str:
+    """The answer's text; "" while nobody answers."""
+
+    def fetch() -> str:
+        try:
+            with urllib.request.urlopen(url, form, timeout=10) as answer:
+                return str(answer.read().decode())
+        except ConnectionError:
+            return ""
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ConnectionError):
+                return ""
+            raise
+
+    return await asyncio.to_thread(fetch)
 
 
 @pytest.mark.parametrize(
