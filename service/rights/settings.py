@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         1000,
         ge=1,
         le=60_000,
-        description="Age of a lane's oldest waiting request from which new ones are shed.",
+        description="Time that requests wait in a lane, or will at its pace, from which new ones are shed.",
     )
     retry_after_milliseconds: int = Field(
         100, ge=1, le=60_000, description="Delay that a shed caller is told to wait (RetryInfo)."
