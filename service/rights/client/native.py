@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -33,26 +32,20 @@ def _tls(ca_file: Path, certificate_file: Path | None, key_file: Path | None) ->
 class Line:
     """One connection to the service at a time, shared by all calls. Lives on one event loop."""
 
-    def __init__(self, address: str, metadata: Pairs, tls: ssl.SSLContext | None) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"{address!r} is not host:port")
-        self._address = address
-        self._host, self._port = host.strip("[]"), int(port)
+    def __init__(self, host: str, port: int, metadata: Pairs, tls: ssl.SSLContext | None) -> None:
+        self._host, self._port = host, port
         self._metadata = metadata
         self._tls = tls
         self._channel: NativeChannel | None = None
         self._connecting: asyncio.Task[NativeChannel] | None = None
         self._failures = 0  # attempts to connect, in a row
-        self._known = False  # the service was there
-
-    @property
-    def under_way(self) -> int:
-        """Calls without an answer."""
-        return self._channel.under_way if self._channel is not None else 0
+        self.calls = 0  # that have it, or wait for it
 
     async def channel(self, seconds: float) -> NativeChannel:
-        """The connection, made if there is none. Whoever waits for it can leave without harm to those who stay."""
+        """The connection, made if there is none. Whoever waits for it can leave without harm to those who stay.
+
+        Raises OSError, and TimeoutError, which is one, if there is none in that time.
+        """
         if self._channel is not None and self._channel.usable:
             return self._channel
         if self._connecting is None:
@@ -61,9 +54,7 @@ class Line:
         connecting = self._connecting
         await asyncio.wait((connecting,), timeout=seconds)
         if not connecting.done():
-            raise RightsError(
-                grpc.StatusCode.UNAVAILABLE, f"no connection to {self._address} yet", unseen=self._known
-            )
+            raise TimeoutError
         return connecting.result()
 
     async def close(self) -> None:
@@ -81,44 +72,36 @@ class Line:
                 self._channel = await NativeChannel.open(
                     self._host, self._port, self._metadata, tls=self._tls
                 )
-        except ssl.SSLError as error:
-            raise RightsError(
-                grpc.StatusCode.UNAUTHENTICATED, f"no TLS with {self._address}: {error}"
-            ) from error
-        except OSError as error:  # a TimeoutError is one
+        except OSError:
             self._failures += 1
-            raise RightsError(
-                grpc.StatusCode.UNAVAILABLE,
-                f"cannot connect to {self._address}: {_reason(error)}",
-                unseen=self._known,
-            ) from error
+            raise
         finally:
             self._connecting = None
-        self._failures, self._known = 0, True
+        self._failures = 0
         return self._channel
-
-
-def _reason(error: OSError) -> str:
-    """Why there is no connection; event loops word it differently, and less clearly, than the system."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return str(error) or "no answer"
 
 
 class NativeCalls:
     """Unary calls, each on the connection that has the fewest."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
-        self._lines = lines
+    def __init__(self, address: str, metadata: Pairs, tls: ssl.SSLContext | None, connections: int) -> None:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise ValueError(f"{address!r} is not host:port")
+        self._address = address
+        self._lines = [Line(host.strip("[]"), int(port), metadata, tls) for _ in range(connections)]
+        self._known = False  # the service was there
 
     async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         """The answer's bytes. Raises RightsError."""
-        line = min(self._lines, key=lambda line: line.under_way) if len(self._lines) > 1 else self._lines[0]
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_seconds
-        channel = await line.channel(timeout_seconds)
+        line = min(self._lines, key=lambda line: line.calls) if len(self._lines) > 1 else self._lines[0]
+        time = asyncio.get_running_loop().time
+        end = time() + timeout_seconds
+        line.calls += 1
         try:
-            return await channel.call(path.encode(), request, max(end - loop.time(), 0.001))
+            channel = await line.channel(timeout_seconds)
+            self._known = True
+            return await channel.call(path.encode(), request, max(end - time(), 0.001))
         except CallError as error:
             raise RightsError(
                 _CODES.get(error.code, grpc.StatusCode.UNKNOWN),
@@ -127,11 +110,27 @@ class NativeCalls:
                 unseen=error.unseen,
                 lost=error.lost,
             ) from error
+        except ssl.SSLError as error:
+            code = grpc.StatusCode.UNAUTHENTICATED
+            raise RightsError(code, f"no TLS with {self._address}: {error}") from error
+        except OSError as error:
+            message = f"cannot connect to {self._address}: {_reason(error)}"
+            code = grpc.StatusCode.UNAVAILABLE
+            raise RightsError(code, message, unseen=self._known, lost=True) from error
+        finally:
+            line.calls -= 1
 
     async def close(self) -> None:
         """Ends the connections; calls under way fail."""
         for line in self._lines:
             await line.close()
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection; event loops word it differently, and less clearly, than the system."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or "no answer"
 
 
 def native_calls(
@@ -149,4 +148,4 @@ def native_calls(
         return None
     headers = [(name.encode(), value.encode()) for name, value in metadata]
     tls = None if ca_file is None else _tls(ca_file, certificate_file, key_file)
-    return NativeCalls([Line(address, headers, tls) for _ in range(connections)])
+    return NativeCalls(address, headers, tls, connections)
