@@ -192,6 +192,7 @@ cdef struct Campaign:
     int32_t groups  # first in the list of all campaigns' groups
     int32_t group_count
     int64_t max_quantity
+    int64_t every_quantity
     int32_t unit
     bint cheapest_first
     bint on_price
@@ -710,7 +711,8 @@ cdef class Program:
             to.benefit, to.benefit_units = campaign.benefit, campaign.benefit_units
             to.mandatory, to.needs_coupon = campaign.mandatory, campaign.needs_coupon
             to.groups, to.group_count = group_count, len(campaign.groups)
-            to.unit, to.max_quantity = campaign.unit, campaign.max_quantity
+            to.unit = campaign.unit
+            to.max_quantity, to.every_quantity = campaign.max_quantity, campaign.every_quantity
             to.cheapest_first, to.on_price = campaign.cheapest_first, campaign.on_price
             to.pooled = to.unit == ACROSS_LINES and to.effect != FIXED_PRICE
             to.simple = to.pooled and to.max_quantity == 0
@@ -1360,14 +1362,26 @@ cdef class Program:
 
     # Effects that are not simple. `basis_of` holds the basis of each line in scope.
 
+    cdef int64_t touch_limit(self, const Candidate* candidate) noexcept nogil:
+        """See twin.touch_limit."""
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t items = 0
+        cdef int32_t k
+        if candidate.plan.every_quantity == 0:
+            return candidate.plan.max_quantity
+        for k in range(candidate.count):
+            items += self.quantities[lines[k]]
+        return items // candidate.plan.every_quantity * candidate.plan.max_quantity
+
     cdef void touch_items(self, const Candidate* candidate) noexcept nogil:
         """See twin.items_touched."""
         cdef const int32_t* lines = self.scope_lines + candidate.scope
-        cdef int64_t left = candidate.plan.max_quantity
+        cdef int64_t left = self.touch_limit(candidate)
+        cdef bint touches_all = candidate.plan.max_quantity == 0
         cdef int32_t k, count = 0
         for k in range(candidate.count):
-            self.items[k] = self.quantities[lines[k]] if left == 0 else 0
-        if left == 0:
+            self.items[k] = self.quantities[lines[k]] if touches_all else 0
+        if touches_all:
             return
         for k in range(candidate.count):
             if self.quantities[lines[k]] > 0:
@@ -1438,9 +1452,9 @@ cdef class Program:
         """See twin.most_wished."""
         cdef Campaign* campaign = candidate.plan
         cdef const int32_t* lines = self.scope_lines + candidate.scope
-        cdef int64_t left = campaign.max_quantity, base = 0, total = 0, price, items
+        cdef int64_t left = self.touch_limit(candidate), base = 0, total = 0, price, items
         cdef int32_t k, count = 0
-        if left == 0:
+        if campaign.max_quantity == 0:
             return self.find_wishes(candidate)
         for k in range(candidate.count):
             if self.quantities[lines[k]] > 0:

@@ -154,6 +154,11 @@ def _check_shape(campaign: CampaignPlan, path: str) -> None:
     _demand(0 <= quantity <= MAX_AMOUNT, f"{path}.max_quantity: {quantity} is out of range")
     by_item = campaign.effect in (Effect.PERCENT, Effect.FIXED_PRICE) or campaign.unit == Unit.PER_ITEM
     _demand(quantity == 0 or by_item, f"{path}.max_quantity: the effect has no items")
+    every = campaign.every_quantity
+    _demand(
+        every == 0 or 0 < quantity <= every <= MAX_AMOUNT,
+        f"{path}.every_quantity: {every} is not max_quantity or more",
+    )
     _demand(
         not campaign.on_price or campaign.effect == Effect.PERCENT,
         f"{path}.on_price: only percentages are rounded",

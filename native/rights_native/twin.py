@@ -228,18 +228,25 @@ def items_touched(campaign: CampaignPlan, basis: list[int], quantities: list[int
     """Per line, how many of its items the effect touches.
 
     Lines in order of the basis of one item, the dearest or the cheapest first, ties to the lower
-    index, until `max_quantity` items are found.
+    index, until as many items are found as it touches.
     """
     if campaign.max_quantity == 0:
         return list(quantities)
     touched = [0] * len(basis)
     sign = 1 if campaign.cheapest_first else -1
     priced = [(sign * Fraction(b, q), k) for k, (b, q) in enumerate(zip(basis, quantities, strict=True)) if q]
-    left = campaign.max_quantity
+    left = touch_limit(campaign, quantities)
     for _, k in sorted(priced):
         touched[k] = min(left, quantities[k])
         left -= touched[k]
     return touched
+
+
+def touch_limit(campaign: CampaignPlan, quantities: list[int]) -> int:
+    """How many items an effect that does not touch all touches: so many, or so many of every full number in scope."""
+    if campaign.every_quantity == 0:
+        return campaign.max_quantity
+    return sum(quantities) // campaign.every_quantity * campaign.max_quantity
 
 
 def part_of(amount: int, items: int, quantity: int) -> int:
@@ -286,7 +293,7 @@ def most_wished(campaign: CampaignPlan, basis: list[int], quantities: list[int])
     if campaign.max_quantity == 0:
         return _capped(campaign, sum(wishes(campaign, basis, quantities)))
     unit_prices = [-(-b // q) if q else 0 for b, q in zip(basis, quantities, strict=True)]
-    left, base, total = campaign.max_quantity, 0, 0
+    left, base, total = touch_limit(campaign, quantities), 0, 0
     for price, quantity in sorted(zip(unit_prices, quantities, strict=True), reverse=True):
         items = min(left, quantity)
         left -= items

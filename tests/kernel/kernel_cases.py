@@ -183,7 +183,9 @@ def random_shape(rng: random.Random, effect: Effect) -> dict[str, object]:
     if effect in (Effect.THRESHOLD, Effect.PERCENT):
         shape["unit"] = rng.choice([Unit.ACROSS_LINES, Unit.ACROSS_LINES, Unit.PER_LINE, Unit.PER_ITEM])
     if effect in (Effect.PERCENT, Effect.FIXED_PRICE) or shape.get("unit") == Unit.PER_ITEM:
-        shape["max_quantity"] = rng.choice([0, 0, 1, 2, 3, 5])
+        most = shape["max_quantity"] = rng.choice([0, 0, 1, 2, 3, 5])
+        if most and rng.random() < 0.4:
+            shape["every_quantity"] = most + rng.choice([0, 1, 2])
         shape["cheapest_first"] = rng.random() < 0.5
     if effect == Effect.PERCENT:
         shape["on_price"] = rng.random() < 0.4

@@ -97,7 +97,8 @@ def touched(c: CampaignPlan, basis: dict[int, int], quantities: list[int]) -> di
     ]
     items.sort(key=lambda item: (item[0] if c.cheapest_first else -item[0], item[1]))
     chosen: dict[int, list[int]] = {line: [] for line in basis}
-    for _, line, value in items[: c.max_quantity]:
+    most = c.max_quantity * (len(items) // c.every_quantity) if c.every_quantity else c.max_quantity
+    for _, line, value in items[:most]:
         chosen[line].append(value)
     return chosen
 

@@ -136,6 +136,19 @@ def test_fixed_price_for_a_few(kernel: ModuleType) -> None:
     assert shares(kernel, two, [200, 60, 40], [2, 1, 1]) == [0, 10, 0]
 
 
+@pytest.mark.parametrize("items", range(8))
+def test_of_every_so_many_items(kernel: ModuleType, items: int) -> None:
+    """Teas of 30, the second at half price; and of teas of 30 and cakes of 10 every third for nothing."""
+    second = {"effect": PERCENT, "a": 5_000, "c": 1, "unit": Unit.PER_ITEM, "cheapest_first": True}
+    pair = campaign(0, max_quantity=1, every_quantity=2, **second)
+    assert shares(kernel, pair, [30 * items], [items]) == [15 * (items // 2)]
+    third = campaign(0, effect=FIXED, a=0, max_quantity=1, every_quantity=3, cheapest_first=True)
+    free = (items + 2) // 3
+    assert shares(kernel, third, [30 * items, 20], [items, 2]) == [30 * max(0, free - 2), 10 * min(free, 2)]
+    most = campaign(0, a=7, unit=Unit.PER_ITEM, max_quantity=2, every_quantity=3)
+    assert shares(kernel, most, [30 * items], [items]) == [14 * (items // 3)]
+
+
 def test_a_budget_needs_what_the_items_take(kernel: ModuleType) -> None:
     plan = plan_of(campaign(0, a=30, unit=Unit.PER_ITEM, max_quantity=2, budget=0), limits=1)
     for left, expected in ((60, 60), (59, 0)):
@@ -171,6 +184,11 @@ def test_largest_amounts_and_quantities(kernel: ModuleType) -> None:
         ({"effect": FIXED, "unit": Unit.PER_ITEM}, "unit: only thresholds"),
         ({"max_quantity": 1}, "max_quantity: the effect has no items"),
         ({"unit": Unit.PER_ITEM, "max_quantity": -1}, "max_quantity: -1 is out of range"),
+        ({"unit": Unit.PER_ITEM, "every_quantity": 2}, "every_quantity: 2 is not max_quantity or more"),
+        (
+            {"unit": Unit.PER_ITEM, "max_quantity": 3, "every_quantity": 2},
+            "every_quantity: 2 is not max_quantity",
+        ),
         ({"on_price": True}, "on_price: only percentages"),
     ],
 )

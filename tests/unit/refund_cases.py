@@ -105,7 +105,10 @@ _AMOUNTS = st.integers(1, 10**6)
 @st.composite
 def _effects(draw: st.DrawFn, amounts: st.SearchStrategy[int]) -> dict[str, Any]:
     threshold = draw(st.one_of(st.just(0), amounts))
-    pick = draw(st.sampled_from([{}, {"max_quantity": 2}, {"max_quantity": 3, "pick": _CHEAPEST}]))
+    every_other = {"max_quantity": 1, "every_quantity": 2, "pick": _CHEAPEST}
+    pick = draw(
+        st.sampled_from([{}, {"max_quantity": 2}, {"max_quantity": 3, "pick": _CHEAPEST}, every_other])
+    )
     match draw(st.integers(0, 3)):
         case 0:
             unit = draw(st.sampled_from([0, _PER_LINE, _PER_ITEM]))
@@ -268,6 +271,7 @@ def _rival(draw: st.DrawFn, number: int, subtotal: int) -> pb.Campaign:
                 {"percent_discount": {"rate_bps": 500 * size, "threshold_minor": threshold}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2, "pick": _CHEAPEST}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2}},
+                {"fixed_price": {"max_quantity": 1, "every_quantity": 3, "pick": _CHEAPEST}},
                 {"every_discount": {"every_minor": 1 + threshold // 3, "discount_minor": 1 + threshold // 9}},
             ]
         )

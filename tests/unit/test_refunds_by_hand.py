@@ -178,6 +178,28 @@ def test_uses_stay_where_the_campaign_says_so() -> None:
     assert at.wallet.counters == {"off|": 1}
 
 
+def test_of_every_other_item_a_dearer_one_may_be_had_for_nothing_later() -> None:
+    """Of 30, 30, 10 and 10 the two cheap ones cost nothing; of the two dear ones, one, for which 20 were given."""
+    free = pb.Campaign(
+        id="free",
+        stage_id="shop",
+        fixed_price=pb.FixedPrice(max_quantity=1, every_quantity=2, pick=pb.ITEM_PICK_CHEAPEST_FIRST),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+    at = sold(line(30, 2), line(10, 2), campaigns=[free], budgets=[pb.Budget(id="b", cap_minor=10**9)])
+    given, borne = [kept.amount(at.kept.adjustments[0])], [at.usages()["budget", "b"]]
+    for index in (1, 1, 0):
+        at.give_back({index: 1})
+        given.append(kept.amount(at.kept.adjustments[0]))
+        borne.append(at.usages().get(("budget", "b"), 0))
+    assert given == [20, 10, 20, 0]
+    assert borne == [20, 20, 20, 20]  # all that the items cost, at most what it was
+    at.give_back(None)
+    assert at.usages() == {}
+
+
 def test_a_priced_again_discount_takes_only_what_other_shares_leave() -> None:
     """Points paid for the rest of the line that is kept; a discount that grew on it does not push it below zero."""
     points = pb.Asset(

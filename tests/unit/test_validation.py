@@ -272,6 +272,8 @@ MISTAKES: list[tuple[str, object, str, str]] = [
         "3 is not known; allowed are ROUNDING_TARGET_ON",
     ),
     ("campaigns[0].percent_discount.pick", 1, "", "is only allowed with max_quantity"),
+    ("campaigns[0].percent_discount.every_quantity", 2, "", "2 needs a max_quantity of 1..2"),
+    ("campaigns[3].fixed_price.every_quantity", 10**9 + 1, "", "is out of range"),
     (
         "campaigns[1].threshold_discount.max_quantity",
         2,

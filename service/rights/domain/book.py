@@ -727,6 +727,7 @@ class _Shape(TypedDict):
 
     unit: Unit
     max_quantity: int
+    every_quantity: int
     cheapest_first: bool
     on_price: bool
 
@@ -738,6 +739,7 @@ def _shape(campaign: rulebook_pb2.Campaign) -> _Shape:
     return _Shape(
         unit=Unit(threshold.unit or percent.unit or Unit.ACROSS_LINES),
         max_quantity=threshold.max_quantity or percent.max_quantity or fixed.max_quantity,
+        every_quantity=threshold.every_quantity or percent.every_quantity or fixed.every_quantity,
         cheapest_first=cheapest in (threshold.pick, percent.pick, fixed.pick),
         on_price=percent.rounding_target == rulebook_pb2.ROUNDING_TARGET_ON_PRICE,
     )

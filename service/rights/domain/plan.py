@@ -162,8 +162,8 @@ class StagePlan:
 class CampaignPlan:
     """A campaign; see Effect for a, b, c. Absent indices are -1; `groups` are exclusion group indices.
 
-    An effect touches all items of its scope, or `max_quantity` of them: the dearest, or the cheapest
-    first. A percentage is rounded on the discount or `on_price`.
+    An effect touches all items of its scope, or `max_quantity` of them (of every full `every_quantity`, where that is
+    not 0): the dearest, or the cheapest first. A percentage is rounded on the discount or `on_price`.
     """
 
     id: str
@@ -182,6 +182,7 @@ class CampaignPlan:
     quota: int  # limit index
     unit: Unit = Unit.ACROSS_LINES  # THRESHOLD and PERCENT only
     max_quantity: int = 0  # 0: no limit; not for EVERY, nor for THRESHOLD across lines or per line
+    every_quantity: int = 0  # at least max_quantity, which is not 0 then
     cheapest_first: bool = False
     on_price: bool = False  # PERCENT only
     pool: int = -1  # limit index: the discount is taken from the budget and from the pool that feeds it

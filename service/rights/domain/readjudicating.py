@@ -67,11 +67,12 @@ class Basket:
 
         Alone it finds every amount at its highest: thresholds that it does not reach now, it never will, and fewer
         items are worth less. But a condition that counts items or amounts may come to hold for fewer of them, and
-        of some items only, others may come to be touched whose floors leave more: then it is all that they cost.
+        of some items only, others may come to be touched whose floors leave more, or, with fewer cheap ones, dearer
+        ones: then it is all that they cost.
         """
         plan = self._book.plan.campaigns[campaign.index]
         counts = self._book.plan.predicates[plan.predicate].reads_quantities
-        if counts or (plan.max_quantity and any(self.facts.floors)):
+        if counts or plan.every_quantity or (plan.max_quantity and any(self.facts.floors)):
             return sum(self.facts.amounts)
         return sum(self.discounts([campaign]).get(campaign.id, {}).values())
 

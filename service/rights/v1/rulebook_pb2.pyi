@@ -225,18 +225,20 @@ class Campaign(_message.Message):
     def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., stage_id: _Optional[str] = ..., when: _Optional[str] = ..., threshold_discount: _Optional[_Union[ThresholdDiscount, _Mapping]] = ..., every_discount: _Optional[_Union[EveryDiscount, _Mapping]] = ..., percent_discount: _Optional[_Union[PercentDiscount, _Mapping]] = ..., fixed_price: _Optional[_Union[FixedPrice, _Mapping]] = ..., points_multiplier: _Optional[_Union[PointsMultiplier, _Mapping]] = ..., cover: _Optional[_Union[Cover, _Mapping]] = ..., coupon_template_id: _Optional[str] = ..., exclusion_groups: _Optional[_Iterable[str]] = ..., mandatory: _Optional[bool] = ..., priority: _Optional[int] = ..., windows: _Optional[_Iterable[_Union[Window, _Mapping]]] = ..., budget_id: _Optional[str] = ..., quota_id: _Optional[str] = ..., member_limit: _Optional[_Union[MemberLimit, _Mapping]] = ..., funding: _Optional[_Iterable[_Union[FundingShare, _Mapping]]] = ..., refund_policy: _Optional[_Union[RefundPolicy, str]] = ..., keep_used_on_refund: _Optional[bool] = ..., consumes: _Optional[_Union[Consumption, _Mapping]] = ...) -> None: ...
 
 class ThresholdDiscount(_message.Message):
-    __slots__ = ("threshold_minor", "discount_minor", "unit", "max_quantity", "pick")
+    __slots__ = ("threshold_minor", "discount_minor", "unit", "max_quantity", "pick", "every_quantity")
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
     DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
     MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     PICK_FIELD_NUMBER: _ClassVar[int]
+    EVERY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     threshold_minor: int
     discount_minor: int
     unit: EffectUnit
     max_quantity: int
     pick: ItemPick
-    def __init__(self, threshold_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ...) -> None: ...
+    every_quantity: int
+    def __init__(self, threshold_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ..., every_quantity: _Optional[int] = ...) -> None: ...
 
 class EveryDiscount(_message.Message):
     __slots__ = ("every_minor", "discount_minor", "max_repeats")
@@ -249,7 +251,7 @@ class EveryDiscount(_message.Message):
     def __init__(self, every_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., max_repeats: _Optional[int] = ...) -> None: ...
 
 class PercentDiscount(_message.Message):
-    __slots__ = ("rate_bps", "cap_minor", "threshold_minor", "rounding", "unit", "max_quantity", "pick", "rounding_target")
+    __slots__ = ("rate_bps", "cap_minor", "threshold_minor", "rounding", "unit", "max_quantity", "pick", "rounding_target", "every_quantity")
     RATE_BPS_FIELD_NUMBER: _ClassVar[int]
     CAP_MINOR_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +260,7 @@ class PercentDiscount(_message.Message):
     MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     PICK_FIELD_NUMBER: _ClassVar[int]
     ROUNDING_TARGET_FIELD_NUMBER: _ClassVar[int]
+    EVERY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     rate_bps: int
     cap_minor: int
     threshold_minor: int
@@ -266,19 +269,22 @@ class PercentDiscount(_message.Message):
     max_quantity: int
     pick: ItemPick
     rounding_target: RoundingTarget
-    def __init__(self, rate_bps: _Optional[int] = ..., cap_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., rounding: _Optional[_Union[Rounding, str]] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ..., rounding_target: _Optional[_Union[RoundingTarget, str]] = ...) -> None: ...
+    every_quantity: int
+    def __init__(self, rate_bps: _Optional[int] = ..., cap_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., rounding: _Optional[_Union[Rounding, str]] = ..., unit: _Optional[_Union[EffectUnit, str]] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ..., rounding_target: _Optional[_Union[RoundingTarget, str]] = ..., every_quantity: _Optional[int] = ...) -> None: ...
 
 class FixedPrice(_message.Message):
-    __slots__ = ("price_minor", "threshold_minor", "max_quantity", "pick")
+    __slots__ = ("price_minor", "threshold_minor", "max_quantity", "pick", "every_quantity")
     PRICE_MINOR_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_MINOR_FIELD_NUMBER: _ClassVar[int]
     MAX_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     PICK_FIELD_NUMBER: _ClassVar[int]
+    EVERY_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     price_minor: int
     threshold_minor: int
     max_quantity: int
     pick: ItemPick
-    def __init__(self, price_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ...) -> None: ...
+    every_quantity: int
+    def __init__(self, price_minor: _Optional[int] = ..., threshold_minor: _Optional[int] = ..., max_quantity: _Optional[int] = ..., pick: _Optional[_Union[ItemPick, str]] = ..., every_quantity: _Optional[int] = ...) -> None: ...
 
 class PointsMultiplier(_message.Message):
     __slots__ = ("asset", "multiplier_bps")

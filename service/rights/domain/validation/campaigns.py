@@ -142,6 +142,11 @@ class CampaignChecks(Checks):
     ) -> None:
         """How many items an effect touches, and which first."""
         self._check_range(f"{path}.max_quantity", effect.max_quantity, 0, MAX_ITEMS)
+        every = effect.every_quantity
+        if 1 <= every <= MAX_ITEMS and not 1 <= effect.max_quantity <= every:
+            self._note(f"{path}.every_quantity", f"{every} needs a max_quantity of 1..{every}")
+        else:
+            self._check_range(f"{path}.every_quantity", every, 0, MAX_ITEMS)
         if effect.pick and not effect.max_quantity:
             self._note(f"{path}.pick", "is only allowed with max_quantity; without it all items are touched")
         else:
