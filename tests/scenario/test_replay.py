@@ -5,7 +5,7 @@ import json
 import os
 import random
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +232,36 @@ async def test_the_member_is_as_it_was(shop: Shop) -> None:
     assert figures(await replayed(shop, target), "gold", "count") == (2, 2)
     await shop.member("bob", tier=5)
     assert figures(await replayed(shop, target), "gold", "count") == (2, 4)
+
+
+async def test_members_who_were_merged_since(shop: Shop) -> None:
+    """Each had coupons and limits of its own, and then both have them as one: so it is priced again."""
+    once = off("once", 300, member_limit={"max_uses": 1}, when="line.category == 'shoes'")
+    ten = off("ten", 1_000, coupon_template_id="ten", exclusion_groups=["g"])
+    await shop.open(book(once, ten, templates=("ten",)))
+    for member in ("old", "new"):
+        await shop.member(member)
+        await shop.grant(member, "ten")
+    shoes = line(5_000, category_id="shoes")
+    first = await shop.buy("old", shoes, line(2_000))
+    await shop.buy("new", line(2_000), selection={"coupon_mode": "COUPON_MODE_NONE"})
+    assert first.discount_minor == 1_300
+    await shop.grant("old", "ten")
+    await shop.call(
+        "MergeMembers",
+        idempotency_key="merge",
+        from_member={"member_id": "old"},
+        into_member={"member_id": "new"},
+    )
+    assert [(await shop.buy("new", shoes)).discount_minor for _ in range(3)] == [1_000, 1_000, 0]
+    assert_unchanged(await replayed(shop, 1), 5)
+    assert_unchanged(await replayed(shop, 1, since=at(first) + timedelta(milliseconds=1)), 4)
+    cheaper = book(
+        once, off("ten", 900, coupon_template_id="ten", exclusion_groups=["g"]), templates=("ten",)
+    )
+    report = await replayed(shop, cheaper)
+    assert figures(report, "ten", "count") == (3, 3)
+    assert figures(report, "once", "count") == (1, 1)
 
 
 async def test_coupons_held_then(shop: Shop) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from rights.domain.limits import NEVER_MS
-from rights.replay.held import held_by_member
-from rights.store.recorded import CouponMoves, MemberUse, StoredCoupon
+from rights.replay.held import People, held_by_member
+from rights.store.recorded import CouponMoves, MemberUse, MergedMember, StoredCoupon
 
 
 def held_at(
@@ -12,7 +12,7 @@ def held_at(
 ) -> bool:
     """Whether a coupon with a history was held when an entry was decided."""
     stored = [CouponMoves("m", entry, f'[["other","grant"],["c","{move}"]]') for entry, move in moves]
-    held = held_by_member(["m"], [StoredCoupon("m", "c", "ten", 5, None)], stored, [])["m"]
+    held = held_by_member(["m"], [StoredCoupon("m", "c", "ten", 5, None)], stored, [], People())["m"]
     coupons = held.coupons(entry_id, set(gone), redeemed)
     assert all((c.template_id, c.starts_ms, c.expires_ms) == ("ten", 5, NEVER_MS) for c in coupons.values())
     return list(coupons) == ["c"]
@@ -49,8 +49,32 @@ def test_what_the_replay_used_is_gone() -> None:
 def test_members_are_kept_apart() -> None:
     coupons = [StoredCoupon("a", "c2", "ten", 0, 9), StoredCoupon("a", "c1", "ten", 0, 9)]
     uses = [MemberUse("b", "once|", 2)]
-    held = held_by_member(["a", "b"], coupons, [CouponMoves("b", "1", '[["c1","redeem"]]')], uses)
+    held = held_by_member(["a", "b"], coupons, [CouponMoves("b", "1", '[["c1","redeem"]]')], uses, People())
     assert list(held["a"].coupons("5", set(), ())) == ["c1", "c2"]
-    assert held["a"].uses == {}
-    assert held["b"].uses == {"once|": 2}
+    assert held["a"].used("5", {}) == {}
+    assert held["b"].used("5", {}) == {"once|": 2}
+    assert held["b"].used("5", {"b": {"once|": 1}, "a": {"once|": 9}}) == {"once|": 3}
     assert held["b"].holdings == []
+
+
+def test_a_coupon_goes_over_with_its_member() -> None:
+    """Anna's coupon is Ben's from entry 4 on and Cleo's from entry 7 on; given back to Cleo, it stays hers."""
+    people = People([MergedMember("anna", "ben", "4"), MergedMember("ben", "cleo", "7")])
+    moves = [
+        CouponMoves("cleo", "8", '[["c","redeem"]]'),
+        CouponMoves("cleo", "9", '[["c","return"]]'),
+        CouponMoves("anna", "2", '[["c","grant"]]'),
+    ]
+    coupons = [StoredCoupon("cleo", "c", "ten", 5, None)]
+    assert people.all_of(["ben"]) == {"anna", "ben", "cleo"}
+    held = held_by_member(["anna", "ben", "cleo"], coupons, moves, [], people)
+    seen = {
+        member: "".join(entry for entry in "123456789A" if each.coupons(entry, set(), ()))
+        for member, each in held.items()
+    }
+    assert seen == {"anna": "34", "ben": "567", "cleo": "8A"}
+    uses = [MemberUse("anna", "once|", 1), MemberUse("ben", "once|", 2)]
+    ben = held_by_member(["ben"], [], [], uses, people)["ben"]
+    since = {"anna": {"once|": 10}}
+    assert [ben.used(entry, since) for entry in ("4", "5")] == [{"once|": 2}, {"once|": 13}]
+    assert [*held_by_member(["anna"], coupons, moves, [], people)] == ["anna"]

@@ -9,6 +9,7 @@ The rules of a replay:
 - *Member*: tier, tags and what else conditions knew are those it was decided on (the member's present tier and tags
   where an old entry does not tell). Held are the coupons that were granted before and not redeemed, reserved, revoked,
   handed over or expired, and those it redeemed; a coupon that the replay has used for an earlier order is gone.
+- *Merged members*: each has its own until the merge; from then on the one that stays has the coupons and uses of both.
 - *Points and stored value*: the wallet has what was spent then, lot by lot, and at least the minimum
   balance that spending asked for. So "as much as possible" never spends more than it did.
 - *Budgets, pools and quotas*: they start with the caps of the rulebook that is replayed and what transfers have

@@ -142,19 +142,13 @@ class Replayer:
                 lots.append(Lot(redemption.asset, NEVER_MS, redemption.lots[0].origin, missing))
         for adjustment in receipt.adjustments:  # of benefits, what was consumed is known to have been there
             lots += map(_lot, adjustment.consumed)
-        counters = held.uses
-        replayed = self._uses.get(row.member_id)
-        if replayed:
-            counters = dict(counters)
-            for counter, used in replayed.items():
-                counters[counter] = counters.get(counter, 0) + used
         return Wallet(
             "",
             row.member_id,
             tier,
             tags,
             sorted(lots),
-            counters,
+            held.used(row.entry_id, self._uses),
             held.coupons(row.entry_id, self._gone, redeemed) if held.holdings or redeemed else {},
         )
 

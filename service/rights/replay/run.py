@@ -3,12 +3,12 @@
 stream of settlements -> what their members held -> price again -> sums
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from rights.domain.book import Book, Kernel
-from rights.replay.held import Held, held_by_member
+from rights.replay.held import Held, People, held_by_member
 from rights.replay.pricing import Replayer, Version
 from rights.replay.report import Question, Report
 from rights.store.recorded import Period, Recorded, RecordedSettlement, recorded
@@ -49,7 +49,8 @@ async def run(
         moved = await journal.moved(tenant)
         report = Report(question, Version.of(rulebook).budgeted, book.limits, moved)
         period = Period(tenant, _milliseconds(since), _milliseconds(until))
-        await _Run(journal, period, Replayer(book, moved, node_budget), report).run(progress)
+        people = People(await journal.merged(tenant))
+        await _Run(journal, period, Replayer(book, moved, node_budget), report, people).run(progress)
     return report
 
 
@@ -84,11 +85,14 @@ async def _target(
 class _Run:
     """The state of one replay."""
 
-    def __init__(self, journal: Recorded, period: Period, replayer: Replayer, report: Report) -> None:
+    def __init__(
+        self, journal: Recorded, period: Period, replayer: Replayer, report: Report, people: People
+    ) -> None:
         self._journal = journal
         self._period = period
         self._replayer = replayer
         self._report = report
+        self._people = people
         self._held: dict[str, Held] = {}  # the longest known first
         self._versions: dict[int, Version] = {}
 
@@ -123,12 +127,13 @@ class _Run:
             for member in list(islice(oldest, excess)):
                 del self._held[member]
 
-    async def _holdings(self, members: Iterable[str]) -> dict[str, Held]:
+    async def _holdings(self, members: list[str]) -> dict[str, Held]:
         tenant = self._period.tenant
+        everybody = self._people.all_of(members)
         coupons = moves = uses = None
         if self._replayer.needs_coupons:
-            coupons = await self._journal.coupons(tenant, members)
-            moves = await self._journal.coupon_moves(tenant, members)
+            coupons = await self._journal.coupons(tenant, everybody)
+            moves = await self._journal.coupon_moves(tenant, everybody)
         if self._replayer.needs_uses:
-            uses = await self._journal.uses(tenant, members, self._period.first)
-        return held_by_member(members, coupons or [], moves or [], uses or [])
+            uses = await self._journal.uses(tenant, everybody, self._period.first)
+        return held_by_member(members, coupons or [], moves or [], uses or [], self._people)

@@ -56,6 +56,14 @@ class MemberUse(NamedTuple):
     used: int
 
 
+class MergedMember(NamedTuple):
+    """A member who was merged into another one by an entry."""
+
+    member_id: str
+    into: str
+    entry_id: str
+
+
 class Period(NamedTuple):
     """A tenant's entries from one time, included, until another."""
 
@@ -117,8 +125,12 @@ class Recorded:
         while rows := await cursor.fetch(at_once):
             yield [RecordedSettlement(*row) for row in rows]
 
+    async def merged(self, tenant: str) -> list[MergedMember]:
+        """Everybody who was merged into another member."""
+        return [MergedMember(*row) for row in await self._connection.fetch(_SQL["merged_members"], tenant)]
+
     async def coupons(self, tenant: str, members: Iterable[str]) -> list[StoredCoupon]:
-        """Every coupon that the members ever had."""
+        """Every coupon that the members ever had; those of merged members are the survivors'."""
         rows = await self._connection.fetch(_SQL["coupons_of_members"], tenant, list(members))
         return [StoredCoupon(*row) for row in rows]
 

@@ -30,6 +30,14 @@ ORDER BY j.entry_id
 SELECT member_id, coupon_id, template_id, starts_ms, expires_ms FROM rights.coupon
 WHERE tenant_id = $1 AND member_id = ANY ($2::text[])
 
+-- name: merged_members
+-- Members who were merged into another one, and by which of their entries, their last one of that kind.
+SELECT m.member_id, m.membership ->> 'merged_into' AS merged_into, max(j.entry_id) AS entry_id
+FROM rights.member m
+JOIN rights.journal j ON j.tenant_id = m.tenant_id AND j.member_id = m.member_id AND j.kind = 'merge'
+WHERE m.tenant_id = $1 AND m.membership ? 'merged_into'
+GROUP BY 1, 2
+
 -- name: coupon_moves_of_members
 -- What was ever done to the coupons of some members, in order.
 SELECT member_id, entry_id, coupons::text FROM rights.journal
