@@ -39,6 +39,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machin
 MemberArgument = Annotated[
     str, typer.Argument(help="Member id, or LINE:ID of an account linked to it with --identity.")
 ]
+IdentityOption = Annotated[
+    bool, typer.Option("--identity", help="MEMBER is LINE:ID, an account linked to a member.")
+]
 
 # What to do next, by ErrorReason.
 _NEXT = {
@@ -507,20 +510,12 @@ wallet_app = typer.Typer(help="What members hold.", no_args_is_help=True)
 def wallet_show(
     service: Service,
     member: MemberArgument,
-    identity: Annotated[
-        bool, typer.Option("--identity", help="MEMBER is LINE:ID, an account linked to a member.")
-    ] = False,
+    identity: IdentityOption = False,
     used: Annotated[bool, typer.Option("--used", help="Also coupons that were redeemed or expired.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a member's levels, plans, balances, coupons and counters."""
-    reference = common_pb2.MemberRef(member_id=member)
-    if identity:
-        line, _, external = member.partition(":")
-        if not external:
-            raise CommandError(f"{member}: with --identity write LINE:ID, as in taobao:12345", 2)
-        account = common_pb2.Identity(business_line=line, external_id=external)
-        reference = common_pb2.MemberRef(identity=account)
+    reference = _named(member, identity)
     request = member_pb2.GetWalletRequest(member=reference, include_used_coupons=used)
     wallet = service.members("GetWallet", request)
     if as_json:
@@ -583,6 +578,16 @@ def wallet_show(
         )
 
 
+def _named(member: str, identity: bool) -> common_pb2.MemberRef:
+    """A member by id, or by an account."""
+    if not identity:
+        return common_pb2.MemberRef(member_id=member)
+    line, _, external = member.partition(":")
+    if not external:
+        raise CommandError(f"{member}: with --identity write LINE:ID, as in taobao:12345", 2)
+    return common_pb2.MemberRef(identity={"business_line": line, "external_id": external})
+
+
 def _counted(counter: member_pb2.Counter) -> tuple[str, str]:
     """What a counter is of, and its id."""
     for name in ("campaign_id", "grant_id", "asset", "grant_group_id", "activity_id"):
@@ -595,14 +600,14 @@ def _counted(counter: member_pb2.Counter) -> tuple[str, str]:
 @calls
 def wallet_statement(
     service: Service,
-    member: Annotated[str, typer.Argument(help="Member id.")],
+    member: MemberArgument,
     asset: Annotated[str, typer.Argument(help="Asset, as the rulebook names it.")],
+    identity: IdentityOption = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Lines, newest first.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """Show what moved an asset of a member, with the balance after each entry."""
-    reference = common_pb2.MemberRef(member_id=member)
-    request = member_pb2.GetStatementRequest(member=reference, asset=asset, page_size=limit)
+    request = member_pb2.GetStatementRequest(member=_named(member, identity), asset=asset, page_size=limit)
     statement = service.members("GetStatement", request)
     if as_json:
         print_json(statement)

@@ -47,6 +47,7 @@ def run(*words: str) -> Result:
         (["tenant", "add", "a" * 65], 2, "1..64 of A-Z a-z 0-9 . _ -"),
         (["wallet", "show", "m", "--address", "127.0.0.1:1"], 1, "no service answers at 127.0.0.1:1"),
         (["wallet", "show", "m", "--identity"], 2, "LINE:ID"),
+        (["wallet", "statement", "m", "points", "--identity"], 2, "LINE:ID"),
         (["rulebook", "activate", "1", "--at", "tomorrow"], 2, "write a time like"),
         (["rulebook", "activate", "1", "--at", "2026-11-11T00:00:00"], 2, "name the offset"),
         (["rulebook", "activate", "0"], 2, ""),
