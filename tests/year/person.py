@@ -63,6 +63,7 @@ class Person:
     given: Counter[str] = field(default_factory=Counter)  # grant rules, and those of a month
     check_ins: list[date] = field(default_factory=list)
     allowed_until: int = 0  # up to when the level's allowance is given
+    allowed: int = 0  # draws of it
 
     def __post_init__(self) -> None:
         self.wallet = Member(self.character.member)
@@ -462,8 +463,11 @@ class Person:
             self.standings[ladder] = now = standing(ladder, before, known, at)
             for level in range(before.level + 1, now.level + 1):
                 self._welcome(ladder, level, at)
-        units = {3: 1, 4: 2}.get(self.standings["big"].level)
-        if units and self.allowed_until <= at:
+        if self.allowed_until <= at:
+            self.allowed = 0
+        units = {3: 1, 4: 2}.get(self.standings["big"].level, 0) - self.allowed
+        if units > 0:
+            self.allowed += units
             self.allowed_until = midnight(next_month(day_of(at)))
             self._give("draw", units, at, until=self.allowed_until)
 

@@ -1,7 +1,7 @@
 """Keeps a member's counts, scores and levels up to date with what has changed and with the time."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rights.domain import knowing, measures, tiers
@@ -97,16 +97,32 @@ def reached_levels(change: Change, book: Book) -> Iterator[int]:
 def allow(wallet: Wallet, book: Book, now_ms: int) -> Iterator[tuple[tuple[Allowance, ...], int]]:
     """What the levels on which the member stands give for this month and have not given yet, and until when.
 
-    It counts as given.
+    It counts as given. Of a level reached in the month that is what it gives more than the levels before it.
     """
     membership = wallet.membership
     for ladder_id, standing in membership.tiers.items():
         allowances = book.level_allowances.get((ladder_id, standing.level))
-        if allowances and ladder_id not in membership.allowed:
-            month = measures.period_end(measures.local_day(now_ms, book.zone), CALENDAR_PERIOD_MONTH)
-            until_ms = membership.allowed[ladder_id] = measures.day_ms(month, book.zone)
-            membership.due_ms = min(membership.due_ms, until_ms)
-            yield allowances, until_ms
+        key = f"{ladder_id}|{standing.level}"
+        if not allowances or key in membership.allowed:
+            continue
+        given: Counter[tuple[str, str]] = Counter()
+        for level in book.ladders[ladder_id].levels:
+            if f"{ladder_id}|{level.level}" in membership.allowed:
+                given |= _sums(book.level_allowances.get((ladder_id, level.level), ()))
+        month = measures.period_end(measures.local_day(now_ms, book.zone), CALENDAR_PERIOD_MONTH)
+        until_ms = membership.allowed[key] = measures.day_ms(month, book.zone)
+        membership.due_ms = min(membership.due_ms, until_ms)
+        missing = _sums(allowances) - given
+        if missing:
+            yield tuple(Allowance(*what, number, True) for what, number in missing.items()), until_ms
+
+
+def _sums(allowances: Iterable[Allowance]) -> Counter[tuple[str, str]]:
+    """How much of each template and asset."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for each in allowances:
+        sums[each.template_id, each.asset] += each.number
+    return sums
 
 
 def _reached(ladder: tiers.Ladder, book: Book, facts: Facts) -> int:

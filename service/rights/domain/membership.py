@@ -37,8 +37,8 @@ class Membership:
     a level of 0 that was never left is not there. programs: those enrolled in -> since when. tags: tag -> until when,
     of those that end. tasks: "board/task" -> how far it is. referrer: who has brought the member, "" for
     nobody. has_ordered: whether an order was settled under a rulebook with referrals. birth_month: 0 where it is not
-    known. plans: those that the member has. allowed: ladder -> until when its levels have given what they
-    give by the month.
+    known. plans: those that the member has. allowed: "ladder|level" -> until when the level has given what it gives by
+    the month.
     version: the rulebook version under which it was looked at last. due_ms: when something of it changes by the
     time alone. is_stale: whether something has changed since it was looked at (never stored).
     merged_into: the member that this one is now, "" for itself.
