@@ -166,6 +166,8 @@ cdef enum:  # see twin
     BOUND_NODES = 10
     MOST_PARTS = 64
     DIVES = 2
+    TRIES = 6
+    EASE = 4
 
 
 # --- Flat forms --------------------------------------------------------------------------------------
@@ -234,6 +236,8 @@ cdef struct Candidate:
     int32_t group_count
     int32_t level  # which bound covers its turn; -1: none
     int32_t home  # the group for which it counts in bounds; -1: none
+    int32_t alike  # the first candidate of its stage with the same predicate
+    int32_t rounds  # of largest remainder that sharing its discount can take, and one
     bint out_of_reach  # below its threshold even at list amounts
     bint first_of_stage
     bint in_best_stage
@@ -253,11 +257,11 @@ cdef struct Most:
     int64_t later  # the largest net among later members of its home group
     int64_t discount  # natural discount, if its stage is the one that begins; -1: below threshold
 
-cdef struct Charge:  # what `go_forth` has last taken off a group's lines
-    int32_t predicate
-    int32_t stage
-    int64_t most
-    int64_t part
+cdef struct Weight:  # see twin._Bound._weigh
+    int64_t average
+    int64_t slack
+    int64_t heaviest
+    int32_t stamp
 
 cdef struct Line:  # see twin._Bound
     int64_t height
@@ -594,7 +598,12 @@ cdef class Program:
     cdef int64_t floor  # what bounds made on the way here say; a later one can be looser
     cdef int64_t one  # of scaled numbers
     cdef int32_t shift
-    cdef Charge* charges  # per local group
+    cdef int64_t* charged  # by local group, then line: the part that one of the group takes off at most
+    cdef int64_t* part  # per candidate: the part of each line that it takes off at most, scaled
+    cdef int64_t* rough  # by stage, then line: how far rounding can move it until the end of the stage
+    cdef int32_t* group_rounds
+    cdef Weight* weights_of  # per candidate that is the first of its scope in its stage
+    cdef int32_t weigh_stamp
     cdef int64_t* group_cut
     cdef int32_t* group_stamp
     cdef int32_t stamp
@@ -611,8 +620,9 @@ cdef class Program:
     cdef int32_t* active
     cdef int32_t* barred  # per candidate: the part in which it may not be taken; 0: none
     cdef uint8_t* forced
+    cdef int64_t* pull
     cdef int32_t active_count, forced_count, first, parts
-    cdef bint diving, splitting, has_reference, impossible
+    cdef bint diving, splitting, eased, has_reference, impossible
     cdef Split split
     cdef uint64_t* optional_ids
     cdef int64_t* expiries
@@ -639,7 +649,8 @@ cdef class Program:
     cdef Priced* priced
     cdef int64_t payable, room, turn_discount
     cdef int32_t expiry_count, highest_rank
-    cdef int64_t nodes, node_limit, lowest_open
+    cdef int64_t nodes, node_limit, part_limit, lowest_open
+    cdef int32_t pending  # parts that are still to be searched
     cdef bint cut_off, minimal, constrained, found, needs_beside
     cdef int64_t best_payable
     cdef int32_t best_expiry_count
@@ -1142,13 +1153,13 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 50
-            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 3 * sizeof(int64_t) + 3
-                   + sizeof(Line) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
+            16 * 55
+            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 5 * sizeof(int64_t) + 3
+                   + sizeof(Line) + sizeof(Weight) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
-            + group_count * (3 * sizeof(int32_t) + 1 + (levels + 2) * sizeof(int64_t) + sizeof(Charge))
+            + group_count * (4 * sizeof(int32_t) + 1 + (levels + 2 + lines) * sizeof(int64_t))
             + share_count * sizeof(int64_t)
-            + lines * ((5 * levels + 15) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
+            + lines * ((6 * levels + 16) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
         )
@@ -1158,7 +1169,11 @@ cdef class Program:
         self.most = <Most*>carve(arena, n * levels * sizeof(Most))
         self.of_group = <int64_t*>carve(arena, group_count * levels * sizeof(int64_t))
         self.price = <int64_t*>carve(arena, lines * levels * sizeof(int64_t))
-        self.charges = <Charge*>carve(arena, group_count * sizeof(Charge))
+        self.charged = <int64_t*>carve(arena, group_count * lines * sizeof(int64_t))
+        self.part = <int64_t*>carve(arena, n * sizeof(int64_t))
+        self.rough = <int64_t*>carve(arena, lines * (levels + 1) * sizeof(int64_t))
+        self.group_rounds = <int32_t*>carve(arena, group_count * sizeof(int32_t))
+        self.weights_of = <Weight*>carve(arena, n * sizeof(Weight))
         self.group_cut = <int64_t*>carve(arena, group_count * sizeof(int64_t))
         self.group_stamp = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.masks = <uint64_t*>carve(arena, n * self.mask_words * sizeof(uint64_t))
@@ -1173,6 +1188,7 @@ cdef class Program:
         self.active = <int32_t*>carve(arena, n * sizeof(int32_t))
         self.barred = <int32_t*>carve(arena, n * sizeof(int32_t))
         self.forced = <uint8_t*>carve(arena, n)
+        self.pull = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.optional_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
         self.group = <uint8_t*>carve(arena, group_count)
         self.group_rank = <int32_t*>carve(arena, group_count * sizeof(int32_t))
@@ -1263,6 +1279,7 @@ cdef class Program:
         cdef uint64_t* mask
         for g in range(self.local_group_count):
             self.group_stamp[g] = 0
+            self.group_rounds[g] = 0
         for i in range(self.discount_count):
             candidate = &self.candidates[i]
             for k in range(candidate.group_count):
@@ -1276,11 +1293,26 @@ cdef class Program:
                     candidate.home = g
             mask = self.masks + <size_t>i * self.mask_words
             memset(mask, 0, self.mask_words * sizeof(uint64_t))
+            candidate.rounds = 2
             for k in range(candidate.count):
                 g = self.scope_lines[candidate.scope + k]
                 mask[g >> 6] |= <uint64_t>1 << (g & 63)
+                candidate.rounds += self.floors[g] > 0
+            if candidate.home >= 0 and candidate.rounds > self.group_rounds[candidate.home]:
+                self.group_rounds[candidate.home] = candidate.rounds
         memset(self.group_stamp, 0, self.local_group_count * sizeof(int32_t))
         self.stamp = 0
+        self.weigh_stamp = 0
+        for i in range(self.discount_count):
+            self.weights_of[i].stamp = 0
+            candidate = &self.candidates[i]
+            candidate.alike = i
+            for k in range(i - 1, -1, -1):
+                if self.candidates[k].plan.stage != candidate.plan.stage:
+                    break
+                if self.candidates[k].plan.predicate == candidate.plan.predicate:
+                    candidate.alike = self.candidates[k].alike
+                    break
         for i in range(self.line_count):
             total += self.listed[i]
         self.shift = 0
@@ -1626,10 +1658,6 @@ cdef class Program:
             elif self.forced[j]:
                 self.impossible = True
         self.go_forth(now, most)
-        if self.forced_count > 0:
-            for j in range(self.active_count):
-                if self.forced[self.active[j]] and self.overdraws(&self.candidates[self.active[j]]):
-                    self.impossible = True
         self.go_back(now, most, self.price + <size_t>level * self.line_count)
         for j in range(self.discount_count - 1, first - 1, -1):
             g = self.candidates[j].home
@@ -1641,14 +1669,13 @@ cdef class Program:
         for g in range(self.local_group_count):
             self.rest += of_group[g]
 
-    cdef bint overdraws(self, const Candidate* candidate) noexcept nogil:
+    cdef bint overdraws(self, const Candidate* candidate, const int64_t* left) noexcept nogil:
         """See twin._Bound._overdraws."""
         cdef Campaign* campaign = candidate.plan
         cdef const int32_t* lines = self.scope_lines + candidate.scope
-        cdef const int64_t* left = self.least + <size_t>campaign.stage * self.line_count
         cdef int64_t base = 0, room = 0, shortfall
         cdef int32_t k
-        if campaign.budget < 0 or self.shift == 0 or not campaign.simple:
+        if campaign.budget < 0 or not campaign.simple:
             return False
         for k in range(candidate.count):
             base += left[lines[k]]
@@ -1658,114 +1685,164 @@ cdef class Program:
             base = most_of_two(base, campaign.b)
         return least(room, natural_discount(campaign, base, &shortfall)) > self.money_left(campaign)
 
-    cdef void go_forth(self, int32_t now, const Most* most) noexcept nogil:
+    cdef void go_forth(self, int32_t now, Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
-        cdef int32_t a, k, i, g, bound, stage = now
-        cdef int64_t free_amount, share, before, part, largest
+        cdef int32_t a, k, i, rounds, stage = now, count = 0
+        cdef int64_t free_amount, part, share, largest
         cdef int64_t* left = self.least + <size_t>now * self.line_count
+        cdef int64_t* rough = self.rough + <size_t>now * self.line_count
+        cdef int64_t* charged
         cdef Candidate* candidate
-        cdef Charge* charge
         cdef const int32_t* lines
-        cdef bint again
         memcpy(left, self.amounts, self.line_count * sizeof(int64_t))
+        memset(rough, 0, self.line_count * sizeof(int64_t))
         if self.shift == 0:
             return  # there are no lines
-        for g in range(self.local_group_count):
-            self.charges[g].predicate = -1
+        memset(self.charged, 0, <size_t>self.local_group_count * self.line_count * sizeof(int64_t))
         for a in range(self.active_count):
             candidate = &self.candidates[self.active[a]]
             while stage < candidate.plan.stage:
                 memcpy(left + self.line_count, left, self.line_count * sizeof(int64_t))
+                memcpy(rough + self.line_count, rough, self.line_count * sizeof(int64_t))
                 left += self.line_count
+                rough += self.line_count
                 stage += 1
+            if self.overdraws(candidate, left):
+                most[self.active[a]].most = 0
+                self.impossible |= self.forced[self.active[a]]
+                continue
+            self.active[count] = self.active[a]
+            count += 1
             lines = self.scope_lines + candidate.scope
             free_amount = 0
-            bound = 0
-            for k in range(candidate.count):
-                if self.floors[lines[k]] == 0:
-                    free_amount += left[lines[k]]
-                else:
-                    bound += 1
-            if not candidate.plan.simple:
-                free_amount = 0
+            if candidate.plan.simple:
+                for k in range(candidate.count):
+                    if self.floors[lines[k]] == 0:
+                        free_amount += left[lines[k]]
             largest = most[self.active[a]].most
             part = self.one
             if largest < free_amount:
                 part = ceiling(largest << self.shift, free_amount)
-            again = False
-            charge = NULL
+            self.part[self.active[a]] = part
+            charged = NULL
+            rounds = candidate.rounds
             if candidate.home >= 0:
-                charge = &self.charges[candidate.home]
-                again = charge.predicate == candidate.plan.predicate and charge.stage == stage
+                charged = self.charged + <size_t>candidate.home * self.line_count
+                rounds = self.group_rounds[candidate.home]
             for k in range(candidate.count):
                 i = lines[k]
-                share = largest
-                if part < self.one:
-                    share = least(largest, ((self.amounts[i] * part) >> self.shift) + 2 + bound)
-                if again:
-                    before = charge.most
-                    if charge.part < self.one:
-                        before = least(before, ((self.amounts[i] * charge.part) >> self.shift) + 2 + bound)
-                    share = positive(share - before)
-                left[i] = most_of_two(left[i] - share, least(self.amounts[i], self.floors[i]))
-            if charge != NULL:
-                charge.predicate = candidate.plan.predicate
-                charge.stage = stage
-                charge.most = largest
-                charge.part = part
+                share = part
+                if part == self.one and largest < left[i]:
+                    share = ceiling(largest << self.shift, left[i])
+                if charged == NULL:
+                    rough[i] += rounds
+                    left[i] = ((left[i] * (self.one - share)) >> self.shift) - rounds
+                elif share > charged[i]:
+                    # Of a group one applies: the largest part counts.
+                    if charged[i] == 0:
+                        rough[i] += rounds
+                        left[i] -= rounds
+                    left[i] = positive(left[i]) * (self.one - share) // (self.one - charged[i])
+                    charged[i] = share
+                left[i] = most_of_two(left[i], least(self.amounts[i], self.floors[i]))
+        self.active_count = count
         while stage < self.stage_count:
             memcpy(left + self.line_count, left, self.line_count * sizeof(int64_t))
+            memcpy(rough + self.line_count, rough, self.line_count * sizeof(int64_t))
             left += self.line_count
+            rough += self.line_count
             stage += 1
 
-    cdef int64_t weigh(self, const Candidate* candidate, int64_t* slack) noexcept nogil:
+    cdef int64_t part_left(self, int32_t j) noexcept nogil:
+        """See twin._Bound._part_left."""
+        cdef const uint64_t* mine = self.masks + <size_t>j * self.mask_words
+        cdef const uint64_t* other
+        cdef uint64_t common, missing
+        cdef int64_t product = self.one
+        cdef int32_t a, w, k, g
+        memset(self.group_cut, 0, self.local_group_count * sizeof(int64_t))
+        for a in range(self.active_count):
+            k = self.active[a]
+            if self.candidates[k].plan.stage > self.candidates[j].plan.stage:
+                break
+            other = self.masks + <size_t>k * self.mask_words
+            common = 0
+            missing = 0
+            for w in range(self.mask_words):
+                common |= mine[w] & other[w]
+                missing |= mine[w] & ~other[w]
+            if common == 0:
+                continue
+            g = self.candidates[k].home
+            if g < 0:
+                if missing == 0:
+                    product = ceiling(product * (self.one - self.part[k]), self.one) if self.part[k] < self.one else product
+                continue
+            self.group_cut[g] = self.one if missing != 0 else most_of_two(self.group_cut[g], self.part[k])
+        for g in range(self.local_group_count):
+            if 0 < self.group_cut[g] < self.one:
+                product = ceiling(product * (self.one - self.group_cut[g]), self.one)
+        return product
+
+    cdef const Weight* weigh(self, int32_t j) noexcept nogil:
         """See twin._Bound._weigh."""
+        cdef const Candidate* candidate = &self.candidates[j]
+        cdef Weight* found = &self.weights_of[candidate.alike]
         cdef const int32_t* lines = self.scope_lines + candidate.scope
         cdef const int64_t* left = self.least + <size_t>candidate.plan.stage * self.line_count
-        cdef int64_t high = self.weight[lines[0]], low = high, top, bottom, middle, over, weight
-        cdef int32_t k, i, round, bound = 0
-        slack[0] = 0
+        cdef const int64_t* rough = self.rough + <size_t>candidate.plan.stage * self.line_count
+        cdef int64_t high = self.weight[lines[0]], low = high, top, bottom, middle, over, whole, weight, upper
+        cdef int32_t k, i, round
+        if found.stamp == self.weigh_stamp:
+            return found
+        found.stamp = self.weigh_stamp
         for k in range(1, candidate.count):
             weight = self.weight[lines[k]]
             high = most_of_two(high, weight)
             low = least(low, weight)
-        if high <= 0:
-            return 0
-        if high == low or not candidate.plan.simple:
-            return high
+        found.slack = 0
+        found.heaviest = positive(high)
+        found.average = found.heaviest
+        if high <= 0 or high == low:
+            return found
+        upper = self.part_left(j)
         bottom = low
         top = high
-        for round in range(6):
+        for round in range(8):
             middle = (bottom + top) >> 1
             over = 0
+            whole = 0
             for k in range(candidate.count):
                 i = lines[k]
                 weight = self.weight[i] - middle
-                if weight > 0:
-                    over += self.amounts[i] * weight
-                elif self.floors[i] == 0:
-                    over += left[i] * weight
+                if self.floors[i] > 0:
+                    if weight > 0:
+                        over += self.amounts[i] * weight
+                elif weight > 0:
+                    whole += self.amounts[i] * weight
+                    over += rough[i] * weight
+                else:
+                    over += (left[i] - rough[i]) * weight
+            over += scaled_up(whole, upper, self.shift)
             if over <= 0:
                 top = middle
             else:
                 bottom = middle
         if top == high:
-            return high
+            return found
         for k in range(candidate.count):
-            i = lines[k]
-            bound += self.floors[i] > 0
-            weight = self.weight[i] - top
-            slack[0] += weight if weight > 0 else -weight
-        slack[0] *= 1 + bound
-        return positive(top)
+            weight = self.weight[lines[k]] - top
+            found.slack += weight if weight > 0 else -weight
+        found.slack *= candidate.rounds - 1
+        found.average = positive(top)
+        return found
 
     cdef void go_back(self, int32_t now, Most* most, int64_t* price) noexcept nogil:
         """See twin._Bound._go_back."""
         cdef int32_t stage, a, j, k, last = self.active_count, begin, seen
-        cdef int64_t weight, slack, heaviest
+        cdef const Weight* weigh
         cdef int64_t* at
         cdef Candidate* candidate
-        cdef const int32_t* lines
         memset(self.price_at, 0, (self.stage_count + 1) * <size_t>self.line_count * sizeof(int64_t))
         for k in range(self.line_count):
             self.weight[k] = self.one
@@ -1778,17 +1855,16 @@ cdef class Program:
             while begin > 0 and self.candidates[self.active[begin - 1]].plan.stage == stage:
                 begin -= 1
             self.stamp += 1
+            self.weigh_stamp += 1
             for a in range(begin, last):
                 j = self.active[a]
                 candidate = &self.candidates[j]
                 seen = self.basis_after(candidate)
                 if seen <= now or self.shift == 0 or (candidate.home >= 0 and self.spread(candidate.home, begin, last)):
-                    lines = self.scope_lines + candidate.scope
-                    weight = self.weigh(candidate, &slack)
-                    heaviest = self.weight[lines[0]]
-                    for k in range(1, candidate.count):
-                        heaviest = most_of_two(heaviest, self.weight[lines[k]])
-                    most[j].net = least(most[j].most * weight + slack, most[j].most * positive(heaviest))
+                    weigh = self.weigh(j)
+                    most[j].net = most[j].most * weigh.heaviest
+                    if candidate.plan.simple:
+                        most[j].net = least(most[j].net, most[j].most * weigh.average + weigh.slack)
                 elif candidate.home < 0 or self.group_stamp[candidate.home] != self.stamp:
                     if candidate.home >= 0:
                         self.group_stamp[candidate.home] = self.stamp
@@ -1960,7 +2036,11 @@ cdef class Program:
         cdef const int32_t* lines = self.scope_lines + candidate.scope
         cdef int64_t high = 0, at = 0, low = 0, room = self.one, under = 0, low_before = 0, threshold = 0
         cdef int64_t slack, weight, steepest, slope, needed, height, largest = 0, left_basis = 0, left_discount
-        weight = self.weigh(candidate, &slack)
+        slack = self.weigh(first).slack
+        weight = self.weigh(first).average
+        if not candidate.plan.simple:
+            slack = 0
+            weight = self.weigh(first).heaviest
         for k in range(candidate.count):
             i = lines[k]
             high += self.amounts[i]
@@ -2026,14 +2106,18 @@ cdef class Program:
                     needed, ceiling(self.points[k].discount - left_discount, self.points[k].basis - left_basis)
                 )
         slope = least(needed, steepest)
+        if must >= 0:
+            if self.pull[must] >= 0:
+                slope = self.pull[must] - (self.pull[must] >> EASE if self.eased else 0)
+            elif under > 0:
+                slope = most_of_two(
+                    slope,
+                    least(steepest, 2 * (most[must].most << self.shift) // most_of_two(1, threshold - low_before)),
+                )
         height = INT64_MIN
         for k in range(count):
             height = most_of_two(height, self.points[k].discount - slope * (self.points[k].basis - at))
         if under > 0:
-            slope = most_of_two(
-                slope,
-                least(steepest, 2 * (most[must].most << self.shift) // most_of_two(1, threshold - low_before)),
-            )
             height -= slope * under
         elif must < 0 and free_to_split and over >= 0 and height > left_discount:
             needed = rights_muldiv(height - left_discount, weight, self.one, &room)
@@ -2272,17 +2356,21 @@ cdef class Program:
             if self.candidates[i].first_of_stage and self.candidates[i].in_best_stage:
                 self.node_limit += BOUND_NODES
         self.node_limit = most_of_two(node_budget, self.node_limit)
+        self.part_limit = self.node_limit
+        self.pending = 0
         self.nodes = 0
         self.parts = 0
         self.forced_count = 0
         self.first = 0
         self.minimal = False
         self.splitting = False
+        self.eased = False
         self.has_reference = False
         self.found = False
         self.cut_off = False
         for i in range(self.discount_count):
             self.barred[i] = 0
+            self.pull[i] = -1
             self.forced[i] = constrained and self.candidates[i].required
             self.forced_count += self.forced[i]
         if self.contradictory():
@@ -2297,7 +2385,7 @@ cdef class Program:
             else:
                 self.enter_stage(self.first)
                 self.splitting = True
-                self.solve_part()
+                self.solve_part(-1)
                 self.splitting = False
         self.first = 0
         if not self.found and self.cut_off:
@@ -2338,22 +2426,45 @@ cdef class Program:
                 break
         self.diving = False
 
-    cdef void solve_part(self) noexcept nogil:
+    cdef void tighten(self, int32_t force) noexcept nogil:
+        """See twin._Search._tighten."""
+        cdef int32_t round
+        cdef int64_t best = self.rest, kept = 0, step = self.one >> 1
+        for round in range(TRIES):
+            if kept + step < 0:
+                step = -step
+            self.pull[force] = kept + step
+            self.make_bound(self.first)
+            self.nodes += BOUND_NODES
+            if self.rest < best:
+                best = self.rest
+                kept = self.pull[force]
+                if self.hopeless(self.first):
+                    return
+            else:
+                step = -(step // 2)
+        self.pull[force] = kept
+        self.make_bound(self.first)
+
+    cdef void solve_part(self, int32_t force) noexcept nogil:
         """See twin._Search._solve_part."""
         cdef int32_t at, j, home, part
-        cdef int64_t bound, floor
+        cdef int64_t floor
         cdef Split split
         cdef Candidate* chosen
         cdef Candidate* candidate
         cdef bint alike, second
+        if force >= 0:
+            self.pull[force] = 0
         self.make_bound(self.first)
         if self.impossible or self.hopeless(self.first):
             return
+        if force >= 0:
+            self.tighten(force)
+            if self.hopeless(self.first):
+                return
         if self.nodes >= self.node_limit:
-            bound = self.lower_bound()
-            if not self.cut_off or bound < self.lowest_open:
-                self.lowest_open = bound
-            self.cut_off = True
+            self.leave_open()
             return
         self.parts += 1
         self.nodes += BOUND_NODES
@@ -2381,21 +2492,38 @@ cdef class Program:
                 if split.force >= 0 and not second:
                     self.forced[split.force] = 1
                     self.forced_count += 1
-                self.solve_part()
+                self.pending += not second
+                self.solve_part(-1 if second else split.force)
+                self.pending -= not second
                 if split.force >= 0 and not second:
                     self.forced[split.force] = 0
+                    self.pull[split.force] = -1
                     self.forced_count -= 1
                 for j in range(self.first, self.discount_count):
                     if self.barred[j] == part:
                         self.barred[j] = 0
             self.floor = floor
             return
+        self.part_limit = self.nodes + (self.node_limit - self.nodes) // (self.pending + 1)
+        floor = self.floor
+        if self.forced_count > 0:
+            self.floor = self.lower_bound()
+            self.eased = True
+            self.make_bound(self.first)
         at = self.first
         while at >= 0:
             at = self.descend_to(at, self.discount_count)
             if at == self.discount_count:
                 self.arrive()
             at = self.backtrack(at)
+        self.floor = floor
+        self.eased = False
+
+    cdef void leave_open(self) noexcept nogil:
+        cdef int64_t bound = self.lower_bound()
+        if not self.cut_off or bound < self.lowest_open:
+            self.lowest_open = bound
+        self.cut_off = True
 
     cdef inline void enter_stage(self, int32_t i) noexcept nogil:
         self.pass_stages(self.candidates[i - 1].plan.stage if i > 0 else 0, self.candidates[i].plan.stage)
@@ -2420,18 +2548,15 @@ cdef class Program:
 
     cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
         cdef bint must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
-        cdef int64_t amount, shortfall, bound, known_discount = -1
+        cdef int64_t amount, shortfall, known_discount = -1
         cdef const Most* most
         cdef int reason
         if candidate.in_best_stage:
             if not self.diving and (self.hopeless(i) or self.broken(i)):
                 return False
             if not self.minimal and not self.diving:
-                if self.nodes >= self.node_limit:
-                    bound = self.lower_bound()
-                    if not self.cut_off or bound < self.lowest_open:
-                        self.lowest_open = bound
-                    self.cut_off = True
+                if self.nodes >= self.part_limit:
+                    self.leave_open()
                     return False
                 self.nodes += 1
             most = self.most + <size_t>candidate.level * self.candidate_count + i
