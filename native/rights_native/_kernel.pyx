@@ -1675,7 +1675,7 @@ cdef class Program:
         cdef const int32_t* lines = self.scope_lines + candidate.scope
         cdef int64_t base = 0, room = 0, shortfall
         cdef int32_t k
-        if campaign.budget < 0 or not campaign.simple:
+        if not campaign.simple:
             return False
         for k in range(candidate.count):
             base += left[lines[k]]
@@ -1707,7 +1707,7 @@ cdef class Program:
                 left += self.line_count
                 rough += self.line_count
                 stage += 1
-            if self.overdraws(candidate, left):
+            if candidate.plan.budget >= 0 and self.overdraws(candidate, left):
                 most[self.active[a]].most = 0
                 self.impossible |= self.forced[self.active[a]]
                 continue
@@ -1741,8 +1741,9 @@ cdef class Program:
                     # Of a group one applies: the largest part counts.
                     if charged[i] == 0:
                         rough[i] += rounds
-                        left[i] -= rounds
-                    left[i] = positive(left[i]) * (self.one - share) // (self.one - charged[i])
+                        left[i] = (positive(left[i] - rounds) * (self.one - share)) >> self.shift
+                    else:
+                        left[i] = left[i] * (self.one - share) // (self.one - charged[i])
                     charged[i] = share
                 left[i] = most_of_two(left[i], least(self.amounts[i], self.floors[i]))
         self.active_count = count

@@ -211,11 +211,11 @@ def test_a_gap_is_never_larger_than_the_bound_of_the_whole(monkeypatch: pytest.M
     wholes: list[int] = []
     solve_part = twin._Search._solve_part
 
-    def watched(search: twin._Search) -> None:
+    def watched(search: twin._Search, force: int) -> None:
         if search.parts == 0:
             bound = twin._Bound(search, search.first)
             wholes.append(search.branch.payable() - min(search._room(), bound.rest >> search.shift))
-        solve_part(search)
+        solve_part(search, force)
 
     monkeypatch.setattr(twin._Search, "_solve_part", watched)
     loose = [(random_chain, 2338), (random_chain, 2145), (random_sale, 1874), (random_sale, 1738)]
