@@ -602,6 +602,7 @@ cdef class Program:
     cdef int64_t* part  # per candidate: the part of each line that it takes off at most, scaled
     cdef int64_t* rough  # by stage, then line: how far rounding can move it until the end of the stage
     cdef int32_t* group_rounds
+    cdef int32_t* group_stage
     cdef Weight* weights_of  # per candidate that is the first of its scope in its stage
     cdef int32_t weigh_stamp
     cdef int64_t* group_cut
@@ -1153,11 +1154,11 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 55
+            16 * 56
             + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 5 * sizeof(int64_t) + 3
                    + sizeof(Line) + sizeof(Weight) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
-            + group_count * (4 * sizeof(int32_t) + 1 + (levels + 2 + lines) * sizeof(int64_t))
+            + group_count * (5 * sizeof(int32_t) + 1 + (levels + 2 + lines) * sizeof(int64_t))
             + share_count * sizeof(int64_t)
             + lines * ((6 * levels + 16) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
@@ -1173,6 +1174,7 @@ cdef class Program:
         self.part = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.rough = <int64_t*>carve(arena, lines * (levels + 1) * sizeof(int64_t))
         self.group_rounds = <int32_t*>carve(arena, group_count * sizeof(int32_t))
+        self.group_stage = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.weights_of = <Weight*>carve(arena, n * sizeof(Weight))
         self.group_cut = <int64_t*>carve(arena, group_count * sizeof(int64_t))
         self.group_stamp = <int32_t*>carve(arena, group_count * sizeof(int32_t))
@@ -1844,6 +1846,7 @@ cdef class Program:
         cdef const Weight* weigh
         cdef int64_t* at
         cdef Candidate* candidate
+        self.find_stages()
         memset(self.price_at, 0, (self.stage_count + 1) * <size_t>self.line_count * sizeof(int64_t))
         for k in range(self.line_count):
             self.weight[k] = self.one
@@ -1861,7 +1864,7 @@ cdef class Program:
                 j = self.active[a]
                 candidate = &self.candidates[j]
                 seen = self.basis_after(candidate)
-                if seen <= now or self.shift == 0 or (candidate.home >= 0 and self.spread(candidate.home, begin, last)):
+                if seen <= now or self.shift == 0 or (candidate.home >= 0 and self.group_stage[candidate.home] == -2):
                     weigh = self.weigh(j)
                     most[j].net = most[j].most * weigh.heaviest
                     if candidate.plan.simple:
@@ -1872,13 +1875,19 @@ cdef class Program:
                     self.add_lines(a, last, seen, most, price)
             last = begin
 
-    cdef bint spread(self, int32_t home, int32_t begin, int32_t end) noexcept nogil:
-        """Whether active candidates of other stages share this home."""
+    cdef void find_stages(self) noexcept nogil:
+        """Per home, the stage of its active candidates; -1: none is active, -2: they are of several."""
         cdef int32_t a
+        cdef Candidate* candidate
+        memset(self.group_stage, 0xFF, self.local_group_count * sizeof(int32_t))
         for a in range(self.active_count):
-            if (a < begin or a >= end) and self.candidates[self.active[a]].home == home:
-                return True
-        return False
+            candidate = &self.candidates[self.active[a]]
+            if candidate.home < 0:
+                continue
+            if self.group_stage[candidate.home] == -1:
+                self.group_stage[candidate.home] = candidate.plan.stage
+            elif self.group_stage[candidate.home] != candidate.plan.stage:
+                self.group_stage[candidate.home] = -2
 
     cdef int64_t cut(self, int32_t j, int32_t seen, const Most* most) noexcept nogil:
         """See twin._Bound._cut."""
