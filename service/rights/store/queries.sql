@@ -24,7 +24,7 @@ ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
--- Books a decided batch in one statement; answers how many claims and budgets refused. See rows.join.
+-- Books a decided batch in one statement; answers whether claims (1) and how many budgets refused. See rows.join.
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
     string_to_array($4, E'\x1f'), $5, string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f', E'\x1e'), $8,

@@ -227,7 +227,7 @@ class Writer:
         codes: dict[str, Codes],
         now_ms: int,
     ) -> tuple[int, int]:
-        """Books a batch and commits it; answers how many claims and budgets refused.
+        """Books a batch and commits it; answers whether claims (1) and how many budgets refused.
 
         Unless both are 0 the transaction is rolled back. When this raises, whether it was committed
         is unknown: run the batch again, the claims answer for what was booked.
