@@ -61,7 +61,9 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        short_forms, "SHORT", {"capacity": ("--from", str(tmp_path / "none.json")), "kernel": TINY["kernel"]}
+        short_forms,
+        "SHORT",
+        {"capacity": ("--from", str(tmp_path / "none.json")), "optimizer": TINY["optimizer"]},
     )
     monkeypatch.setattr(sys, "argv", ["benchmarks", "--results", str(tmp_path)])
     monkeypatch.chdir(ROOT)
@@ -70,7 +72,7 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(
     assert exit_.value.code == 1
     told = capfd.readouterr().err
     assert "benchmarks.capacity FAILED" in told
-    assert (tmp_path / "kernel.json").exists()
+    assert (tmp_path / "optimizer.json").exists()
 
 
 def test_the_readmes_figures_are_between_its_marks() -> None:
