@@ -20,11 +20,11 @@ RESULTS = Path(__file__).parent / "results"
 SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
     "optimizer": ("--rulebooks", "3", "--calls", "2"),
-    "transport": ("--seconds", "9", "--members", "100000"),
+    "transport": ("--seconds", "6", "--members", "50000"),
     "settle": ("--seconds", "7.5"),
     "scale": ("--seconds", "6"),
     "latency": ("--short",),
-    "memory": ("--seconds", "60"),
+    "memory": ("--seconds", "50"),
     "capacity": (),  # after settle: it computes from its figures
 }
 

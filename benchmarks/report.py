@@ -86,7 +86,7 @@ def figures(results: Path) -> str:
     lines += ["", *(f"- {name}: {_circumstances(contents[name])}" for name in sorted(used))]
     needed = contents.get("capacity", {}).get("results")
     if needed is not None:
-        parts = ", ".join(f"{needed[name]:,.0f} {text}" for name, text in CAPACITY)
+        parts = ", ".join(f"{_number(needed[name])} {text}" for name, text in CAPACITY)
         lines += [
             "",
             f"{needed['assumed_peak']:,.0f} settlements a second would take {parts} (`python -m benchmarks.capacity`).",
@@ -94,6 +94,10 @@ def figures(results: Path) -> str:
     plots = sorted(path.stem for path in results.glob("*.svg"))
     lines += ["", *(f"![{name.replace('_', ' ')}](benchmarks/results/{name}.svg)" for name in plots)]
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def _circumstances(content: dict[str, dict[str, object]]) -> str:
