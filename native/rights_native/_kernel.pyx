@@ -1738,7 +1738,9 @@ cdef class Program:
                     share = ceiling(largest << self.shift, left[i])
                 if charged == NULL:
                     rough[i] += rounds
-                    left[i] = ((left[i] * (self.one - share)) >> self.shift) - rounds
+                    left[i] = most_of_two(
+                        ((left[i] * (self.one - share)) >> self.shift) - rounds, left[i] - largest
+                    )
                 elif share > charged[i]:
                     # Of a group one applies: the largest part counts.
                     if charged[i] == 0:
@@ -2226,8 +2228,9 @@ cdef class Program:
                 g = self.candidate_groups[candidate.groups + k]
                 if g != candidate.home:
                     rest -= of_group[g]
-            for k in range(candidate.count):
-                rest -= shares[k] * price[lines[k]]
+            if candidate.in_best_stage:
+                for k in range(candidate.count):
+                    rest -= shares[k] * price[lines[k]]
         return rest
 
     cdef inline bint taking_looks_better(self, int32_t i, int64_t amount) noexcept nogil:

@@ -537,6 +537,8 @@ STEEPEST = 4  # of a line: this many minor units for one
 BOUND_NODES = 10  # what making a bound takes, in nodes
 MOST_PARTS = 64  # into which a search is split
 DIVES = 2
+TRIES = 6  # of slopes for a part's threshold
+EASE = 4  # so many bits of that slope's fraction are given up while the part is searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,7 +582,8 @@ class _Bound:
     `net` is `most` without what it costs later. Stages are gone through backwards, since what a late
     discount nets depends on those after it. Any line above the discount makes a valid bound; how
     close it comes is a matter of choosing the height where the best combination is likely to be
-    (`reference`, from a dive), and slopes that leave room for each other: they sum to 1 at most.
+    (`reference`, from a dive), and slopes that leave room for each other: they sum to 1 at most, unless
+    one is that of a threshold that a part of the search forces (`_Search._tighten`).
 
     A candidate counts for its home group only, a group for the largest of its members still to come.
     Numbers are scaled by 2^shift. All of this is once per stage; a turn then only adds and subtracts.
@@ -610,8 +613,11 @@ class _Bound:
         self.active = [j for j in range(first, count) if self.most[j] > 0]
         # What is forced cannot be.
         self.impossible = any(search.forced[j] and self.most[j] == 0 for j in range(first, count))
-        self.least = self._go_forth()
-        self.impossible = self.impossible or any(search.forced[j] and self._overdraws(j) for j in self.active)
+        self.part = [self.one] * count
+        self.least = [list(branch.amounts) for _ in range(len(branch.plan.stages) + 1)]
+        self.rough = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]
+        if self.shift > 0:
+            self._go_forth()
         self._go_back()
         for j in reversed(range(first, count)):
             home = self.homes[j]
@@ -622,50 +628,77 @@ class _Bound:
                 self.rest += self.net[j]
         self.rest += sum(self.of_group.values())
 
-    def _overdraws(self, j: int) -> bool:
-        """Its budget, or the budget's pool, does not hold what it takes off, however little is left of its lines."""
-        plan, scope = self.candidates[j].plan, self.candidates[j].scope
-        if plan.budget < 0 or self.shift == 0 or not _is_simple(plan):
-            return False
-        floors, left = self.branch.facts.floors, self.least[plan.stage]
-        base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
-        room = sum(max(0, left[i] - floors[i]) for i in scope)
-        return min(natural_discount(plan, base)[0], room) > self.branch._money_left(plan)
-
-    def _go_forth(self) -> list[list[int]]:
-        """Per stage, what is left of each line at its end at least, whatever is taken.
+    def _go_forth(self) -> None:
+        """Finds what is left of each line at the end of each stage at least (`least`), whatever is taken.
 
         A share is in proportion to amounts, unless other lines of the scope are at their floors: those
-        without a floor never are before all is taken. Rounding adds one per round, and a round ends with
-        a line that is full.
+        without a floor never are before all is taken. So a candidate takes at most the same part of each
+        line (`part`), and a group the largest part of its members, as one of them applies. Rounding adds
+        one per round, and a round ends with a line that is full; `rough` is what that comes to.
         """
-        floors, amounts = self.branch.facts.floors, self.branch.amounts
-        charged: dict[int, tuple[int, int, int, int]] = {}  # per home: predicate, stage, most, part
-        ends: list[list[int]] = [[] for _ in range(self.now)]
-        left = list(amounts)
-        for j in self.active if self.shift > 0 else []:
-            plan, scope = self.candidates[j].plan, self.candidates[j].scope
-            while len(ends) < plan.stage:
-                ends.append(list(left))
+        floors, amounts, one = self.branch.facts.floors, self.branch.amounts, self.one
+        charged: dict[tuple[int, int], int] = {}  # per home and line: the part of the members so far
+        left, rough = list(amounts), [0] * len(amounts)
+        active, stage = [], self.now
+        for j in self.active:
+            plan, scope, home = self.candidates[j].plan, self.candidates[j].scope, self.homes[j]
+            for over in range(stage, plan.stage):
+                self.least[over], self.rough[over] = list(left), list(rough)
+            stage = plan.stage
+            if self._overdraws(j, left):
+                self.most[j] = 0
+                self.impossible = self.impossible or self.search.forced[j]
+                continue
+            active.append(j)
+            most, rounds = self.most[j], self.search.rounds[j]
             free = sum(left[i] for i in scope if floors[i] == 0) if _is_simple(plan) else 0
-            floored = sum(floors[i] > 0 for i in scope)
-            part = self.one if self.most[j] >= free else -(-(self.most[j] << self.shift) // free)
-            earlier = charged.get(self.homes[j])
+            self.part[j] = _ceiling(most << self.shift, free) if most < free else one
             for i in scope:
-                share = self._share_at_most(self.most[j], part, amounts[i], floored)
-                if earlier is not None and earlier[:2] == (plan.predicate, plan.stage):
-                    # Of a group one applies: the larger share counts.
-                    share = max(0, share - self._share_at_most(*earlier[2:], amounts[i], floored))
-                left[i] = max(left[i] - share, min(amounts[i], floors[i]))
-            if self.homes[j] >= 0:
-                charged[self.homes[j]] = (plan.predicate, plan.stage, self.most[j], part)
-        while len(ends) <= len(self.branch.plan.stages):
-            ends.append(list(left))
-        return ends
+                part = self.part[j]
+                if part == one and most < left[i]:
+                    part = _ceiling(most << self.shift, left[i])
+                before = charged.get((home, i), 0)
+                if home < 0:
+                    rough[i] += rounds
+                    left[i] = max((left[i] * (one - part) >> self.shift) - rounds, left[i] - most)
+                elif part > before:
+                    if before == 0:
+                        rough[i] += rounds
+                        left[i] -= rounds
+                    left[i] = max(0, left[i]) * (one - part) // (one - before)
+                    charged[home, i] = part
+                left[i] = max(left[i], min(amounts[i], floors[i]))
+        self.active = active
+        for over in range(stage, len(self.least)):
+            self.least[over], self.rough[over] = list(left), list(rough)
 
-    def _share_at_most(self, most: int, part: int, amount: int, floored: int) -> int:
-        """The share of a line in `most`, which is at most `part` of the lines without a floor."""
-        return most if part >= self.one else min(most, (amount * part >> self.shift) + 2 + floored)
+    def _overdraws(self, j: int, left: list[int]) -> bool:
+        """Its budget, or the budget's pool, does not hold what it takes off, if so much is left of its lines."""
+        plan, scope = self.candidates[j].plan, self.candidates[j].scope
+        if plan.budget < 0 or not _is_simple(plan):
+            return False
+        base = max(sum(left[i] for i in scope), plan.threshold, plan.b if plan.effect == Effect.EVERY else 0)
+        room = sum(max(0, left[i] - self.branch.facts.floors[i]) for i in scope)
+        return min(natural_discount(plan, base)[0], room) > self.branch._money_left(plan)
+
+    def _part_left(self, j: int) -> int:
+        """What those that touch all lines of a scope leave of each at least, until the end of the stage; scaled.
+
+        They leave the lines without a floor in proportion. Only the others shift weight between lines.
+        """
+        scope, product = set(self.candidates[j].scope), self.one
+        of_group: dict[int, int] = {}
+        for k in self.active:
+            other, home = self.candidates[k], self.homes[k]
+            if other.plan.stage > self.candidates[j].plan.stage or scope.isdisjoint(other.scope):
+                continue
+            part = self.part[k] if scope.issubset(other.scope) else self.one
+            unit = home if home >= 0 else -1 - k
+            of_group[unit] = max(of_group.get(unit, 0), part)
+        for part in of_group.values():
+            if part < self.one:
+                product = _ceiling(product * (self.one - part), self.one)
+        return product
 
     def _weigh(self, j: int) -> tuple[int, int]:
         """What a unit that candidate j takes off nets at most, and how much rounding can add.
@@ -673,24 +706,26 @@ class _Bound:
         Shares are in proportion to amounts (see `_go_forth`), so it is the largest weighted average
         over the scope: the least number such that what lines above it can add is outweighed by the rest.
         """
-        scope = self.candidates[j].scope
+        scope, stage = self.candidates[j].scope, self.candidates[j].plan.stage
         weights = [self.weight[i] for i in scope]
         low, high = min(weights), max(weights)
-        if high <= 0:
-            return 0, 0
-        if low == high or not _is_simple(self.candidates[j].plan):
-            return high, 0
+        if high <= 0 or low == high or not _is_simple(self.candidates[j].plan):
+            return max(0, high), 0
         floors, amounts = self.branch.facts.floors, self.branch.amounts
-        left = self.least[self.candidates[j].plan.stage]
+        left, rough, in_proportion = self.least[stage], self.rough[stage], self._part_left(j)
         bottom, top = low, high
-        for _ in range(6):
+        for _ in range(8):
             middle = (bottom + top) // 2
-            over = 0
+            whole = over = 0
             for i, weight in zip(scope, weights, strict=True):
-                if weight > middle:
-                    over += amounts[i] * (weight - middle)
-                elif floors[i] == 0:
-                    over += left[i] * (weight - middle)
+                if floors[i] > 0:
+                    over += amounts[i] * max(0, weight - middle)
+                elif weight > middle:
+                    whole += amounts[i] * (weight - middle)
+                    over += rough[i] * (weight - middle)
+                else:
+                    over += (left[i] - rough[i]) * (weight - middle)
+            over += _ceiling(whole * in_proportion, self.one)
             bottom, top = (bottom, middle) if over <= 0 else (middle, top)
         if top == high:
             return high, 0
@@ -805,10 +840,14 @@ class _Bound:
             if basis > at and discount > left_discount
         ]
         slope = min(max(rises, default=0), steepest)
-        height = max(discount - slope * (basis - at) for basis, discount in points)
-        if under > 0:
+        if must >= 0 and self.search.pull[must] >= 0:
+            slope = self.search.pull[must]
+            slope -= slope >> EASE if self.search.eased else 0
+        elif under > 0:
             reach = 2 * (self.most[must] << self.shift) // max(1, plan_of[must].threshold - usual_low)
             slope = max(slope, min(steepest, reach))
+        height = max(discount - slope * (basis - at) for basis, discount in points)
+        if under > 0:
             height -= slope * under
         elif must < 0 and may_split and height > left_discount:
             over = [
@@ -873,6 +912,10 @@ class _Bound:
         ]
 
 
+def _ceiling(value: int, by: int) -> int:
+    return -(-value // by)
+
+
 def _homes(candidates: list[_Candidate]) -> list[int]:
     """Per candidate the group for which it counts in bounds: its largest; -1 without one."""
     size: dict[int, int] = {}
@@ -908,7 +951,8 @@ class _Search:
     First come dives: descents without a way back, for a good combination to begin with, and for where
     the bounds are to be tight. Then the search is split while its bound leaves a question open that it
     can be split by (`_Split`): a late threshold that is reached or not, one of a group or the others.
-    Each part is searched on its own; most are given up by their bound alone.
+    Each part is searched on its own; most are given up by their bound alone. The nodes that are left are
+    shared out over the parts still to come, so that none is left open for the sake of another.
 
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
@@ -927,6 +971,7 @@ class _Search:
         self.facts = facts
         self.candidates = candidates
         self.homes = _homes(candidates)
+        self.rounds = self._rounds()
         self.shift = _shift(sum(facts.amounts), len(candidates))
         self.branch = _Branch(plan, facts)
         self.steps: list[_Step] = []
@@ -935,11 +980,15 @@ class _Search:
         self.floor = 0  # what bounds made on the way here say; a later one can be looser
         self.barred = [False] * len(candidates)  # may not be taken in this part of the search
         self.forced = [c.required for c in candidates]  # must be
+        self.pull = [-1] * len(candidates)  # the slope of what a part forces; -1: as found for the bound
+        self.eased = False  # those slopes are
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
+        self.pending = 0  # parts that are still to be searched
         free = [c.plan.stage for c in candidates if c.in_best_stage]
         self.node_limit = max(node_budget, len(free) + BOUND_NODES * len(set(free)))
+        self.part_limit = self.node_limit
         self.nodes = 0
         self.diving = False
         self.splitting = False
@@ -949,6 +998,16 @@ class _Search:
         self.lowest_open: int | None = None
         self.beside: list[_Candidate] = []  # multipliers and covers
         self.required_beside: list[_Candidate] = []
+
+    def _rounds(self) -> list[int]:
+        """Per candidate, how far rounding moves a line that it takes from; the most of those of its home group."""
+        alone = [2 + sum(self.facts.floors[i] > 0 for i in c.scope) for c in self.candidates]
+        of_group: dict[int, int] = {}
+        for home, rounds in zip(self.homes, alone, strict=True):
+            of_group[home] = max(of_group.get(home, 0), rounds)
+        return [
+            of_group[home] if home >= 0 else rounds for home, rounds in zip(self.homes, alone, strict=True)
+        ]
 
     def run(self) -> None:
         if self._contradictory():
@@ -960,7 +1019,7 @@ class _Search:
             else:
                 self._pass_stages(self.first)
                 self.splitting = True
-                self._solve_part()
+                self._solve_part(-1)
                 self.splitting = False
         self._undo_all()
         if self.best is None and self.lowest_open is not None:
@@ -986,37 +1045,81 @@ class _Search:
                 break
         self.diving = False
 
-    def _solve_part(self) -> None:
-        """Searches below the turns that leave no choice, with what is barred and forced."""
-        self.bound = _Bound(self, self.first)
-        self.rest = self.bound.rest
+    def _solve_part(self, force: int) -> None:
+        """Searches below the turns that leave no choice, with what is barred and forced.
+
+        force: the candidate that this part, but not the one that it is a part of, forces; -1: none.
+        """
+        if force >= 0:
+            self.pull[force] = 0
+        self._make_bound()
+        assert self.bound is not None
         if self.bound.impossible or self._hopeless(self.first):
             return
+        if force >= 0:
+            self._tighten(force)
+            if self._hopeless(self.first):
+                return
         if self.nodes >= self.node_limit:
             self._leave_open()
             return
         self.parts += 1
         self.nodes += BOUND_NODES
-        split = self.bound.split
+        floor, split = self.floor, self.bound.split
         if split is not None and self.parts < MOST_PARTS:
-            floor, self.floor = self.floor, self._lower_bound()
-            for barred, force in ((split.others, split.force), (split.chosen, -1)):
+            self.floor = self._lower_bound()
+            for second, barred in enumerate((split.others, split.chosen)):
+                force = -1 if second else split.force
                 self._set_part(barred, force, True)
-                self._solve_part()
+                self.pending += not second
+                self._solve_part(force)
+                self.pending -= not second
                 self._set_part(barred, force, False)
             self.floor = floor
             return
+        self.part_limit = self.nodes + (self.node_limit - self.nodes) // (self.pending + 1)
+        if any(self.forced):
+            self.floor, self.eased = self._lower_bound(), True
+            self._make_bound()
         while True:
             if self._descend(len(self.candidates)):
                 self._arrive()
             if not self._backtrack():
                 break
+        self.floor, self.eased = floor, False
+
+    def _make_bound(self) -> None:
+        self.bound = _Bound(self, self.first)
+        self.rest = self.bound.rest
+
+    def _tighten(self, force: int) -> None:
+        """Finds a slope for the forced candidate's threshold that makes the bound low.
+
+        In the slope the bound is convex, but for rounding: it is a Lagrangian relaxation of the
+        threshold, and the slope the multiplier. So steps go on while it falls, else back by half.
+        """
+        best, kept, step = self.rest, 0, 1 << self.shift >> 1
+        for _ in range(TRIES):
+            if kept + step < 0:
+                step = -step
+            self.pull[force] = kept + step
+            self._make_bound()
+            self.nodes += BOUND_NODES
+            if self.rest < best:
+                best, kept = self.rest, kept + step
+                if self._hopeless(self.first):
+                    return
+            else:
+                step = -step // 2
+        self.pull[force] = kept
+        self._make_bound()
 
     def _set_part(self, barred: list[int], force: int, on: bool) -> None:
         for j in barred:
             self.barred[j] = on
         if force >= 0:
             self.forced[force] = on
+            self.pull[force] = -1
 
     def _descend(self, end: int) -> bool:
         """Goes through turns until `end` (True) or until the branch ends early (False)."""
@@ -1049,7 +1152,7 @@ class _Search:
             if not self.diving and (self._hopeless(i) or self._broken(i)):
                 return False
             if not self.minimal and not self.diving:
-                if self.nodes >= self.node_limit:
+                if self.nodes >= self.part_limit:
                     self._leave_open()
                     return False
                 self.nodes += 1
@@ -1117,7 +1220,8 @@ class _Search:
             rest -= bound.of_group[home] - (bound.later_in_group[i] if shares is None else 0)
         if shares is not None:
             rest -= sum(bound.of_group.get(g, 0) for g in self.candidates[i].plan.groups if g != home)
-            rest -= sum(s * bound.price[k] for k, s in zip(self.candidates[i].scope, shares, strict=True))
+            if self.candidates[i].in_best_stage:  # else the basis of what has a price may be known by now
+                rest -= sum(s * bound.price[k] for k, s in zip(self.candidates[i].scope, shares, strict=True))
         return rest
 
     def _backtrack(self) -> bool:
