@@ -2,7 +2,7 @@
 
 -- name: load_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
-SELECT position, place::text, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
+SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
 FROM rights.load_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
@@ -35,8 +35,8 @@ SELECT claims_refused, budgets_refused FROM rights.commit_batch(
     string_to_array($24, E'\x1f'), string_to_array($25, E'\x1f'), string_to_array($26, E'\x1f'),
     string_to_array($27, E'\x1f'), string_to_array($28, E'\x1f'), string_to_array($29, E'\x1f'),
     string_to_array($30, E'\x1f'), string_to_array($31, E'\x1f'), string_to_array($32, E'\x1f'),
-    $33, string_to_array($34, E'\x1f')::tid[], $35, $36, $37, $38, $39, $40, $41, $42, $43,
-    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61)
+    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
+    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
 
 -- name: pair_entries
 -- Notes which entries of a batch are the two sides of one operation on two members.

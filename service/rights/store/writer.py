@@ -131,8 +131,6 @@ class Writer:
 
     settings: Settings
     _connection: asyncpg.Connection | None = field(default=None)
-    # Where the rows of the members are that the open transaction has loaded: (tenant, member) -> ctid.
-    _places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def connect(self) -> None:
         """Opens the connection if it is not open. Raises one of CONNECTION_LOST."""
@@ -186,15 +184,13 @@ class Writer:
             lock_budgets,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
-        self._places = {}
         batch = Batch([], {}, {}, {})
         for row in found_rows:  # members first, then the commands in order
-            position, place, tenant, member_id = row[:4]
+            position, tenant, member_id = row[:3]
             if position is None:
-                members[tenant, member_id] = row[4:13]
-                self._places[tenant, member_id] = place
+                members[tenant, member_id] = row[3:12]
                 continue
-            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[13:]
+            revision, coupons, digest, response, order, held_until, state, by, kept, budgets = row[12:]
             key = keys[position - 1]
             owner = (key.tenant, key.member_id)
             member = members.get(owner)
@@ -277,7 +273,6 @@ class Writer:
             rows.join([rows.encode_debts(w.debts) for w in wallets]),
             rows.join([rows.encode_membership(w.membership) for w in wallets]),
             [rows.nullable(w.due_ms) for w in wallets],
-            rows.join([self._places[w.tenant, w.member_id] for w in wallets]),
             [e.tenant for e, _ in granted],
             [e.member_id for e, _ in granted],
             [c.coupon_id for _, c in granted],

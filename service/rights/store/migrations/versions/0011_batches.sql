@@ -10,13 +10,11 @@ ALTER TABLE rights.claim DROP CONSTRAINT claim_pkey, ADD PRIMARY KEY (claim_key,
 
 -- As before. Members are put in order by their names, and locked in it, before they are read: no wide rows are sorted.
 -- What is looked up for a command is looked up by its key, however few rows there were when the plan was made.
--- New is where a member's row is: it stays there while it is locked.
-DROP FUNCTION rights.load_batch;
-CREATE FUNCTION rights.load_batch(
+CREATE OR REPLACE FUNCTION rights.load_batch(
     p_tenant text[], p_member text[], p_key_scope text[], p_key text[], p_order text[], p_settlement text[],
     p_settlement_member text[], p_coupons text[], p_now_ms bigint, p_lock_budgets boolean
 ) RETURNS TABLE (
-    "position" bigint, place tid, tenant_id text, member_id text, tier int, tags text[], lots jsonb, counters jsonb,
+    "position" bigint, tenant_id text, member_id text, tier int, tags text[], lots jsonb, counters jsonb,
     holds jsonb, pending jsonb, debts jsonb, due_ms bigint, membership jsonb,
     revision bigint, coupons jsonb, key_digest bytea, key_response bytea, order_entry text, order_held_until_ms bigint,
     settlement_state text, settlement_changed_by text, settlement_kept jsonb, budgets jsonb
@@ -27,18 +25,18 @@ DECLARE
     budget_state jsonb;
 BEGIN
     RETURN QUERY
-    SELECT NULL::bigint, m.place, m.tenant_id, m.member_id, m.tier, m.tags, m.lots, m.counters, m.holds, m.pending,
+    SELECT NULL::bigint, m.tenant_id, m.member_id, m.tier, m.tags, m.lots, m.counters, m.holds, m.pending,
            m.debts, m.due_ms, m.membership,
            NULL::bigint, NULL::jsonb, NULL::bytea, NULL::bytea, NULL::text, NULL::bigint, NULL::text,
            NULL::text, NULL::jsonb, NULL::jsonb
     FROM (SELECT DISTINCT c.tenant_id COLLATE "C" AS tenant_id, p_member[c.i] COLLATE "C" AS member_id
           FROM unnest(p_tenant) WITH ORDINALITY AS c (tenant_id, i) ORDER BY 1, 2) AS n
     CROSS JOIN LATERAL (
-        SELECT m.ctid AS place, m.* FROM rights.member m WHERE m.tenant_id = n.tenant_id AND m.member_id = n.member_id
+        SELECT * FROM rights.member m WHERE m.tenant_id = n.tenant_id AND m.member_id = n.member_id
         FOR NO KEY UPDATE) AS m;
     budget_state := rights.budgets_of(p_tenant, p_lock_budgets);
     RETURN QUERY
-    SELECT c.i, NULL::tid, NULL::text, NULL::text, NULL::int, NULL::text[], NULL::jsonb, NULL::jsonb, NULL::jsonb,
+    SELECT c.i, NULL::text, NULL::text, NULL::int, NULL::text[], NULL::jsonb, NULL::jsonb, NULL::jsonb,
            NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::jsonb,
            t.revision, h.coupons, k.digest, k.response, o.entry_id, o.expires_ms, s.state, s.changed_by,
            s.kept, CASE WHEN c.i = 1 THEN budget_state END
@@ -62,10 +60,8 @@ BEGIN
     ORDER BY c.i;
 END $$;
 
--- As before; but where claims refuse, it says 1, however many they are. And members are found where load_batch has
--- found them, in the same transaction, not by another search.
-DROP FUNCTION rights.commit_batch;
-CREATE FUNCTION rights.commit_batch(
+-- As before; but where claims refuse, it says 1, however many they are.
+CREATE OR REPLACE FUNCTION rights.commit_batch(
     -- journal
     p_tenant text[], p_member text[], p_entry text[], p_kind text[], p_recorded_ms bigint,
     p_caller text[], p_key text[], p_digest bytea[], p_order text[], p_settlement text[],
@@ -77,7 +73,7 @@ CREATE FUNCTION rights.commit_batch(
     -- wallets
     p_wallet_tenant text[], p_wallet_member text[], p_wallet_lots text[], p_wallet_counters text[],
     p_wallet_holds text[], p_wallet_pending text[], p_wallet_debts text[], p_wallet_membership text[],
-    p_wallet_due_ms bigint[], p_wallet_place tid[],
+    p_wallet_due_ms bigint[],
     -- coupons granted, then coupons whose state changed
     p_grant_tenant text[], p_grant_member text[], p_grant_id text[], p_grant_template text[],
     p_grant_starts_ms bigint[], p_grant_expires_ms bigint[],
@@ -128,13 +124,8 @@ BEGIN
     SET lots = p_wallet_lots[w.i]::jsonb, counters = p_wallet_counters[w.i]::jsonb, holds = p_wallet_holds[w.i]::jsonb,
         pending = p_wallet_pending[w.i]::jsonb, debts = p_wallet_debts[w.i]::jsonb,
         membership = p_wallet_membership[w.i]::jsonb, due_ms = p_wallet_due_ms[w.i]
-    FROM unnest(p_wallet_place) WITH ORDINALITY AS w (place, i)
-    WHERE m.ctid = w.place AND m.tenant_id = p_wallet_tenant[w.i] AND m.member_id = p_wallet_member[w.i];
-    GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> cardinality(p_wallet_place) THEN
-        -- Their locks make this impossible; a broken invariant must not be booked.
-        RAISE EXCEPTION 'a member is no longer where it was locked';
-    END IF;
+    FROM unnest(p_wallet_member) WITH ORDINALITY AS w (member_id, i)
+    WHERE m.tenant_id = p_wallet_tenant[w.i] AND m.member_id = w.member_id;
 
     IF cardinality(p_grant_id) > 0 THEN
         INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
