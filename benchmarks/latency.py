@@ -119,6 +119,7 @@ def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, di
         "p99_ms_shed": calls.histogram(SHED, 0, form.overload).get_value_at_percentile(99) / 1000,
         "shed_calls": float(calls.count(SHED)),
         "recovery_seconds": form.recovery if recovery is None else recovery,
+        "recovered": float(recovery is not None),  # 0: not within `recovery_seconds`, which it was looked at
         "generator_p99_ms_late_half_load": late_ms,
         "generator_cpu_us_per_call": generator_us,
     }

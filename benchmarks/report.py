@@ -32,9 +32,7 @@ ROWS = (
     Row("Decision of a cart over zen-engine", "kernel", "zen_ratio", "≥ 100 ×", "{:,.0f} ×"),
     Row("… over CEL in Rust", "kernel", "cel_ratio", "≥ 10 ×", "{:,.0f} ×"),
     Row("… 10,000 live campaigns over 100", "kernel", "cost_10000_over_100_campaigns", "≤ 3 ×", "{:,.2f} ×"),
-    Row(
-        "Best combination, 1,000 campaigns, 100 lines: p99", "optimizer", "cpu_p99_ms", "≤ 2 ms", "{:,.1f} ms"
-    ),
+    Row("Best combination, 1,000 campaigns, 100 lines: p99", "optimizer", "p99_ms", "≤ 2 ms", "{:,.1f} ms"),
     Row("… proven", "optimizer", "proven_share", "", "{:.0%}"),
     Row(
         "Durable Settle over one transaction per request",
