@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parent / "results"
 # Module -> what makes it short. Each writes results/MODULE.json.
 SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
-    "optimizer": ("--rulebooks", "3", "--calls", "2"),
+    "optimizer": ("--calls", "2"),
     "transport": ("--seconds", "6", "--members", "50000"),
     "settle": ("--seconds", "7.5"),
     "scale": ("--seconds", "6"),

@@ -163,7 +163,7 @@ cdef enum:  # see twin
     SHIFT = 20
     FEWEST_BITS = 12
     STEEPEST = 4
-    BOUND_NODES = 10
+    BOUND_NODES = 25
     MOST_PARTS = 64
     DIVES = 2
     TRIES = 6

@@ -534,7 +534,7 @@ def _take_use(campaign: CampaignPlan, used: list[int], sign: int) -> None:
 SHIFT = 20  # fractional bits of bounds, where amounts leave room for them ...
 FEWEST_BITS = 12  # ... and at least so many; else there are none
 STEEPEST = 4  # of a line: this many minor units for one
-BOUND_NODES = 10  # what making a bound takes, in nodes
+BOUND_NODES = 25  # what making a bound takes, in nodes: measured on carts of a hundred lines
 MOST_PARTS = 64  # into which a search is split
 DIVES = 2
 TRIES = 6  # of slopes for a part's threshold
