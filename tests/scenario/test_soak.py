@@ -37,7 +37,6 @@ async def test_every_answer_is_the_one_that_the_model_foretells(own_service: Ser
         "Settle COUPON_ALREADY_USED",
         "Reserve ok",
         "Confirm ok",
-        "Confirm RESERVATION_EXPIRED",
         "Cancel ok",
         "lapse",
         "Refund ok",
