@@ -16,13 +16,13 @@ Why it is written the way it is:
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
 
 from rights.domain import limits as _limits
 
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     void *PyUnicode_1BYTE_DATA(object)
-from libc.string cimport memcpy
 
 cdef enum:
     VARINT = 0
