@@ -165,7 +165,7 @@ async def worker(settings: Settings) -> AsyncIterator[Server]:
         for chore in chores:
             stack.callback(asyncio.create_task(chore).cancel)
         edge = Edge(
-            methods, Authenticator(settings), registry, settings.event_stream_max_seconds, lanes.admit
+            methods, Authenticator(settings), registry, settings.event_stream_max_seconds, lanes.refusal
         )
         server = transport(edge, settings)
         await server.start()

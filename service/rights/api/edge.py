@@ -1,6 +1,6 @@
 """Every call passes here, whatever the transport: authenticate, authorize, parse, serve, measure.
 
-invoke, stream -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
+(refusal) -> invoke, stream -> caller -> tenant -> role -> request -> handler -> bytes, or an ApiError
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
 
 
 class Edge:
-    """Serves the methods of the table. `admit` raises what new work is told while there is too much."""
+    """Serves the methods of the table. `shed` gives what new work is told while there is too much."""
 
     def __init__(
         self,
@@ -40,18 +40,32 @@ class Edge:
         authenticator: Authenticator,
         registry: Registry,
         stream_max_seconds: float,
-        admit: Callable[[], None] = lambda: None,
+        shed: Callable[[], Exception | None] = lambda: None,
     ) -> None:
         self.methods = {method.path: method for method in methods}
         self._authenticator = authenticator
         self._registry = registry
         self._stream_max_seconds = stream_max_seconds
-        self._admit = admit
+        self._shed = shed
         self._rpcs = {m.path: metrics.Rpc(m.kind.value, m.service, m.name) for m in self.methods.values()}
         self._under_way = 0
         self._idle = asyncio.Event()
         self._streams: set[asyncio.Timeout] = set()
         self._streams_ended = False
+
+    def refusal(self, method: Method) -> ApiError | None:
+        """What a call of new work is told at once, while there is too much of it.
+
+        A transport asks this first of all, so that next to nothing is spent on what is shed: it is not even read.
+        """
+        refused = self._shed()
+        if refused is None:
+            return None
+        failure = told(refused, method.path)
+        rpc = self._rpcs[method.path]
+        rpc.started()
+        rpc.handled(_LABELS[CODES[failure.code]], 0.0)
+        return failure
 
     def invoke(self, method: Method, request: Requests, exchange: Exchange) -> Coroutine[Any, Any, bytes]:
         """The response's bytes. Raises StatusError; a cancelled call stays cancelled, its command goes on."""
@@ -104,8 +118,6 @@ class Edge:
                 self._idle.set()
 
     async def _invoke(self, method: Method, raw: Requests, exchange: Exchange) -> bytes:
-        if method.is_new_work:
-            self._admit()  # first of all: of what is shed, nothing may be spent on
         call, request = await self._admitted(method, raw, exchange)
         response = await cast("UnaryHandler", method.handler)(call, request)
         return response if isinstance(response, bytes) else response.SerializeToString()

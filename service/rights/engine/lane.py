@@ -51,18 +51,21 @@ class Lane:
 
     def put(self, command: Command) -> None:
         """Queues a command; the answer of its envelope will be set. Raises Overloaded, with nothing recorded."""
-        self.admit(command.envelope.enqueued_at)
+        refusal = self.refusal(command.envelope.enqueued_at)
+        if refusal is not None:
+            raise refusal
         self._queue.append(command)
         metrics.LANE_QUEUE_LENGTH.inc()
         self._wake.set()
 
-    def admit(self, now: float) -> None:
-        """Raises Overloaded if what comes now is shed."""
+    def refusal(self, now: float) -> Overloaded | None:
+        """What is told of what comes now, and counted, if it is shed."""
         full = self.full(now)
-        if full is not None:
-            cause, message = full
-            metrics.OVERLOAD.labels(cause).inc()
-            raise Overloaded(message, self._settings.retry_after_milliseconds / 1000)
+        if full is None:
+            return None
+        cause, message = full
+        metrics.OVERLOAD.labels(cause).inc()
+        return Overloaded(message, self._settings.retry_after_milliseconds / 1000)
 
     def full(self, now: float) -> tuple[str, str] | None:
         """Why what comes now is shed: the cause for the metrics, and for the caller."""
@@ -222,11 +225,10 @@ class Lanes:
         member = f"{command.envelope.tenant}/{command.member_id}".encode()
         self._lanes[crc32(member) % len(self._lanes)].put(command)
 
-    def admit(self) -> None:
-        """Raises Overloaded while every lane sheds, so that a request can be told before it is even read."""
+    def refusal(self) -> Overloaded | None:
+        """What is told while every lane sheds, whatever the request: it need not even be read."""
         now = asyncio.get_running_loop().time()
-        if all(lane.full(now) for lane in self._lanes):
-            self._lanes[0].admit(now)
+        return self._lanes[0].refusal(now) if all(lane.full(now) for lane in self._lanes) else None
 
     async def drain(self) -> None:
         """Answers everything queued, then closes the connections."""

@@ -152,6 +152,9 @@ def _handler(served: Served) -> grpc.RpcMethodHandler[bytes, bytes]:
     async def answer(request: Requests, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         assert served.answer is not None
         exchange = _Exchange(context)
+        refusal = served.refusal() if served.refusal is not None else None
+        if refusal is not None:
+            await exchange.abort(refusal)
         try:
             response = await served.answer(request, exchange)
             await exchange.begin()

@@ -181,6 +181,10 @@ class Connection(asyncio.Protocol):
         kind = served.kind
         if not (kind.streams_requests or stream.ended):
             return
+        refusal = served.refusal() if served.refusal is not None else None
+        if refusal is not None:
+            fail(stream, refusal)
+            return
         try:
             timeout = None if stream.timeout is None else wire.timeout_seconds(stream.timeout)
             if stream.encoding is not None and stream.encoding not in wire.ENCODINGS:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from rights.api.edge import Edge, Requests, Send
-from rights.api.errors import ApiError
+from rights.api.errors import ApiError, StatusError
 from rights.api.methods import Exchange, Kind
 from rights.transport.health import Health
 from rights.transport.reflection import NAMES, reflect
@@ -19,11 +19,15 @@ _ManyAnswers = Callable[[Requests, Exchange, Send], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One RPC, bytes in and out. `answer` serves kinds with one answer, `stream` those whose answers are a stream."""
+    """One RPC, bytes in and out. `answer` serves kinds with one answer, `stream` those whose answers are a stream.
+
+    `refusal`, where there is one, is asked before: what it gives is the call's end.
+    """
 
     kind: Kind
     answer: _OneAnswer | None = None
     stream: _ManyAnswers | None = None
+    refusal: Callable[[], StatusError | None] | None = None
 
 
 def table(edge: Edge, health: Health) -> dict[str, Served]:
@@ -31,7 +35,11 @@ def table(edge: Edge, health: Health) -> dict[str, Served]:
     served = {
         path: Served(method.kind, stream=partial(edge.stream, method))
         if method.kind.streams_answers
-        else Served(method.kind, answer=partial(edge.invoke, method))
+        else Served(
+            method.kind,
+            answer=partial(edge.invoke, method),
+            refusal=partial(edge.refusal, method) if method.is_new_work else None,
+        )
         for path, method in edge.methods.items()
     }
     served["/grpc.health.v1.Health/Check"] = Served(Kind.UNARY, answer=health.check)
