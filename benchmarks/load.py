@@ -213,6 +213,7 @@ class _Source:
         self._timeout_seconds = timeout_seconds
         self._channels: list[NativeChannel] = []
         self._turn = 0
+        self._under_way = 0
 
     async def serve(self, address: str, connections: int) -> None:
         """Does what the pipe says until it is closed."""
@@ -237,55 +238,65 @@ class _Source:
     async def open_loop(self, steps: list[Step], arrivals: Arrivals) -> None:
         """Calls of one step after the other, then waits for the last answers."""
         gap = random.expovariate if arrivals == "poisson" else lambda rate: 1 / rate
-        under_way: set[asyncio.Future[bytes]] = set()
         lateness = self._calls.lateness
         began = time.perf_counter()
         due = end = 0.0
         for step in steps:
             due, end = end + gap(step.per_second), end + step.seconds
             while due < end:
+                channel = self._next_channel()  # those due together leave in one write
                 now = time.perf_counter() - began
                 while due <= now and due < end:
                     lateness.append(now - due)
-                    answer = self._call()
-                    under_way.add(answer)
-                    answer.add_done_callback(partial(self._ended, due, began))
-                    answer.add_done_callback(under_way.discard)
+                    self._begin(channel, partial(self._ended, due, began))
                     due += gap(step.per_second)
-                await asyncio.sleep(max(due - now, _TICK_SECONDS))  # those due meanwhile leave together
-        if under_way:
-            await asyncio.wait(under_way)
-            await asyncio.sleep(0)  # their callbacks
+                await asyncio.sleep(max(due - now, _TICK_SECONDS))
+        await self._all_ended()
 
     async def closed_loop(self, in_flight: int, seconds: float) -> None:
         """Calls one after the other, so many at once."""
         began = time.perf_counter()
+        call_soon = asyncio.get_running_loop().call_soon
 
-        async def one() -> None:
-            while (now := time.perf_counter() - began) < seconds:
-                answer = self._call()
-                await asyncio.wait((answer,))
-                self._ended(now, began, answer)
+        def begin() -> None:
+            now = time.perf_counter() - began
+            if now < seconds:
+                self._begin(self._next_channel(), partial(end, now))
 
-        await asyncio.gather(*(one() for _ in range(in_flight)))
+        def end(due: float, answer: bytes | CallError) -> None:
+            self._ended(due, began, answer)
+            call_soon(begin)  # soon: without a connection it ends at once, and again, and again
 
-    def _call(self) -> asyncio.Future[bytes]:
+        for _ in range(in_flight):
+            begin()
+        await asyncio.sleep(seconds)
+        await self._all_ended()
+
+    def _next_channel(self) -> NativeChannel:
         self._turn = (self._turn + 1) % len(self._channels)
-        return self._channels[self._turn].call(self._path, next(self._messages), self._timeout_seconds)
+        return self._channels[self._turn]
 
-    def _ended(self, due: float, began: float, answer: asyncio.Future[bytes]) -> None:
+    def _begin(self, channel: NativeChannel, ended: Callable[[bytes | CallError], None]) -> None:
+        self._under_way += 1
+        channel.begin(self._path, next(self._messages), self._timeout_seconds, ended)
+
+    def _ended(self, due: float, began: float, answer: bytes | CallError) -> None:
+        self._under_way -= 1
         calls = self._calls
         calls.due.append(due)
         calls.latency.append(time.perf_counter() - began - due)
-        error = answer.exception()
-        if error is None:
+        if isinstance(answer, bytes):
             # The first field of a SettleResponse that has one: a receipt, or else a rejection.
-            calls.outcome.append(RECEIPT if answer.result()[:1] == b"\x0a" else REJECTION)
+            calls.outcome.append(RECEIPT if answer[:1] == b"\x0a" else REJECTION)
             return
-        outcome = _outcome(error)
+        outcome = _outcome(answer)
         calls.outcome.append(outcome)
         if outcome > SHED:
-            calls.failures[str(error)] = calls.failures.get(str(error), 0) + 1
+            calls.failures[str(answer)] = calls.failures.get(str(answer), 0) + 1
+
+    async def _all_ended(self) -> None:
+        while self._under_way:  # noqa: ASYNC110  an event would cost every call
+            await asyncio.sleep(_TICK_SECONDS)
 
 
 @lru_cache
@@ -294,10 +305,8 @@ def _invites_retry(details: bytes) -> bool:
     return any(each.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for each in status.details)
 
 
-def _outcome(error: BaseException) -> int:
+def _outcome(error: CallError) -> int:
     """What kind of failure it is."""
-    if not isinstance(error, CallError):
-        return FAILED
     if error.code == native_client.RESOURCE_EXHAUSTED:
         return SHED if _invites_retry(error.details) else UNINVITED
     return TIMED_OUT if error.code == native_client.DEADLINE_EXCEEDED else FAILED

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+from collections.abc import Callable
 from typing import Self, cast
 from urllib.parse import unquote
 
@@ -53,26 +54,48 @@ class CallError(Exception):
         self.lost = lost
 
 
-class _Answer(asyncio.Future[bytes]):
-    """Of one call. Cancelled, it cancels the call, and no other."""
+Told = Callable[[bytes | CallError], None]
 
-    def __init__(self, channel: NativeChannel, stream: http2.Stream) -> None:
-        super().__init__(loop=channel.loop)
+
+class _Call:
+    """One call under way. `told` is called once, with its answer or why there is none, unless it is given up."""
+
+    __slots__ = ("_channel", "_stream", "slot", "told")
+
+    def __init__(self, channel: NativeChannel, stream: http2.Stream, told: Told) -> None:
         self._channel = channel
         self._stream = stream
+        self.told = told
         self.slot = 0
 
-    def cancel(self, msg: object = None) -> bool:
-        cancelled = super().cancel(msg)
-        if cancelled:
-            self._channel.give_up(self._stream)
-        return cancelled
+    def give_up(self) -> None:
+        """Cancels it, if it has not ended."""
+        self._channel.give_up(self._stream)
 
     def expire(self) -> None:
         """The deadline has passed."""
+        self.give_up()
+        self.told(CallError(DEADLINE_EXCEEDED, "no answer before the deadline"))
+
+
+class _Answer(asyncio.Future[bytes]):
+    """Of one call. Cancelled, it cancels the call, and no other."""
+
+    call: _Call | None = None
+
+    def cancel(self, msg: object = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled and self.call is not None:
+            self.call.give_up()
+        return cancelled
+
+    def tell(self, answer: bytes | CallError) -> None:
+        """Of the call's end."""
         if not self.done():
-            self.set_exception(CallError(DEADLINE_EXCEEDED, "no answer before the deadline"))
-            self._channel.give_up(self._stream)
+            if isinstance(answer, bytes):
+                self.set_result(answer)
+            else:
+                self.set_exception(answer)
 
 
 class NativeChannel(asyncio.Protocol):
@@ -150,26 +173,37 @@ class NativeChannel(asyncio.Protocol):
         self, path: bytes, request: bytes, timeout_seconds: float | None = None
     ) -> asyncio.Future[bytes]:
         """The answer to a request. Fails with CallError; cancelled, the call is cancelled."""
+        answer = _Answer(loop=self.loop)
+        answer.call = self.begin(path, request, timeout_seconds, answer.tell)
+        return answer
+
+    def begin(self, path: bytes, request: bytes, timeout_seconds: float | None, told: Told) -> _Call | None:
+        """Makes a call without a future, for who makes very many: `told` is called with the answer or a CallError.
+
+        None: there is no connection, and that is told.
+        """
         headers = [*self._pseudo, (b":path", path), *self._headers]
         if timeout_seconds is not None:
             milliseconds = min(max(int(timeout_seconds * 1000), 1), _MAX_TIMEOUT_MILLISECONDS)
             headers.append((b"grpc-timeout", b"%dm" % milliseconds))
         stream = self._session.request(headers) if self._transport is not None else None
         if stream is None:
-            gone: asyncio.Future[bytes] = self.loop.create_future()
-            gone.set_exception(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
-            return gone
-        answer = _Answer(self, stream)
-        stream.call = answer
+            told(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
+            return None
+        call = _Call(self, stream, told)
+        stream.call = call
         if timeout_seconds is not None:
-            self._deadlines.add(answer, self.loop.time() + timeout_seconds)
+            self._deadlines.add(call, self.loop.time() + timeout_seconds)
         stream.send(request)
         stream.end()
         self._flush_soon()
-        return answer
+        return call
 
     def give_up(self, stream: http2.Stream) -> None:
-        """Cancels a call."""
+        """Cancels a call; nothing more is told of it."""
+        call, stream.call = stream.call, None
+        if call is not None and call.slot:
+            self._deadlines.remove(call)
         stream.reset(http2.CANCEL)
         self._flush_soon()
 
@@ -245,23 +279,21 @@ class NativeChannel(asyncio.Protocol):
     def _look(self) -> None:
         for stream in self._session.take_news():
             if stream.closed and stream.call is not None:
-                answer, stream.call = stream.call, None
-                if answer.slot:
-                    self._deadlines.remove(answer)
-                if not answer.done():
-                    self._settle(answer, stream)
+                call, stream.call = stream.call, None
+                if call.slot:
+                    self._deadlines.remove(call)
+                call.told(self._end_of(stream))
 
-    def _settle(self, answer: asyncio.Future[bytes], stream: http2.Stream) -> None:
-        """Gives a call what its closed stream brought."""
+    def _end_of(self, stream: http2.Stream) -> bytes | CallError:
+        """What a closed stream brought."""
         told = stream.metadata if stream.trailers is None else stream.trailers
         status = next((value for name, value in told if name == b"grpc-status"), None)
         message = stream.take()
         if status == b"0" and message is not None:
-            answer.set_result(message)
-        elif self._transport is None and status is None:
-            answer.set_exception(CallError(UNAVAILABLE, self._lost, lost=True))
-        else:
-            answer.set_exception(_failure(stream, dict(told)))
+            return message
+        if self._transport is None and status is None:
+            return CallError(UNAVAILABLE, self._lost, lost=True)
+        return _failure(stream, dict(told))
 
 
 def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
