@@ -42,6 +42,7 @@ NOW_MS = 1_795_000_000_000
 LINES = 3
 SIZES = (100, 1_000, 10_000)
 NEAR_MERCHANTS, NEAR_CATEGORIES = 4, 5  # of the carts; those of other campaigns come after them
+NOTHING_PAUSED: frozenset[str] = frozenset()  # the same one every time, as a rulebook's rules have it
 ROUND_SECONDS = 0.1  # of each contender in a round
 PLATFORM = pb.FundingShare(party=pb.FundingShare.PARTY_PLATFORM, share_bps=10_000)
 MERCHANT = pb.FundingShare(party=pb.FundingShare.PARTY_MERCHANT, share_bps=10_000)
@@ -110,7 +111,7 @@ class Cart:
 
     def facts(self, book: Book) -> Facts:
         """As pricing builds them."""
-        standing = book.standing(NOW_MS, frozenset())
+        standing = book.standing(NOW_MS, NOTHING_PAUSED)
         return facts.build(self.order, self.wallet, book, {}, [], [], standing, {}, NOW_MS)
 
     def as_dict(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ Both offer `Program` and `allocate`. Nothing here chooses between them: who impo
 
 from importlib import import_module
 
-for _part in ("_http2", "_kernel", "_receipts", "_requests"):
+for _part in ("_facts", "_http2", "_kernel", "_receipts", "_requests"):
     try:
         import_module(f"{__name__}.{_part}")
     except ImportError as error:

@@ -6,6 +6,7 @@ from rights.domain.knowing import Known
 from rights.domain.model import Coupon, Order
 from rights.domain.plan import Facts, Reason
 from rights.domain.wallet import Wallet
+from rights_native._facts import line_facts
 
 
 def build(
@@ -23,15 +24,14 @@ def build(
 
     coupons: campaign index -> the coupon it would redeem; remaining: of budgets and quotas; known: see domain.knowing.
     """
-    known_number = book.strings.get  # from 1 on
+    numbers = book.strings
     unknown: dict[str, int] = {}
 
     def number(text: str) -> int:
         """Strings that no condition names still differ from each other: negative, per request."""
-        return known_number(text) or unknown.setdefault(text, -1 - len(unknown))
+        return numbers.get(text) or unknown.setdefault(text, -1 - len(unknown))
 
-    amounts = [line.unit_price * line.quantity for line in order.lines]
-    quantities = [line.quantity for line in order.lines]
+    line_vars, amounts, quantities, floors = line_facts(order.lines, numbers, unknown)
     return Facts(
         cart_vars=[
             number(wallet.member_id),
@@ -44,20 +44,9 @@ def build(
             *[known.get(name, 0) for name in book.more_vars],
         ],
         tags=frozenset([number(tag) for tag in wallet.tags_at(now_ms)]),
-        line_vars=[
-            [
-                number(line.sku_id),
-                known_number(line.merchant_id) or number(line.merchant_id),
-                known_number(line.category_id) or number(line.category_id),
-                known_number(line.brand_id) or number(line.brand_id),
-                line.unit_price,
-                line.quantity,
-                amount,
-            ]
-            for line, amount in zip(order.lines, amounts, strict=True)
-        ],
+        line_vars=line_vars,
         amounts=amounts,
-        floors=[line.floor for line in order.lines],
+        floors=floors,
         quantities=quantities,
         standing=standing,
         remaining=remaining + benefits.held(book, wallet, now_ms) if book.benefits else remaining,
