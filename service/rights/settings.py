@@ -82,10 +82,12 @@ class Settings(BaseSettings):
         description="Worker processes. Set it where a container is given fewer cores than it sees.",
     )
     lanes_per_worker: int = Field(
-        2,
+        1,
         ge=1,
         le=64,
-        description="Lanes of a worker; each holds one database connection and commits one batch at a time.",
+        description="Lanes of a worker; each holds one database connection and commits one batch at a time. "
+        "While one lane decides, another of the same worker cannot commit, and keeps what it has locked: more "
+        "than one helps only where the database is far away and batches share no budget.",
     )
     max_batch_size: int = Field(512, ge=1, le=4096, description="Requests committed together by a lane.")
     max_queue_length: int = Field(

@@ -18,7 +18,7 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def service(new_database: Callable[[], str]) -> Iterator[Service]:
     """The shared service. Tests that kill or stop a service start their own."""
-    with running(new_database(), workers=2) as service:
+    with running(new_database(), workers=2, lanes_per_worker=2) as service:
         yield service
 
 
