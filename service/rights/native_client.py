@@ -85,12 +85,14 @@ class _Answer(asyncio.Future[bytes]):
 
     def cancel(self, msg: object = None) -> bool:
         cancelled = super().cancel(msg)
-        if cancelled and self.call is not None:
-            self.call.give_up()
+        call, self.call = self.call, None
+        if cancelled and call is not None:
+            call.give_up()
         return cancelled
 
     def tell(self, answer: bytes | CallError) -> None:
         """Of the call's end."""
+        self.call = None  # it has this: together they would wait for the garbage collector
         if not self.done():
             if isinstance(answer, bytes):
                 self.set_result(answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,11 +149,16 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    kind: str, methods: Iterable[Method] = METHODS, *, max_seconds: float = 60, **settings: Any
+    kind: str,
+    methods: Iterable[Method] = METHODS,
+    *,
+    max_seconds: float = 60,
+    shed: Callable[[], Exception | None] = lambda: None,
+    **settings: Any,
 ) -> AsyncIterator[Served]:
     """A server of methods over the transport `kind`, on this loop."""
     configured = load_settings(port=0, transport=kind, **settings)
-    edge = Edge(methods, Authenticator(configured), EveryTenant(), max_seconds)  # type: ignore[arg-type]
+    edge = Edge(methods, Authenticator(configured), EveryTenant(), max_seconds, shed)  # type: ignore[arg-type]
     server = transport(edge, configured)
     assert type(server).__name__.lower().startswith(kind), (
         "the transport that is tested is not the one that serves"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,27 @@ async def test_a_cancelled_call_ends_at_the_server_and_its_neighbour_does_not(ki
         assert await other == b""
         assert channel.under_way == 0
         await channel.close()
+
+
+async def test_calls_that_have_ended_do_not_wait_for_the_garbage_collector() -> None:
+    """However they ended."""
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    channel = await NativeChannel.open("127.0.0.1", silent.sockets[0].getsockname()[1])
+    ended: list[weakref.ref[Any]] = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            expired, cancelled = channel.call(EMPTY, b"", 0.01), channel.call(EMPTY, b"", 60)
+            ended += [weakref.ref(expired), weakref.ref(cancelled)]
+            cancelled.cancel()
+            await asyncio.wait((expired, cancelled))
+            assert expired.exception() is not None
+            del expired, cancelled
+        await channel.close()
+        assert [call() for call in ended] == [None] * 6
+    finally:
+        gc.enable()
+        silent.close()
 
 
 async def test_a_failure_has_its_message_and_code(kind: str) -> None:
