@@ -18,6 +18,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,15 @@ from benchmarks.orders import add_members, orders
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.methods import Call, Method
-from rights.native_client import NativeChannel
+from rights.native_client import CallError, NativeChannel
 from rights.server import transport
 from rights.settings import load_settings
 from rights.supervisor import serving
 from rights.v1 import event_pb2
-from rights.v1 import settlement_pb2 as pb
 
 EMPTY = b"/rights.v1.EventService/AckEvents"
 SETTLE = b"/rights.v1.SettlementService/Settle"
+RECEIPT = b"\x0a"  # the first byte of a SettleResponse that has one
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 CONNECTIONS = 8
 IN_FLIGHT = 16  # empty calls on a connection
@@ -77,23 +78,37 @@ async def _load(
     port: int, path: bytes, messages: Iterator[bytes], connections: int, in_flight: int, seconds: float
 ) -> tuple[int, float]:
     """Calls answered, and seconds, of a closed loop."""
-    answered = 0
+    answered = under_way = 0
+    failed: list[str] = []
     channels = [await NativeChannel.open("127.0.0.1", port) for _ in range(connections)]
     began = time.perf_counter()
     until = began + seconds
 
-    async def one(channel: NativeChannel) -> None:
-        nonlocal answered
-        while time.perf_counter() < until and (message := next(messages, None)) is not None:
-            answer = await channel.call(path, message)
-            if path == SETTLE:
-                assert pb.SettleResponse.FromString(answer).HasField("receipt")
-            answered += 1
+    def begin(channel: NativeChannel) -> None:
+        nonlocal under_way
+        if not failed and time.perf_counter() < until and (message := next(messages, None)) is not None:
+            under_way += 1
+            channel.begin(path, message, None, partial(end, channel))
 
-    await asyncio.gather(*(one(channel) for channel in channels for _ in range(in_flight)))
+    def end(channel: NativeChannel, answer: bytes | CallError) -> None:
+        nonlocal answered, under_way
+        under_way -= 1
+        if isinstance(answer, CallError) or (path == SETTLE and answer[:1] != RECEIPT):
+            failed.append(str(answer))
+            return
+        answered += 1
+        begin(channel)
+
+    for channel in channels:
+        for _ in range(in_flight):
+            begin(channel)
+    while under_way:  # noqa: ASYNC110  an event would cost every call
+        await asyncio.sleep(0.001)
     elapsed = time.perf_counter() - began
     for channel in channels:
         await channel.close()
+    if failed:
+        raise SystemExit(f"not every call had the answer that it was made for: {failed[0]}")
     return answered, elapsed
 
 
