@@ -54,7 +54,7 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "max_connections": str(100 + 16 * (os.cpu_count() or 1)),  # a worker per core holds 6, or settings more
+    "max_connections": str(100 + 16 * (os.cpu_count() or 1)),  # a worker per core holds 5, or settings more
     "port": "5432",  # names the socket; the environment (PGPORT) must not
     "timezone": "UTC",
     "log_timezone": "UTC",
