@@ -27,7 +27,9 @@ Why it is written the way it is:
     so bounds are tight where branching happens, and a node only adds and subtracts. What later
     campaigns can take off is bounded by straight lines in the amounts that they will see, so that a
     discount counts for what it nets. Lines fit best around one combination, hence dives before
-    the search; where none fits, the search is split first (twin._Bound, _Split).
+    the search; where none fits, the search is split first (twin._Bound, _Split). The largest discount
+    of a large cart has a line of its own (twin._Bound._spread). While the slope of a part is searched,
+    only what slopes change is computed anew (price_bound).
 (j) *Ids as a bit set.* Of two sets of ids, which sorted tuple is smaller shows in the lowest bit in
     which they differ, so that ties cost a few words.
 (k) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
@@ -168,6 +170,10 @@ cdef enum:  # see twin
     DIVES = 2
     TRIES = 6
     EASE = 4
+    STEPS = 8
+    LARGE_FROM = 40
+    LARGE = 4
+    LOOSE = 4
 
 
 # --- Flat forms --------------------------------------------------------------------------------------
@@ -262,6 +268,8 @@ cdef struct Weight:  # see twin._Bound._weigh
     int64_t slack
     int64_t heaviest
     int32_t stamp
+    int64_t part_left  # see twin._Bound._part_left
+    int32_t part_stamp
 
 cdef struct Line:  # see twin._Bound
     int64_t height
@@ -604,7 +612,7 @@ cdef class Program:
     cdef int32_t* group_rounds
     cdef int32_t* group_stage
     cdef Weight* weights_of  # per candidate that is the first of its scope in its stage
-    cdef int32_t weigh_stamp
+    cdef int32_t weigh_stamp, part_stamp
     cdef int64_t* group_cut
     cdef int32_t* group_stamp
     cdef int32_t stamp
@@ -625,6 +633,12 @@ cdef class Program:
     cdef int32_t active_count, forced_count, first, parts
     cdef bint diving, splitting, eased, has_reference, impossible
     cdef Split split
+    cdef int32_t large, wide  # see twin._Search
+    cdef int64_t loose  # see twin._Bound
+    cdef int64_t* large_reference
+    cdef int64_t* least_before_large
+    cdef int64_t* wide_height  # by level
+    cdef int64_t* wide_slopes  # by level, then line
     cdef uint64_t* optional_ids
     cdef int64_t* expiries
     cdef int64_t* sorted_expiries
@@ -1154,13 +1168,13 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 56
+            16 * 60
             + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 5 * sizeof(int64_t) + 3
                    + sizeof(Line) + sizeof(Weight) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
             + group_count * (5 * sizeof(int32_t) + 1 + (levels + 2 + lines) * sizeof(int64_t))
             + share_count * sizeof(int64_t)
-            + lines * ((6 * levels + 16) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
+            + levels * sizeof(int64_t) + lines * ((7 * levels + 18) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
         )
@@ -1185,6 +1199,10 @@ cdef class Program:
         self.slopes = <int64_t*>carve(arena, lines * sizeof(int64_t))
         self.reference = <int64_t*>carve(arena, lines * levels * sizeof(int64_t))
         self.expected = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.large_reference = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.least_before_large = <int64_t*>carve(arena, lines * sizeof(int64_t))
+        self.wide_height = <int64_t*>carve(arena, levels * sizeof(int64_t))
+        self.wide_slopes = <int64_t*>carve(arena, lines * levels * sizeof(int64_t))
         self.lines = <Line*>carve(arena, n * sizeof(Line))
         self.points = <Point*>carve(arena, (4 * n + 1) * sizeof(Point))
         self.active = <int32_t*>carve(arena, n * sizeof(int32_t))
@@ -1305,8 +1323,10 @@ cdef class Program:
         memset(self.group_stamp, 0, self.local_group_count * sizeof(int32_t))
         self.stamp = 0
         self.weigh_stamp = 0
+        self.part_stamp = 0
         for i in range(self.discount_count):
             self.weights_of[i].stamp = 0
+            self.weights_of[i].part_stamp = 0
             candidate = &self.candidates[i]
             candidate.alike = i
             for k in range(i - 1, -1, -1):
@@ -1636,19 +1656,12 @@ cdef class Program:
         """See twin._Bound."""
         cdef int32_t level = self.candidates[first].level, now = self.candidates[first].plan.stage
         cdef Most* most = self.most + <size_t>level * self.candidate_count
-        cdef int64_t* of_group = self.of_group + <size_t>level * self.local_group_count
         cdef Candidate* candidate
-        cdef int32_t j, g
+        cdef int32_t j
         self.impossible = False
-        self.split.loose = -1
-        self.rest = 0
-        memset(of_group, 0, self.local_group_count * sizeof(int64_t))
-        memset(self.price + <size_t>level * self.line_count, 0, self.line_count * sizeof(int64_t))
         self.active_count = 0
         for j in range(first, self.discount_count):
             candidate = &self.candidates[j]
-            most[j].net = 0
-            most[j].later = 0
             if self.barred[j] or (self.constrained and candidate.reserved):
                 most[j].most = 0
                 most[j].discount = -1
@@ -1657,10 +1670,29 @@ cdef class Program:
             if most[j].most > 0:
                 self.active[self.active_count] = j
                 self.active_count += 1
-            elif self.forced[j]:
+            elif self.forced[j] or j == self.wide:
                 self.impossible = True
         self.go_forth(now, most)
-        self.go_back(now, most, self.price + <size_t>level * self.line_count)
+        self.price_bound(first)
+
+    cdef void price_bound(self, int32_t first) noexcept nogil:
+        """The part of a bound that slopes change (`pull`): what is active, and `least`, are as they were."""
+        cdef int32_t level = self.candidates[first].level
+        cdef Most* most = self.most + <size_t>level * self.candidate_count
+        cdef int64_t* of_group = self.of_group + <size_t>level * self.local_group_count
+        cdef int32_t j, g
+        self.split.loose = -1
+        self.loose = 0
+        self.rest = 0
+        self.wide_height[level] = 0
+        if self.wide >= 0:
+            memset(self.wide_slopes + <size_t>level * self.line_count, 0, self.line_count * sizeof(int64_t))
+        memset(of_group, 0, self.local_group_count * sizeof(int64_t))
+        memset(self.price + <size_t>level * self.line_count, 0, self.line_count * sizeof(int64_t))
+        for j in range(first, self.discount_count):
+            most[j].net = 0
+            most[j].later = 0
+        self.go_back(self.candidates[first].plan.stage, most, level)
         for j in range(self.discount_count - 1, first - 1, -1):
             g = self.candidates[j].home
             if g >= 0:
@@ -1670,6 +1702,7 @@ cdef class Program:
                 self.rest += most[j].net
         for g in range(self.local_group_count):
             self.rest += of_group[g]
+        self.rest += self.wide_height[level]
 
     cdef bint overdraws(self, const Candidate* candidate, const int64_t* left) noexcept nogil:
         """See twin._Bound._overdraws."""
@@ -1696,6 +1729,7 @@ cdef class Program:
         cdef int64_t* charged
         cdef Candidate* candidate
         cdef const int32_t* lines
+        self.part_stamp += 1
         memcpy(left, self.amounts, self.line_count * sizeof(int64_t))
         memset(rough, 0, self.line_count * sizeof(int64_t))
         if self.shift == 0:
@@ -1709,9 +1743,12 @@ cdef class Program:
                 left += self.line_count
                 rough += self.line_count
                 stage += 1
+            if self.active[a] == self.large:
+                memcpy(self.least_before_large, left, self.line_count * sizeof(int64_t))
             if candidate.plan.budget >= 0 and self.overdraws(candidate, left):
                 most[self.active[a]].most = 0
-                self.impossible |= self.forced[self.active[a]]
+                if self.forced[self.active[a]] or self.active[a] == self.wide:
+                    self.impossible = True
                 continue
             self.active[count] = self.active[a]
             count += 1
@@ -1796,8 +1833,11 @@ cdef class Program:
         cdef const int32_t* lines = self.scope_lines + candidate.scope
         cdef const int64_t* left = self.least + <size_t>candidate.plan.stage * self.line_count
         cdef const int64_t* rough = self.rough + <size_t>candidate.plan.stage * self.line_count
-        cdef int64_t high = self.weight[lines[0]], low = high, top, bottom, middle, over, whole, weight, upper
-        cdef int32_t k, i, round
+        cdef int64_t high = self.weight[lines[0]], low = high, average, over, steep, weight, upper, amount
+        cdef int64_t* weights = self.weights
+        cdef int64_t* above = self.room_of
+        cdef int64_t* below = self.wanted
+        cdef int32_t k, i, step
         if found.stamp == self.weigh_stamp:
             return found
         found.stamp = self.weigh_stamp
@@ -1810,41 +1850,47 @@ cdef class Program:
         found.average = found.heaviest
         if high <= 0 or high == low:
             return found
-        upper = self.part_left(j)
-        bottom = low
-        top = high
-        for round in range(8):
-            middle = (bottom + top) >> 1
-            over = 0
-            whole = 0
-            for k in range(candidate.count):
-                i = lines[k]
-                weight = self.weight[i] - middle
-                if self.floors[i] > 0:
-                    if weight > 0:
-                        over += self.amounts[i] * weight
-                elif weight > 0:
-                    whole += self.amounts[i] * weight
-                    over += rough[i] * weight
-                else:
-                    over += (left[i] - rough[i]) * weight
-            over += scaled_up(whole, upper, self.shift)
-            if over <= 0:
-                top = middle
-            else:
-                bottom = middle
-        if top == high:
-            return found
+        if found.part_stamp != self.part_stamp:
+            found.part_stamp = self.part_stamp
+            found.part_left = self.part_left(j)
+        upper = found.part_left
         for k in range(candidate.count):
-            weight = self.weight[lines[k]] - top
-            found.slack += weight if weight > 0 else -weight
-        found.slack *= candidate.rounds - 1
-        found.average = positive(top)
+            i = lines[k]
+            weights[k] = self.weight[i]
+            if self.floors[i] > 0:
+                above[k] = self.amounts[i]
+                below[k] = 0
+            else:
+                above[k] = scaled_up(self.amounts[i], upper, self.shift) + rough[i]
+                below[k] = least(left[i] - rough[i], above[k])
+        average = low
+        for step in range(STEPS):
+            over = 0
+            steep = 0
+            for k in range(candidate.count):
+                weight = weights[k] - average
+                amount = above[k] if weight > 0 else below[k]
+                over += weight * amount
+                steep += amount
+            if over <= 0:
+                for k in range(candidate.count):
+                    weight = weights[k] - average
+                    found.slack += weight if weight > 0 else -weight
+                found.slack *= candidate.rounds - 1
+                found.average = positive(average)
+                return found
+            if steep <= 0:
+                break
+            average += ceiling(over, steep)
+            if average >= high:
+                break
         return found
 
-    cdef void go_back(self, int32_t now, Most* most, int64_t* price) noexcept nogil:
+    cdef void go_back(self, int32_t now, Most* most, int32_t level) noexcept nogil:
         """See twin._Bound._go_back."""
-        cdef int32_t stage, a, j, k, last = self.active_count, begin, seen
+        cdef int32_t stage, a, b, j, k, last = self.active_count, begin, seen
+        cdef bint backwards
+        cdef int64_t* price = self.price + <size_t>level * self.line_count
         cdef const Weight* weigh
         cdef int64_t* at
         cdef Candidate* candidate
@@ -1862,8 +1908,14 @@ cdef class Program:
                 begin -= 1
             self.stamp += 1
             self.weigh_stamp += 1
-            for a in range(begin, last):
+            backwards = self.wide >= 0 and self.candidates[self.wide].plan.stage == stage
+            for b in range(begin, last):
+                a = begin + last - 1 - b if backwards else b
                 j = self.active[a]
+                if j == self.wide:
+                    self.spread(most, level)
+                    self.weigh_stamp += 1
+                    continue
                 candidate = &self.candidates[j]
                 seen = self.basis_after(candidate)
                 if seen <= now or self.shift == 0 or (candidate.home >= 0 and self.group_stage[candidate.home] == -2):
@@ -1871,11 +1923,84 @@ cdef class Program:
                     most[j].net = most[j].most * weigh.heaviest
                     if candidate.plan.simple:
                         most[j].net = least(most[j].net, most[j].most * weigh.average + weigh.slack)
+                    if j == self.large:
+                        self.loose = most[j].net - most[j].most * self.mean_weight()
                 elif candidate.home < 0 or self.group_stamp[candidate.home] != self.stamp:
                     if candidate.home >= 0:
                         self.group_stamp[candidate.home] = self.stamp
                     self.add_lines(a, last, seen, most, price)
             last = begin
+
+    cdef void spread(self, const Most* most, int32_t level) noexcept nogil:
+        """See twin._Bound._spread."""
+        cdef const Candidate* candidate = &self.candidates[self.wide]
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* low = self.least_before_large
+        cdef const int64_t* high = self.amounts
+        cdef int64_t* slopes = self.wide_slopes + <size_t>level * self.line_count
+        cdef int64_t discount = most[self.wide].most, rounds = 1, held = 0, listed = 0, heaviest = 0, rest
+        cdef int64_t mean, top = 0, bottom = 0, rough = 0, weight, least_part, most_part, part, reach, height
+        cdef int32_t k, i
+        for k in range(candidate.count):
+            i = lines[k]
+            listed += high[i]
+            heaviest = most_of_two(heaviest, self.weight[i])
+            if self.can_fill_up(candidate, i):
+                rounds += 1
+            else:
+                held += low[i]
+        reach = discount + rounds * candidate.count
+        if discount < most[self.wide].discount or held < 2 * reach:
+            self.wide_height[level] = discount * heaviest
+            return
+        mean = self.mean_weight()
+        for k in range(candidate.count):
+            i = lines[k]
+            weight = self.weight[i] - mean
+            if weight > 0:
+                top += weight * high[i]
+                bottom -= weight * low[i]
+                rough += weight
+            elif not self.can_fill_up(candidate, i):
+                top += weight * low[i]
+                bottom -= weight * high[i]
+                rough -= weight
+        top = positive(top)
+        bottom = positive(bottom)
+        least_part = rights_muldiv(discount, self.one, listed, &rest)
+        most_part = rights_muldiv(reach, self.one, held, &rest)
+        most_part += rest > 0
+        part = least_part
+        if top > 0:
+            part += rights_muldiv(most_part - least_part, top, top + bottom, &rest)
+        height = discount * mean + rounds * rough + most_of_two(
+            scaled_up(top, most_part - part, self.shift), scaled_up(bottom, part - least_part, self.shift)
+        )
+        for k in range(candidate.count):
+            i = lines[k]
+            weight = self.weight[i] - mean
+            if weight > 0 or not self.can_fill_up(candidate, i):
+                slopes[i] = scaled_up(weight, part, self.shift)
+                height += slopes[i] * high[i]
+                self.weight[i] -= slopes[i]
+        self.wide_height[level] = height
+
+    cdef inline bint can_fill_up(self, const Candidate* candidate, int32_t line) noexcept nogil:
+        return self.floors[line] > 0 or self.least_before_large[line] <= 2 * candidate.count
+
+    cdef int64_t mean_weight(self) noexcept nogil:
+        """See twin._Bound._mean."""
+        cdef const Candidate* candidate = &self.candidates[self.large]
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef int64_t whole = 0, total = 0, amount
+        cdef int32_t k, i
+        for k in range(candidate.count):
+            i = lines[k]
+            amount = least(most_of_two(self.large_reference[i], self.least_before_large[i]), self.amounts[i])
+            whole += amount * self.weight[i]
+            total += amount
+        total = most_of_two(1, total)
+        return whole // total if whole >= 0 else -((total - 1 - whole) // total)
 
     cdef void find_stages(self) noexcept nogil:
         """Per home, the stage of its active candidates; -1: none is active, -2: they are of several."""
@@ -2217,9 +2342,16 @@ cdef class Program:
         cdef const int64_t* price = self.price + <size_t>candidate.level * self.line_count
         cdef const int32_t* lines = self.scope_lines + candidate.scope
         cdef const int64_t* shares = self.shares + candidate.shares
+        cdef const int64_t* slopes = self.wide_slopes + <size_t>candidate.level * self.line_count
+        cdef const int64_t* before
         cdef int32_t k, g
         cdef int64_t rest = self.rest
-        if candidate.home < 0:
+        if i == self.wide:
+            before = self.entry(candidate.plan.stage)
+            rest -= self.wide_height[candidate.level]
+            for k in range(candidate.count):
+                rest += slopes[lines[k]] * (before[lines[k]] - self.amounts[lines[k]])
+        elif candidate.home < 0:
             rest -= most.net
         elif self.group[candidate.home] == GROUP_FREE:
             rest -= of_group[candidate.home] - (0 if applied else most.later)
@@ -2228,6 +2360,9 @@ cdef class Program:
                 g = self.candidate_groups[candidate.groups + k]
                 if g != candidate.home:
                     rest -= of_group[g]
+            if i < self.wide:
+                for k in range(candidate.count):
+                    rest -= shares[k] * slopes[lines[k]]
             if candidate.in_best_stage:
                 for k in range(candidate.count):
                     rest -= shares[k] * price[lines[k]]
@@ -2374,6 +2509,8 @@ cdef class Program:
         self.nodes = 0
         self.parts = 0
         self.forced_count = 0
+        self.large = -1
+        self.wide = -1
         self.first = 0
         self.minimal = False
         self.splitting = False
@@ -2389,9 +2526,9 @@ cdef class Program:
         if self.contradictory():
             return
         self.clear_branch()
-        self.dive()
         while self.first < self.discount_count and not self.candidates[self.first].in_best_stage:
             self.first += 1
+        self.dive()
         if self.descend_to(0, self.first) == self.first:
             if self.first == self.discount_count:
                 self.arrive()
@@ -2434,10 +2571,58 @@ cdef class Program:
                 memcpy(self.reference, self.after_stage,
                        <size_t>self.stage_count * self.line_count * sizeof(int64_t))
                 self.has_reference = True
+                self.find_large()
             self.clear_branch()
             if at < self.discount_count:
                 break
         self.diving = False
+
+    cdef void find_large(self) noexcept nogil:
+        """See twin._Search._find_large."""
+        cdef int32_t j, k, largest = self.first
+        cdef int64_t amount, most = -1
+        cdef Candidate* candidate
+        self.large = -1
+        if self.discount_count - self.first < LARGE_FROM or self.shift == 0 or self.forced_count > 0:
+            return
+        for j in range(self.first, self.discount_count):
+            amount = self.steps[j].amount if self.steps[j].applied else 0
+            if amount > most:
+                most = amount
+                largest = j
+        candidate = &self.candidates[largest]
+        if (
+            most <= self.payable >> LARGE or not candidate.plan.simple or candidate.plan.mandatory
+            or self.basis_after(candidate) > self.candidates[self.first].plan.stage
+        ):
+            return
+        for j in range(self.discount_count):
+            if self.first <= j < largest and not self.candidates[j].in_best_stage:
+                return
+            if self.candidates[j].plan.mandatory and self.exclude(j, largest):
+                return
+        self.large = largest
+        memcpy(self.large_reference, self.after_stage + <size_t>candidate.plan.stage * self.line_count,
+               self.line_count * sizeof(int64_t))
+        for j in range(largest, self.discount_count):
+            if self.candidates[j].plan.stage != candidate.plan.stage:
+                return
+            if self.steps[j].applied:
+                for k in range(self.candidates[j].count):
+                    self.large_reference[self.scope_lines[self.candidates[j].scope + k]] += (
+                        self.shares[self.candidates[j].shares + k]
+                    )
+
+    cdef bint exclude(self, int32_t one, int32_t other) noexcept nogil:
+        cdef int32_t k, g
+        for k in range(self.candidates[one].group_count):
+            for g in range(self.candidates[other].group_count):
+                if (
+                    self.candidate_groups[self.candidates[one].groups + k]
+                    == self.candidate_groups[self.candidates[other].groups + g]
+                ):
+                    return True
+        return False
 
     cdef void tighten(self, int32_t force) noexcept nogil:
         """See twin._Search._tighten."""
@@ -2447,7 +2632,7 @@ cdef class Program:
             if kept + step < 0:
                 step = -step
             self.pull[force] = kept + step
-            self.make_bound(self.first)
+            self.price_bound(self.first)
             self.nodes += BOUND_NODES
             if self.rest < best:
                 best = self.rest
@@ -2456,8 +2641,9 @@ cdef class Program:
                     return
             else:
                 step = -(step // 2)
-        self.pull[force] = kept
-        self.make_bound(self.first)
+        if self.pull[force] != kept:
+            self.pull[force] = kept
+            self.price_bound(self.first)
 
     cdef void solve_part(self, int32_t force) noexcept nogil:
         """See twin._Search._solve_part."""
@@ -2481,11 +2667,29 @@ cdef class Program:
             return
         self.parts += 1
         self.nodes += BOUND_NODES
-        if self.split.loose >= 0 and self.parts < MOST_PARTS:
+        part = self.parts
+        floor = self.floor
+        if self.large_is_loose() and part < MOST_PARTS:
+            self.floor = self.lower_bound()
+            for second in range(2):
+                for j in range(self.first, self.discount_count):
+                    if not self.barred[j] and (
+                        j == self.large if second else j != self.large and self.exclude(j, self.large)
+                    ):
+                        self.barred[j] = part
+                self.wide = -1 if second else self.large
+                self.pending += not second
+                self.solve_part(-1 if second else force)
+                self.pending -= not second
+                self.wide = -1
+                for j in range(self.first, self.discount_count):
+                    if self.barred[j] == part:
+                        self.barred[j] = 0
+            self.floor = floor
+            return
+        if self.split.loose >= 0 and part < MOST_PARTS:
             split = self.split
-            part = self.parts
             chosen = &self.candidates[split.candidate]
-            floor = self.floor
             self.floor = self.lower_bound()
             for second in range(2):
                 # First only what was chosen, of its home in its stage; then all but it.
@@ -2518,11 +2722,10 @@ cdef class Program:
             self.floor = floor
             return
         self.part_limit = self.nodes + (self.node_limit - self.nodes) // (self.pending + 1)
-        floor = self.floor
         if self.forced_count > 0:
             self.floor = self.lower_bound()
             self.eased = True
-            self.make_bound(self.first)
+            self.price_bound(self.first)
         at = self.first
         while at >= 0:
             at = self.descend_to(at, self.discount_count)
@@ -2531,6 +2734,14 @@ cdef class Program:
             at = self.backtrack(at)
         self.floor = floor
         self.eased = False
+
+    cdef bint large_is_loose(self) noexcept nogil:
+        """See twin._Search._large_is_loose."""
+        cdef int64_t gap
+        if self.wide >= 0 or not self.found:
+            return False
+        gap = (self.best_payable - self.lower_bound()) << self.shift
+        return 0 < gap < self.loose * LOOSE
 
     cdef void leave_open(self) noexcept nogil:
         cdef int64_t bound = self.lower_bound()
@@ -2560,7 +2771,8 @@ cdef class Program:
         return i
 
     cdef bint take_turn(self, int32_t i, const Candidate* candidate) noexcept nogil:
-        cdef bint must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        cdef bint forced = self.forced[i] != 0 or i == self.wide
+        cdef bint must = forced or candidate.plan.mandatory or not candidate.in_best_stage
         cdef int64_t amount, shortfall, known_discount = -1
         cdef const Most* most
         cdef int reason
@@ -2582,7 +2794,7 @@ cdef class Program:
             known_discount = most.discount
         reason = self.turn(candidate, known_discount, &amount, &shortfall)
         if reason != APPLIES:
-            if self.forced[i] or (
+            if forced or (
                 candidate.in_best_stage and self.mandatory_displaced(candidate, reason, amount)
             ):
                 return False

@@ -539,6 +539,10 @@ MOST_PARTS = 64  # into which a search is split
 DIVES = 2
 TRIES = 6  # of slopes for a part's threshold
 EASE = 4  # so many bits of that slope's fraction are given up while the part is searched
+STEPS = 8  # towards an average
+LARGE_FROM = 40  # candidates: on smaller carts a part of its own for the large discount does not pay
+LARGE = 4  # it is more than 1/2^LARGE of what is payable
+LOOSE = 4  # it gets that part if more than 1/LOOSE of the gap is its looseness
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,6 +557,17 @@ class _Line:
     height: int
     slope: int
     most: int
+
+
+@dataclass(slots=True)
+class _Wide:
+    """A line above what the wide discount nets (`_Search.wide`), in the amounts at its turn. Scaled.
+
+    height: at the amounts of now. slopes: what a unit less on a line of the cart takes off that.
+    """
+
+    height: int
+    slopes: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,16 +618,22 @@ class _Bound:
         self.later_in_group = [0] * count  # the largest net among later members of its home group
         self.of_group: dict[int, int] = {}  # the largest net among members at or after the current turn
         self.price = [0] * line_count
+        self.amounts = list(branch.amounts)
         self.price_at = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]  # by stages over
         self.weight = [self.one] * line_count
+        self.wide = _Wide(0, [0] * line_count)
+        self.least_before_large: list[int] = []
         self.split: _Split | None = None
+        self.loose = 0  # what is given away by how shares of the large discount can fall
         self.rest = 0
         for j in range(first, count):
             if not (search.barred[j] or self.candidates[j].reserved):
                 self.most[j] = branch.most(self.candidates[j], self.now)
         self.active = [j for j in range(first, count) if self.most[j] > 0]
         # What is forced cannot be.
-        self.impossible = any(search.forced[j] and self.most[j] == 0 for j in range(first, count))
+        self.impossible = any(
+            self.most[j] == 0 and (search.forced[j] or j == search.wide) for j in range(first, count)
+        )
         self.part = [self.one] * count
         self.least = [list(branch.amounts) for _ in range(len(branch.plan.stages) + 1)]
         self.rough = [[0] * line_count for _ in range(len(branch.plan.stages) + 1)]
@@ -626,7 +647,7 @@ class _Bound:
                 self.of_group[home] = max(self.net[j], self.later_in_group[j])
             else:
                 self.rest += self.net[j]
-        self.rest += sum(self.of_group.values())
+        self.rest += sum(self.of_group.values()) + self.wide.height
 
     def _go_forth(self) -> None:
         """Finds what is left of each line at the end of each stage at least (`least`), whatever is taken.
@@ -645,9 +666,11 @@ class _Bound:
             for over in range(stage, plan.stage):
                 self.least[over], self.rough[over] = list(left), list(rough)
             stage = plan.stage
+            if j == self.search.large:
+                self.least_before_large = list(left)
             if self._overdraws(j, left):
                 self.most[j] = 0
-                self.impossible = self.impossible or self.search.forced[j]
+                self.impossible = self.impossible or self.search.forced[j] or j == self.search.wide
                 continue
             active.append(j)
             most, rounds = self.most[j], self.search.rounds[j]
@@ -705,6 +728,7 @@ class _Bound:
 
         Shares are in proportion to amounts (see `_go_forth`), so it is the largest weighted average
         over the scope: the least number such that what lines above it can add is outweighed by the rest.
+        What they add more is convex in that number and falls, so Newton's steps from the left end at it.
         """
         scope, stage = self.candidates[j].scope, self.candidates[j].plan.stage
         weights = [self.weight[i] for i in scope]
@@ -713,24 +737,29 @@ class _Bound:
             return max(0, high), 0
         floors, amounts = self.branch.facts.floors, self.branch.amounts
         left, rough, in_proportion = self.least[stage], self.rough[stage], self._part_left(j)
-        bottom, top = low, high
-        for _ in range(8):
-            middle = (bottom + top) // 2
-            whole = over = 0
-            for i, weight in zip(scope, weights, strict=True):
-                if floors[i] > 0:
-                    over += amounts[i] * max(0, weight - middle)
-                elif weight > middle:
-                    whole += amounts[i] * (weight - middle)
-                    over += rough[i] * (weight - middle)
-                else:
-                    over += (left[i] - rough[i]) * (weight - middle)
-            over += _ceiling(whole * in_proportion, self.one)
-            bottom, top = (bottom, middle) if over <= 0 else (middle, top)
-        if top == high:
-            return high, 0
-        rounds = 1 + sum(floors[i] > 0 for i in scope)
-        return max(0, top), rounds * sum(abs(weight - top) for weight in weights)
+        above = [
+            amounts[i] if floors[i] > 0 else _ceiling(amounts[i] * in_proportion, self.one) + rough[i]
+            for i in scope
+        ]
+        below = [
+            0 if floors[i] > 0 else min(left[i] - rough[i], most)
+            for i, most in zip(scope, above, strict=True)
+        ]
+        average = low
+        for _ in range(STEPS):
+            over = steep = 0
+            for weight, most, least in zip(weights, above, below, strict=True):
+                over += (weight - average) * (most if weight > average else least)
+                steep += most if weight > average else least
+            if over <= 0:
+                rounds = 1 + sum(floors[i] > 0 for i in scope)
+                return max(0, average), rounds * sum(abs(weight - average) for weight in weights)
+            if steep <= 0:
+                break
+            average += _ceiling(over, steep)
+            if average >= high:
+                break
+        return high, 0
 
     def _go_back(self) -> None:
         stages = len(self.branch.plan.stages)
@@ -741,8 +770,12 @@ class _Bound:
             if stage + 1 < stages:
                 self.weight = [w - p for w, p in zip(self.weight, self.price_at[stage + 1], strict=True)]
             units: dict[int, list[int]] = {}  # of late candidates: those of one home, or one alone
-            for j in self.active:
-                if self.candidates[j].plan.stage != stage:
+            members = [j for j in self.active if self.candidates[j].plan.stage == stage]
+            if self.search.wide in members:
+                members.reverse()
+            for j in members:
+                if j == self.search.wide:
+                    self._spread(j)
                     continue
                 known = self.branch.basis_after(self.candidates[j]) <= self.now
                 home = self.homes[j]
@@ -750,10 +783,59 @@ class _Bound:
                     weight, slack = self._weigh(j)
                     heaviest = max(0, *(self.weight[i] for i in self.candidates[j].scope))
                     self.net[j] = min(self.most[j] * weight + slack, self.most[j] * heaviest)
+                    if j == self.search.large:
+                        self.loose = self.net[j] - self.most[j] * self._mean(j)
                 else:
                     units.setdefault(home if home >= 0 else -1 - j, []).append(j)
-            for members in units.values():
-                self._add_lines(members)
+            for unit in units.values():
+                self._add_lines(unit)
+
+    def _spread(self, j: int) -> None:
+        """Bounds what the wide discount nets by a line in the amounts at its turn.
+
+        It takes the same part x of the lines that cannot fill up, and that or less of those that can: a
+        line with a floor, or with so little left that rounding fills it. So whatever `mean` is, it nets
+        discount * mean + x * T at most, where T is the sum of amount * (weight - mean), of lines that can
+        fill up only if that is positive. x is the larger, the less is left. So x * T is below a convex
+        function of T, and that is below its chord from the least T to the largest.
+        """
+        candidate, one = self.candidates[j], self.one
+        scope, floors = candidate.scope, self.branch.facts.floors
+        low, high, discount = self.least_before_large, self.branch.amounts, self.most[j]
+        natural, _ = natural_discount(candidate.plan, sum(self.branch.basis_at_most(candidate, self.now)))
+        firm = [i for i in scope if floors[i] == 0 and low[i] > 2 * len(scope)]
+        rounds = 1 + len(scope) - len(firm)
+        held, reach = sum(low[i] for i in firm), discount + rounds * len(scope)
+        if discount < natural or held < 2 * reach:
+            self.wide.height = discount * max(0, *(self.weight[i] for i in scope))
+            return
+        mean = self._mean(j)
+        above = {i: max(0, self.weight[i] - mean) for i in scope} | {i: self.weight[i] - mean for i in firm}
+        top = max(0, sum(w * (high[i] if w > 0 else low[i]) for i, w in above.items()))
+        bottom = max(0, -sum(w * (low[i] if w > 0 else high[i]) for i, w in above.items()))
+        least_part = (discount << self.shift) // sum(high[i] for i in scope)
+        most_part = _ceiling(reach << self.shift, held)
+        part = least_part
+        if top > 0:
+            part += (most_part - least_part) * top // (top + bottom)
+        chord = max(_ceiling(top * (most_part - part), one), _ceiling(bottom * (part - least_part), one))
+        self.wide.height = discount * mean + chord + rounds * sum(abs(w) for w in above.values())
+        for i, weight in above.items():
+            slope = _ceiling(weight * part, one)
+            self.wide.slopes[i] = slope
+            self.wide.height += slope * high[i]
+            self.weight[i] -= slope
+
+    def _mean(self, j: int) -> int:
+        """The average weight over the scope of the large discount, where it falls as in the best dive."""
+        low, high = self.least_before_large, self.branch.amounts
+        at = {i: min(max(self.search.large_reference[i], low[i]), high[i]) for i in self.candidates[j].scope}
+        return sum(amount * self.weight[i] for i, amount in at.items()) // max(1, sum(at.values()))
+
+    def wide_height_at(self, amounts: list[int]) -> int:
+        """What the wide discount nets at most, if these are left at its turn."""
+        taken = zip(self.wide.slopes, self.amounts, amounts, strict=True)
+        return self.wide.height - sum(slope * (before - now) for slope, before, now in taken)
 
     def _add_lines(self, members: list[int]) -> None:
         """Adds one bound for late candidates of one stage, of which at most one applies.
@@ -954,6 +1036,12 @@ class _Search:
     Each part is searched on its own; most are given up by their bound alone. The nodes that are left are
     shared out over the parts still to come, so that none is left open for the sake of another.
 
+    A discount on all of a large cart, as of a cross-shop sale, loosens bounds more than all others: what
+    it costs late thresholds depends on which lines it falls. Where that makes out much of the gap, the
+    part that takes it is searched apart from the one that does not. In the former it is bounded by a line
+    in the amounts at its turn (`_Bound._spread`), so that whatever is taken before counts for how it
+    shifts the large discount.
+
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
     cannot win the tie. `node_budget` counts turns in BEST stages and, as ten of them, every bound that is
@@ -983,6 +1071,9 @@ class _Search:
         self.pull = [-1] * len(candidates)  # the slope of what a part forces; -1: as found for the bound
         self.eased = False  # those slopes are
         self.reference: list[list[int]] | None = None  # amounts by stage, in the best dive
+        self.large = -1  # see `_find_large`
+        self.wide = -1  # the same, in parts of the search that take it
+        self.large_reference: list[int] = []  # amounts at its turn, in the best dive
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
         self.pending = 0  # parts that are still to be searched
@@ -1040,10 +1131,41 @@ class _Search:
                 last = self.candidates[-1].plan.stage if self.candidates else 0
                 self.branch.pass_stages(last, len(self.plan.stages))
                 self.reference = [list(amounts) for amounts in self.branch.after_stage]
+                self._find_large()
             self._undo_all()
             if not arrived:
                 break
         self.diving = False
+
+    def _find_large(self) -> None:
+        """Finds the largest discount of the dive that just arrived, if bounds can treat it on its own.
+
+        What it nets depends on which lines it falls, so on all that is taken before: on large carts
+        nothing else loosens a bound as much. Its discount has to be known before the first choice.
+        """
+        self.large = -1
+        if len(self.candidates) - self.first < LARGE_FROM or self.shift == 0 or any(self.forced):
+            return
+        largest = max(range(self.first, len(self.steps)), key=lambda j: sum(self.steps[j].shares))
+        candidate = self.candidates[largest]
+        if (
+            sum(self.steps[largest].shares) > self.branch.payable() >> LARGE
+            and _is_simple(candidate.plan)
+            and self.branch.basis_after(candidate) <= self.candidates[self.first].plan.stage
+            and all(c.in_best_stage for c in self.candidates[self.first : largest + 1])
+            and not any(c.plan.mandatory and self._exclude(c, candidate) for c in self.candidates)
+            and not candidate.plan.mandatory
+        ):
+            self.large = largest
+            self.large_reference = list(self.branch.after_stage[candidate.plan.stage])
+            for j in range(largest, len(self.steps)):
+                if self.candidates[j].plan.stage == candidate.plan.stage and self.steps[j].applied:
+                    for i, share in zip(self.candidates[j].scope, self.steps[j].shares, strict=True):
+                        self.large_reference[i] += share
+
+    @staticmethod
+    def _exclude(one: _Candidate, other: _Candidate) -> bool:
+        return not set(one.plan.groups).isdisjoint(other.plan.groups)
 
     def _solve_part(self, force: int) -> None:
         """Searches below the turns that leave no choice, with what is barred and forced.
@@ -1066,6 +1188,24 @@ class _Search:
         self.parts += 1
         self.nodes += BOUND_NODES
         floor, split = self.floor, self.bound.split
+        if self._large_is_loose() and self.parts < MOST_PARTS:
+            self.floor = self._lower_bound()
+            large = self.candidates[self.large]
+            beside = [
+                j
+                for j in range(self.first, len(self.candidates))
+                if j != self.large and not self.barred[j] and self._exclude(self.candidates[j], large)
+            ]
+            for second, barred in enumerate((beside, [self.large])):
+                self._set_part(barred, -1, True)
+                self.wide = -1 if second else self.large
+                self.pending += not second
+                self._solve_part(-1 if second else force)
+                self.pending -= not second
+                self.wide = -1
+                self._set_part(barred, -1, False)
+            self.floor = floor
+            return
         if split is not None and self.parts < MOST_PARTS:
             self.floor = self._lower_bound()
             for second, barred in enumerate((split.others, split.chosen)):
@@ -1087,6 +1227,13 @@ class _Search:
             if not self._backtrack():
                 break
         self.floor, self.eased = floor, False
+
+    def _large_is_loose(self) -> bool:
+        """How the shares of the large discount can fall makes out much of the gap."""
+        if self.wide >= 0 or self.best is None or self.bound is None:
+            return False
+        gap = (self.best.payable - self._lower_bound()) << self.shift
+        return 0 < gap < self.bound.loose * LOOSE
 
     def _make_bound(self) -> None:
         self.bound = _Bound(self, self.first)
@@ -1157,12 +1304,13 @@ class _Search:
                     return False
                 self.nodes += 1
         turn = self.branch.turn(candidate)
+        forced = self.forced[i] or i == self.wide
         if turn.reason != 0:
-            if self.forced[i] or self._mandatory_displaced(candidate, turn):
+            if forced or self._mandatory_displaced(candidate, turn):
                 return False
             self._step(i, [], applied=False)
             return True
-        must = self.forced[i] or candidate.plan.mandatory or not candidate.in_best_stage
+        must = forced or candidate.plan.mandatory or not candidate.in_best_stage
         if not must and (self.minimal or candidate.reserved or self.barred[i]):
             self._step(i, [], applied=False)
             return True
@@ -1214,12 +1362,18 @@ class _Search:
     def _rest_after(self, bound: _Bound, i: int, shares: list[int] | None) -> int:
         """What the rest falls to at turn i, if these shares are taken, or if it is left."""
         home, rest = self.homes[i], self.rest
-        if home < 0:
+        if i == self.wide:
+            rest -= bound.wide_height_at(self.branch.amounts)
+        elif home < 0:
             rest -= bound.net[i]
         elif self.branch.group[home] == FREE:
             rest -= bound.of_group[home] - (bound.later_in_group[i] if shares is None else 0)
         if shares is not None:
             rest -= sum(bound.of_group.get(g, 0) for g in self.candidates[i].plan.groups if g != home)
+            if i < self.wide:
+                rest -= sum(
+                    s * bound.wide.slopes[k] for k, s in zip(self.candidates[i].scope, shares, strict=True)
+                )
             if self.candidates[i].in_best_stage:  # else the basis of what has a price may be known by now
                 rest -= sum(s * bound.price[k] for k, s in zip(self.candidates[i].scope, shares, strict=True))
         return rest

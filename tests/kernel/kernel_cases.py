@@ -310,3 +310,63 @@ def random_sale(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[
         ],
         coupons={i: rng.choice([1, 2, 3, NEVER_MS]) for i in range(count) if rng.random() < 0.9},
     )
+
+
+def random_cross_shop(seed: int, max_campaigns: int = 8, max_lines: int = 5) -> tuple[KernelPlan, Facts]:
+    """One discount over the whole cart that is worth more than the others, and thresholds of parts of it after.
+
+    On which lines the large one falls, and so whether those thresholds are reached, is decided by all before.
+    """
+    rng = random.Random(seed)
+    line_count = rng.randint(2, max_lines)
+    amounts = [rng.choice([rng.randint(1, 60), *[rng.randint(500, 9_000)] * 5]) for _ in range(line_count)]
+    total = sum(amounts)
+    stages = (
+        StagePlan(Basis.LIST, -1, rng.choice([Select.PRIORITY, Select.PRIORITY, Select.BEST])),
+        StagePlan(Basis.AFTER_STAGE, 0, Select.BEST),
+        StagePlan(Basis.AFTER_STAGE, 0, Select.BEST),
+        StagePlan(Basis.RUNNING, -1, Select.BEST),
+        StagePlan(Basis.RUNNING, -1, Select.BEST),
+    )
+    scopes = [tuple(range(line_count))]
+    scopes += [tuple(sorted(rng.sample(range(line_count), rng.randint(1, line_count)))) for _ in range(5)]
+    count = rng.randint(4, max_campaigns)
+    in_stage = sorted([2, 2, *(rng.choice([0, 1, 1, 2, 2, 2, 3, 4, 4]) for _ in range(count - 2))])
+    large = in_stage.index(2) + rng.randrange(in_stage.count(2))
+    rival = large - 1 if large > in_stage.index(2) else large + 1
+    ranks = rng.sample(range(count), count)
+    campaigns = []
+    for i, stage in enumerate(in_stage):
+        scope = 0 if i in (large, rival) else rng.randrange(len(scopes))
+        held = sum(amounts[k] for k in scopes[scope])
+        fields: dict[str, object] = {"a": max(1, held * rng.randint(1, 9) // 100)}
+        if i == large:
+            fields = {"a": max(1, total * rng.randint(10, 30) // 100), "groups": (0,)}
+        elif i == rival:
+            fields = {"a": max(1, total * rng.randint(3, 12) // 100), "groups": (0,)}
+        elif stage == 3 or (stage < 3 and rng.random() < 0.3):
+            fields = {"effect": Effect.PERCENT, "a": rng.randint(100, 1_500), "c": rng.randint(1, 5)}
+            fields["groups"] = (1,) if stage == 3 else ()
+        elif stage == 4:
+            fields["threshold"] = held * rng.randint(50, 90) // 100
+            fields["groups"] = rng.choice([(2,), (3,), ()])
+        campaigns.append(
+            campaign(
+                ranks[i],
+                stage,
+                predicate=scope,
+                needs_coupon=rng.random() < 0.2,
+                budget=0 if rng.random() < 0.1 else -1,
+                mandatory=rng.random() < 0.03,
+                **fields,
+            )
+        )
+    predicates = tuple(on_lines(*lines) for lines in scopes)
+    plan = plan_of(*campaigns, stages=stages, predicates=predicates, groups=4, limits=1)
+    return plan, facts_of(
+        plan,
+        amounts,
+        floors=[amount * rng.randint(60, 98) // 100 if rng.random() < 0.15 else 0 for amount in amounts],
+        remaining=[rng.choice([10**9, rng.randint(1, total // 4 + 1)])],
+        coupons={i: rng.choice([1, 2, NEVER_MS]) for i in range(count) if rng.random() < 0.9},
+    )

@@ -17,6 +17,7 @@ from kernel_cases import (
     plan_of,
     random_case,
     random_chain,
+    random_cross_shop,
     random_sale,
 )
 
@@ -54,6 +55,100 @@ def check_against_brute_force(seed: int, kernels: list[ModuleType]) -> None:
         found = module.Program(plan).decide(facts, PLENTY, True)
         expected.nodes = found.nodes
         assert found == expected, (module.__name__, seed)
+
+
+@pytest.fixture
+def on_small_carts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """The twin treats the large discount on its own on small carts too; whether a line bounded it, time by time."""
+    monkeypatch.setattr(twin, "LARGE_FROM", 0)
+    monkeypatch.setattr(twin, "LOOSE", PLENTY)
+    lines: list[bool] = []
+    spread = twin._Bound._spread
+
+    def watched(bound: twin._Bound, j: int) -> None:
+        spread(bound, j)
+        lines.append(any(bound.wide.slopes))
+
+    monkeypatch.setattr(twin._Bound, "_spread", watched)
+    return lines
+
+
+def test_brute_force_finds_nothing_better_where_one_discount_is_large(on_small_carts: list[bool]) -> None:
+    for seed in range(200):
+        plan, facts = random_cross_shop(seed, 9)
+        expected = kernel_oracle.decide(plan, facts)
+        found = twin.Program(plan).decide(facts, PLENTY, True)
+        expected.nodes = found.nodes
+        assert found == expected, seed
+    assert sum(on_small_carts) > 100
+
+
+def test_no_bound_is_above_what_is_below_it(
+    on_small_carts: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is given up, so that every combination is compared with all bounds on the way to it."""
+    arrive = twin._Search._arrive
+
+    def compared(search: twin._Search) -> bool:
+        assert search.diving or search.floor <= search.branch.payable()
+        return arrive(search)
+
+    monkeypatch.setattr(twin._Search, "_arrive", compared)
+    monkeypatch.setattr(twin._Search, "_hopeless", lambda search, i: False)
+    monkeypatch.setattr(twin._Search, "_large_is_loose", lambda search: 0 <= search.large != search.wide)
+    for seed in range(120):
+        twin.Program(random_cross_shop(seed, 9)[0]).decide(random_cross_shop(seed, 9)[1], PLENTY, False)
+    assert sum(on_small_carts) > 300
+
+
+def test_the_line_of_the_large_discount_is_above_what_it_nets(
+    on_small_carts: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the amounts at its turn lie, from the least to those of now."""
+    spread, rng = twin._Bound._spread, random.Random(1)
+
+    def compared(bound: twin._Bound, j: int) -> None:
+        scope, weights = bound.candidates[j].scope, list(bound.weight)
+        low, high, floors = bound.least_before_large, bound.amounts, bound.branch.facts.floors
+        spread(bound, j)
+        for _ in range(40 if any(bound.wide.slopes) else 0):
+            ends = [rng.choice([(low[i], low[i]), (high[i], high[i]), (low[i], high[i])]) for i in scope]
+            amounts = list(high)
+            for i, end in zip(scope, ends, strict=True):
+                amounts[i] = rng.randint(*end)
+            room = [max(0, amounts[i] - floors[i]) for i in scope]
+            shares = twin.allocate(bound.most[j], [amounts[i] for i in scope], room)
+            nets = sum(share * weights[i] for i, share in zip(scope, shares, strict=True))
+            assert nets <= bound.wide_height_at(amounts)
+
+    monkeypatch.setattr(twin._Bound, "_spread", compared)
+    for seed in range(300):
+        plan, facts = random_cross_shop(seed, 9)
+        twin.Program(plan).decide(facts, PLENTY, False)
+    assert sum(on_small_carts) > 100
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(60, 90), st.integers(10, 60))
+def test_bounds_hold_where_one_discount_is_large(seed: int, campaigns: int, lines: int) -> None:
+    plan, facts = random_cross_shop(seed, campaigns, lines)
+    program = _kernel.Program(plan)
+    best = program.decide(facts, 20_000, False)
+    for budget in (100, 700, 2_500):
+        bounded = program.decide(facts, budget, False)
+        assert sum(bounded.amounts) - bounded.gap <= sum(best.amounts) <= sum(bounded.amounts)
+        if bounded.proven:
+            assert (bounded.applied, bounded.nodes) == (best.applied, best.nodes)
+
+
+@settings(max_examples=12)
+@given(SEEDS, st.integers(60, 90), st.integers(10, 60))
+def test_twins_agree_where_one_discount_is_large(seed: int, campaigns: int, lines: int) -> None:
+    plan, facts = random_cross_shop(seed, campaigns, lines)
+    for budget in (300, 1_500):
+        assert twin.Program(plan).decide(facts, budget, True) == _kernel.Program(plan).decide(
+            facts, budget, True
+        )
 
 
 @settings(max_examples=40)
