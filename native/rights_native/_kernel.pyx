@@ -268,7 +268,6 @@ cdef struct Weight:  # see twin._Bound._weigh
     int64_t slack
     int64_t heaviest
     int32_t stamp
-    int64_t part_left  # see twin._Bound._part_left
     int32_t part_stamp
 
 cdef struct Line:  # see twin._Bound
@@ -613,7 +612,10 @@ cdef class Program:
     cdef int32_t* group_stage
     cdef Weight* weights_of  # per candidate that is the first of its scope in its stage
     cdef int32_t weigh_stamp, part_stamp
+    cdef int64_t* below  # these two: by the first candidate of a scope in its stage, then line
+    cdef int64_t* more
     cdef int64_t* group_cut
+    cdef int64_t* cuts
     cdef int32_t* group_stamp
     cdef int32_t stamp
     cdef uint64_t* masks  # per candidate, its lines as a bit set
@@ -629,6 +631,7 @@ cdef class Program:
     cdef int32_t* active
     cdef int32_t* barred  # per candidate: the part in which it may not be taken; 0: none
     cdef uint8_t* forced
+    cdef int32_t* all_forced  # the candidates that are
     cdef int64_t* pull
     cdef int32_t active_count, forced_count, first, parts
     cdef bint diving, splitting, eased, has_reference, impossible
@@ -1168,12 +1171,12 @@ cdef class Program:
         # Groups are numbered anew among candidates, so there are at most `group_count` of them.
         reserve(
             arena,
-            16 * 60
-            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 5 * sizeof(int64_t) + 3
-                   + sizeof(Line) + sizeof(Weight) + 4 * sizeof(Point) + 2 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
+            16 * 64
+            + n * (sizeof(Candidate) + sizeof(Step) + levels * sizeof(Most) + 6 * sizeof(int64_t) + 3
+                   + sizeof(Line) + sizeof(Weight) + 4 * sizeof(Point) + 3 * sizeof(int32_t) + self.mask_words * sizeof(uint64_t))
             + sizeof(Point)
             + group_count * (5 * sizeof(int32_t) + 1 + (levels + 2 + lines) * sizeof(int64_t))
-            + share_count * sizeof(int64_t)
+            + 3 * share_count * sizeof(int64_t)
             + levels * sizeof(int64_t) + lines * ((7 * levels + 18) * sizeof(int64_t) + sizeof(int32_t) + sizeof(Priced))
             + limits * sizeof(int64_t) + 4 * self.words * sizeof(uint64_t)
             + self.asset_count * sizeof(int32_t),
@@ -1191,6 +1194,7 @@ cdef class Program:
         self.group_stage = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.weights_of = <Weight*>carve(arena, n * sizeof(Weight))
         self.group_cut = <int64_t*>carve(arena, group_count * sizeof(int64_t))
+        self.cuts = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.group_stamp = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.masks = <uint64_t*>carve(arena, n * self.mask_words * sizeof(uint64_t))
         self.least = <int64_t*>carve(arena, lines * (levels + 1) * sizeof(int64_t))
@@ -1208,12 +1212,15 @@ cdef class Program:
         self.active = <int32_t*>carve(arena, n * sizeof(int32_t))
         self.barred = <int32_t*>carve(arena, n * sizeof(int32_t))
         self.forced = <uint8_t*>carve(arena, n)
+        self.all_forced = <int32_t*>carve(arena, n * sizeof(int32_t))
         self.pull = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.optional_ids = <uint64_t*>carve(arena, self.words * sizeof(uint64_t))
         self.group = <uint8_t*>carve(arena, group_count)
         self.group_rank = <int32_t*>carve(arena, group_count * sizeof(int32_t))
         self.group_expiry = <int64_t*>carve(arena, group_count * sizeof(int64_t))
         self.shares = <int64_t*>carve(arena, share_count * sizeof(int64_t))
+        self.below = <int64_t*>carve(arena, share_count * sizeof(int64_t))
+        self.more = <int64_t*>carve(arena, share_count * sizeof(int64_t))
         self.expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.sorted_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
         self.best_expiries = <int64_t*>carve(arena, n * sizeof(int64_t))
@@ -1722,8 +1729,8 @@ cdef class Program:
 
     cdef void go_forth(self, int32_t now, Most* most) noexcept nogil:
         """See twin._Bound._go_forth."""
-        cdef int32_t a, k, i, rounds, stage = now, count = 0
-        cdef int64_t free_amount, part, share, largest
+        cdef int32_t a, k, i, rounds, needed, stage = now, count = 0
+        cdef int64_t free_amount, part, share, largest, before = -1, share_before = -1, factor = 0
         cdef int64_t* left = self.least + <size_t>now * self.line_count
         cdef int64_t* rough = self.rough + <size_t>now * self.line_count
         cdef int64_t* charged
@@ -1735,6 +1742,7 @@ cdef class Program:
         if self.shift == 0:
             return  # there are no lines
         memset(self.charged, 0, <size_t>self.local_group_count * self.line_count * sizeof(int64_t))
+        needed = self.last_to_go_forth(most)
         for a in range(self.active_count):
             candidate = &self.candidates[self.active[a]]
             while stage < candidate.plan.stage:
@@ -1752,12 +1760,13 @@ cdef class Program:
                 continue
             self.active[count] = self.active[a]
             count += 1
+            if a > needed:
+                continue
             lines = self.scope_lines + candidate.scope
             free_amount = 0
             if candidate.plan.simple:
                 for k in range(candidate.count):
-                    if self.floors[lines[k]] == 0:
-                        free_amount += left[lines[k]]
+                    free_amount += left[lines[k]] * (self.floors[lines[k]] == 0)
             largest = most[self.active[a]].most
             part = self.one
             if largest < free_amount:
@@ -1784,7 +1793,11 @@ cdef class Program:
                         rough[i] += rounds
                         left[i] = (positive(left[i] - rounds) * (self.one - share)) >> self.shift
                     else:
-                        left[i] = left[i] * (self.one - share) // (self.one - charged[i])
+                        if charged[i] != before or share != share_before:
+                            before = charged[i]
+                            share_before = share
+                            factor = ((self.one - share) << self.shift) // (self.one - before)
+                        left[i] = (left[i] * factor) >> self.shift
                     charged[i] = share
                 left[i] = most_of_two(left[i], least(self.amounts[i], self.floors[i]))
         self.active_count = count
@@ -1795,13 +1808,29 @@ cdef class Program:
             rough += self.line_count
             stage += 1
 
+    cdef int32_t last_to_go_forth(self, const Most* most) noexcept nogil:
+        """The last active candidate after which it matters what is left.
+
+        It does not in the last stage, where a unit nets the same on all lines; but for budgets that may not pay.
+        """
+        cdef int32_t a = self.active_count - 1, j
+        cdef int32_t last = self.candidates[self.active[a]].plan.stage if a >= 0 else 0
+        while a >= 0:
+            j = self.active[a]
+            if self.candidates[j].plan.stage != last or j == self.large:
+                break
+            if self.candidates[j].plan.budget >= 0 and self.money_left(self.candidates[j].plan) < most[j].discount:
+                break
+            a -= 1
+        return a
+
     cdef int64_t part_left(self, int32_t j) noexcept nogil:
-        """See twin._Bound._part_left."""
+        """See twin._Bound._part_left. `group_cut`: where in `cuts` the largest part of a group is, from 1 on."""
         cdef const uint64_t* mine = self.masks + <size_t>j * self.mask_words
         cdef const uint64_t* other
         cdef uint64_t common, missing
-        cdef int64_t product = self.one
-        cdef int32_t a, w, k, g
+        cdef int64_t product = self.one, part
+        cdef int32_t a, w, k, g, count = 0
         memset(self.group_cut, 0, self.local_group_count * sizeof(int64_t))
         for a in range(self.active_count):
             k = self.active[a]
@@ -1815,15 +1844,20 @@ cdef class Program:
                 missing |= mine[w] & ~other[w]
             if common == 0:
                 continue
+            part = self.one if missing != 0 else self.part[k]
             g = self.candidates[k].home
-            if g < 0:
-                if missing == 0:
-                    product = ceiling(product * (self.one - self.part[k]), self.one) if self.part[k] < self.one else product
+            if g < 0 and part == self.one:
                 continue
-            self.group_cut[g] = self.one if missing != 0 else most_of_two(self.group_cut[g], self.part[k])
-        for g in range(self.local_group_count):
-            if 0 < self.group_cut[g] < self.one:
-                product = ceiling(product * (self.one - self.group_cut[g]), self.one)
+            if g >= 0 and self.group_cut[g] > 0:
+                self.cuts[self.group_cut[g] - 1] = most_of_two(self.cuts[self.group_cut[g] - 1], part)
+                continue
+            self.cuts[count] = part
+            count += 1
+            if g >= 0:
+                self.group_cut[g] = count
+        for k in range(count):
+            if self.cuts[k] < self.one:
+                product = ceiling(product * (self.one - self.cuts[k]), self.one)
         return product
 
     cdef const Weight* weigh(self, int32_t j) noexcept nogil:
@@ -1831,20 +1865,18 @@ cdef class Program:
         cdef const Candidate* candidate = &self.candidates[j]
         cdef Weight* found = &self.weights_of[candidate.alike]
         cdef const int32_t* lines = self.scope_lines + candidate.scope
-        cdef const int64_t* left = self.least + <size_t>candidate.plan.stage * self.line_count
-        cdef const int64_t* rough = self.rough + <size_t>candidate.plan.stage * self.line_count
-        cdef int64_t high = self.weight[lines[0]], low = high, average, over, steep, weight, upper, amount
+        cdef const int64_t* below = self.below + self.candidates[candidate.alike].shares
+        cdef const int64_t* more = self.more + self.candidates[candidate.alike].shares
         cdef int64_t* weights = self.weights
-        cdef int64_t* above = self.room_of
-        cdef int64_t* below = self.wanted
-        cdef int32_t k, i, step
+        cdef int64_t high = self.weight[lines[0]], low = high, average, over, steep, weight, amount
+        cdef int32_t k, step
         if found.stamp == self.weigh_stamp:
             return found
         found.stamp = self.weigh_stamp
-        for k in range(1, candidate.count):
-            weight = self.weight[lines[k]]
-            high = most_of_two(high, weight)
-            low = least(low, weight)
+        for k in range(candidate.count):
+            weights[k] = self.weight[lines[k]]
+            high = most_of_two(high, weights[k])
+            low = least(low, weights[k])
         found.slack = 0
         found.heaviest = positive(high)
         found.average = found.heaviest
@@ -1852,24 +1884,14 @@ cdef class Program:
             return found
         if found.part_stamp != self.part_stamp:
             found.part_stamp = self.part_stamp
-            found.part_left = self.part_left(j)
-        upper = found.part_left
-        for k in range(candidate.count):
-            i = lines[k]
-            weights[k] = self.weight[i]
-            if self.floors[i] > 0:
-                above[k] = self.amounts[i]
-                below[k] = 0
-            else:
-                above[k] = scaled_up(self.amounts[i], upper, self.shift) + rough[i]
-                below[k] = least(left[i] - rough[i], above[k])
+            self.find_shifts(candidate.alike)
         average = low
         for step in range(STEPS):
             over = 0
             steep = 0
             for k in range(candidate.count):
                 weight = weights[k] - average
-                amount = above[k] if weight > 0 else below[k]
+                amount = below[k] + more[k] * (weight > 0)
                 over += weight * amount
                 steep += amount
             if over <= 0:
@@ -1885,6 +1907,26 @@ cdef class Program:
             if average >= high:
                 break
         return found
+
+    cdef void find_shifts(self, int32_t j) noexcept nogil:
+        """What each line of a scope counts for in `weigh`: `below` the average, and how much `more` above it."""
+        cdef const Candidate* candidate = &self.candidates[j]
+        cdef const int32_t* lines = self.scope_lines + candidate.scope
+        cdef const int64_t* left = self.least + <size_t>candidate.plan.stage * self.line_count
+        cdef const int64_t* rough = self.rough + <size_t>candidate.plan.stage * self.line_count
+        cdef int64_t* below = self.below + candidate.shares
+        cdef int64_t* more = self.more + candidate.shares
+        cdef int64_t above, upper = self.part_left(j)
+        cdef int32_t k, i
+        for k in range(candidate.count):
+            i = lines[k]
+            if self.floors[i] > 0:
+                below[k] = 0
+                more[k] = self.amounts[i]
+            else:
+                above = scaled_up(self.amounts[i], upper, self.shift) + rough[i]
+                below[k] = least(left[i] - rough[i], above)
+                more[k] = above - below[k]
 
     cdef void go_back(self, int32_t now, Most* most, int32_t level) noexcept nogil:
         """See twin._Bound._go_back."""
@@ -2400,14 +2442,12 @@ cdef class Program:
 
     cdef bint broken(self, int32_t i) noexcept nogil:
         """See twin._Search._broken."""
-        cdef int32_t j, k, stage = self.candidates[i].plan.stage
+        cdef int32_t f, j, k, stage = self.candidates[i].plan.stage
         cdef Candidate* candidate
-        cdef const int64_t* base
         cdef int64_t total
-        if self.forced_count == 0:
-            return False
-        for j in range(i, self.discount_count):
-            if self.forced[j]:
+        for f in range(self.forced_count):
+            j = self.all_forced[f]
+            if j >= i:
                 candidate = &self.candidates[j]
                 if self.excluded(candidate):
                     return True
@@ -2522,7 +2562,9 @@ cdef class Program:
             self.barred[i] = 0
             self.pull[i] = -1
             self.forced[i] = constrained and self.candidates[i].required
-            self.forced_count += self.forced[i]
+            if self.forced[i]:
+                self.all_forced[self.forced_count] = i
+                self.forced_count += 1
         if self.contradictory():
             return
         self.clear_branch()
@@ -2708,6 +2750,7 @@ cdef class Program:
                         self.barred[j] = part
                 if split.force >= 0 and not second:
                     self.forced[split.force] = 1
+                    self.all_forced[self.forced_count] = split.force
                     self.forced_count += 1
                 self.pending += not second
                 self.solve_part(-1 if second else split.force)

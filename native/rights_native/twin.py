@@ -687,8 +687,8 @@ class _Bound:
                 elif part > before:
                     if before == 0:
                         rough[i] += rounds
-                        left[i] -= rounds
-                    left[i] = max(0, left[i]) * (one - part) // (one - before)
+                        left[i] = max(0, left[i] - rounds)
+                    left[i] = left[i] * ((one - part << self.shift) // (one - before)) >> self.shift
                     charged[home, i] = part
                 left[i] = max(left[i], min(amounts[i], floors[i]))
         self.active = active
@@ -1044,7 +1044,7 @@ class _Search:
 
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
-    cannot win the tie. `node_budget` counts turns in BEST stages and, as ten of them, every bound that is
+    cannot win the tie. `node_budget` counts turns in BEST stages and, as BOUND_NODES of them, every bound that is
     made; not dives. One descent is always paid for. When it is used up, what is still unexplored counts in
     `lowest_open`.
 

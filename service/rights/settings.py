@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000_000,
         description="Work of the search for the best combination before it answers BOUNDED: a node counts 1, "
-        "a bound 10; about 1.5 ms for 1,000.",
+        "a bound 25; about 1.5 ms for 1,000.",
     )
     max_message_bytes: int = Field(
         8 * 1024 * 1024,
