@@ -103,7 +103,7 @@ class Settings(BaseSettings):
         100, ge=1, le=60_000, description="Delay that a shed caller is told to wait (RetryInfo)."
     )
     search_node_budget: int = Field(
-        4_000,
+        3_500,
         ge=1,
         le=10_000_000,
         description="Work of the search for the best combination before it answers BOUNDED: a node counts 1, "
