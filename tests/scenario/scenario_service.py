@@ -117,6 +117,13 @@ class Service:
             return sorted(child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE)
         return []
 
+    def kill_worker(self) -> None:
+        """kill -9 of a worker, which is gone afterwards: a moment longer it would pass for one that came back."""
+        pid = self.worker_pids()[0]
+        os.kill(pid, signal.SIGKILL)
+        while pid in self.worker_pids():
+            time.sleep(0.005)
+
     def wait_for_workers(self) -> None:
         """Until as many workers accept calls as there should be, after some were killed."""
         deadline = time.monotonic() + START_SECONDS

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -356,7 +355,7 @@ async def test_a_killed_generation_goes_on(new_database: Callable[[], str]) -> N
                 async for chunk in shop.stream("GenerateCodes", **order("spring", 200_000)):
                     told += chunk.codes
                     if chunk.done_count == 30_000:
-                        os.kill(service.worker_pids()[0], signal.SIGKILL)
+                        service.kill_worker()
             service.wait_for_workers()
             stored = await shop.sql("SELECT count(*) FROM rights.code WHERE tenant_id = 'killed'")
             assert len(told) <= stored[0][0] < 200_000
@@ -374,7 +373,7 @@ async def test_forgotten_generations_are_sealed(new_database: Callable[[], str])
             await open_shop(shop)
             await generated(shop, "spring", 1, key="k")
             await asyncio.sleep(0.5)
-            os.kill(service.worker_pids()[0], signal.SIGKILL)  # what comes after it looks at once
+            service.kill_worker()  # what comes after it looks at once
             service.wait_for_workers()
         async with shop_of(service, "forgetful") as shop:
             for _ in range(50):

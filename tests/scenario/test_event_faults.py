@@ -366,7 +366,7 @@ async def test_the_client_goes_on_after_a_kill(database: str) -> None:
                 request = member_pb2.UpsertMemberRequest(member={"member_id": "alice", "tier": tier})
                 await rights.upsert_member(request)
                 if tier == 3:
-                    os.kill(service.worker_pids()[0], signal.SIGKILL)
+                    service.kill_worker()
             async with asyncio.timeout(30):
                 while len(positions) < 5:
                     positions += [event.position for event in (await anext(stream)).events]

@@ -42,7 +42,7 @@ async def test_kill_of_a_worker_under_load(own_service: Service) -> None:
         running_load = asyncio.create_task(load.run(lambda request: shop.raw("Settle", request)))
         for answered in (150, 500):
             await load.until_answered(answered)
-            os.kill(own_service.worker_pids()[0], signal.SIGKILL)
+            own_service.kill_worker()
         await running_load
         assert load.failed  # something was under way
         await asyncio.to_thread(own_service.wait_for_workers)

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -218,7 +216,7 @@ async def test_every_friend_rewards_once_whatever_is_killed(new_database: Callab
                 for _ in range(4):
                     await asyncio.sleep(0.3)
                     with contextlib.suppress(ProcessLookupError, IndexError):
-                        os.kill(service.worker_pids()[0], signal.SIGKILL)
+                        service.kill_worker()
 
             await asyncio.gather(kill(), *(bring(name) for name in names))
             service.wait_for_workers()
