@@ -3,7 +3,7 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
-KERNEL := $(wildcard native/rights_native/*.pyx)
+KERNEL := $(wildcard native/rights_native/*.pyx native/rights_native/*.pxd)
 PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
 
 .PHONY: setup demo serve test lint types protos bench promtool grpcjs clean

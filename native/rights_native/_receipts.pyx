@@ -15,10 +15,14 @@ Why it is written the way it is:
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Next
+from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+
+from rights_native._outcome cimport Adjustment, Earning, Priced, Redemption
 
 cdef enum:
     FIRST_BYTES = 2048  # of a message; nearly every receipt fits
@@ -126,7 +130,7 @@ cdef class _Message:
         return PyBytes_FromStringAndSize(self.at, self.size())
 
 
-def settle_response(object priced, str member_id, str settlement_id, str order_id, int64_t settle_ms):
+def settle_response(Priced priced not None, str member_id, str settlement_id, str order_id, int64_t settle_ms):
     """A rights.v1.SettleResponse with the receipt of a priced order."""
     cdef _Message out = _Message()
     _receipt(out, priced, member_id, settlement_id, order_id, settle_ms)
@@ -134,14 +138,14 @@ def settle_response(object priced, str member_id, str settlement_id, str order_i
     return out.content()
 
 
-def receipt(object priced, str member_id, str settlement_id="", str order_id=""):
+def receipt(Priced priced not None, str member_id, str settlement_id="", str order_id=""):
     """A rights.v1.Receipt of an order that is priced, or reserved: without a time of settlement."""
     cdef _Message out = _Message()
     _receipt(out, priced, member_id, settlement_id, order_id, -1)
     return out.content()
 
 
-def earning(object each):
+def earning(Earning each not None):
     """A rights.v1.Earning."""
     cdef _Message out = _Message()
     _earning(out, each)
@@ -156,7 +160,7 @@ def gift(object each):
 
 
 cdef int _receipt(
-    _Message out, object priced, str member_id, str settlement_id, str order_id, int64_t settle_ms
+    _Message out, Priced priced, str member_id, str settlement_id, str order_id, int64_t settle_ms
 ) except -1:
     cdef Py_ssize_t i, before
     cdef object decision = priced.decision
@@ -164,11 +168,11 @@ cdef int _receipt(
     cdef object each
     if len(listed) != len(payable):
         raise ValueError(f"{len(listed)} lines are priced, {len(payable)} are paid")
-    for each in reversed(<list>priced.gifts):
+    for each in reversed(priced.gifts):
         before = out.size()
         _gift(out, each)
         out.enclose(18, before)
-    for each in reversed(<list>priced.explanations):
+    for each in reversed(priced.explanations):
         before = out.size()
         campaign_id, coupon_id, reason, shortfall = each
         out.text(4, coupon_id)
@@ -178,15 +182,15 @@ cdef int _receipt(
         out.enclose(17, before)
     out.number(16, decision.gap)
     out.number(15, 1 if decision.proven else 2)  # Optimality: PROVEN, BOUNDED
-    for each in reversed(<list>priced.earnings):
+    for each in reversed(priced.earnings):
         before = out.size()
         _earning(out, each)
         out.enclose(14, before)
-    for each in reversed(<list>priced.redemptions):
+    for each in reversed(priced.redemptions):
         before = out.size()
         _redemption(out, each)
         out.enclose(13, before)
-    for each in reversed(<list>priced.adjustments):
+    for each in reversed(priced.adjustments):
         before = out.size()
         _adjustment(out, each)
         out.enclose(12, before)
@@ -208,7 +212,7 @@ cdef int _receipt(
     return out.text(1, settlement_id)
 
 
-cdef int _adjustment(_Message out, object each) except -1:
+cdef int _adjustment(_Message out, Adjustment each) except -1:
     out.text(8, each.cover_title)
     _lots(out, 7, each.consumed)
     _payers(out, 6, each.funding)
@@ -219,7 +223,7 @@ cdef int _adjustment(_Message out, object each) except -1:
     return out.text(1, each.campaign_id)
 
 
-cdef int _redemption(_Message out, object each) except -1:
+cdef int _redemption(_Message out, Redemption each) except -1:
     out.numbers(7, each.lot_values)
     _payers(out, 6, each.funding)
     _allocations(out, each.allocations, each.payers)
@@ -246,14 +250,22 @@ cdef int _allocations(_Message out, list allocations, list payers) except -1:
 
 cdef int _payers(_Message out, int field, dict payers) except -1:
     """Who pays, as repeated FundingAmount."""
-    cdef Py_ssize_t before
-    cdef str party
-    for party, amount in reversed(payers.items()) if len(payers) > 1 else payers.items():
-        before = out.size()
-        out.number(2, amount)
-        out.text(1, party)
-        out.enclose(field, before)
+    cdef PyObject *party
+    cdef PyObject *amount
+    cdef Py_ssize_t at = 0
+    if len(payers) == 1:  # nearly always
+        PyDict_Next(payers, &at, &party, &amount)
+        return _payer(out, field, <str>party, <object>amount)
+    for each in reversed(payers.items()):
+        _payer(out, field, each[0], each[1])
     return 0
+
+
+cdef int _payer(_Message out, int field, str party, object amount) except -1:
+    cdef Py_ssize_t before = out.size()
+    out.number(2, amount)
+    out.text(1, party)
+    return out.enclose(field, before)
 
 
 cdef int _lots(_Message out, int field, list lots) except -1:
@@ -276,7 +288,7 @@ cdef int _lot(_Message out, object each) except -1:
     return out.text(1, fields[0])
 
 
-cdef int _earning(_Message out, object each) except -1:
+cdef int _earning(_Message out, Earning each) except -1:
     cdef Py_ssize_t before
     cdef object rate = each.rate
     cdef int64_t available_ms = each.available_ms, tier_bps = each.tier_bps

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rights.domain import crediting, funding, ledger, refunding, settling
+from rights.domain import crediting, ledger, refunding, settling
 from rights.domain.book import Book, Share
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import (
@@ -31,6 +31,7 @@ from rights.domain.wallet import Wallet
 from rights.domain.windows import Window, to_ms
 from rights.settings import SettingsError
 from rights.v1 import rulebook_pb2 as pb
+from rights_native import _funding as funding
 from rights_native import _kernel, twin
 
 DAY_MS = 86_400_000

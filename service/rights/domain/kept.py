@@ -21,7 +21,7 @@ its exact share.
 from dataclasses import dataclass, field
 from typing import Any
 
-from rights.domain import benefits, funding
+from rights.domain import benefits
 from rights.domain.book import Book, GrantRule
 from rights.domain.earning import basis
 from rights.domain.model import (
@@ -35,6 +35,7 @@ from rights.domain.model import (
     Sale,
 )
 from rights.domain.readjudicating import Basket
+from rights_native import _funding as funding
 
 Shares = dict[int, Payers]  # line index -> who pays how much of it; lines without a share are left out
 
@@ -154,13 +155,11 @@ def parts_of(parts: list[int], unit_price: int, quantity: int, kept: int, alloca
 
 def money(sale: Sale, kept: Kept) -> dict[str, int]:
     """The money by account as if only this had been bought."""
-    lines = [
-        (line.merchant_id, line.unit_price * quantity)
-        for line, quantity in zip(sale.order.lines, kept.quantities, strict=True)
-    ]
+    lines = sale.order.lines
+    amounts = [line.unit_price * quantity for line, quantity in zip(lines, kept.quantities, strict=True)]
     given = [paid_by(shares) for shares in kept.adjustments]
     given += [redemption_payers(sale, kept, i) for i in range(len(sale.redemptions))]
-    return funding.money_legs(lines, sum(kept.payable), given)
+    return funding.money_legs(lines, amounts, sum(kept.payable), given)
 
 
 def discounted(payable: list[int], redemptions: list[Shares]) -> list[int]:

@@ -11,7 +11,6 @@ from rights.domain import (
     earning,
     explain,
     facts,
-    funding,
     gifts,
     knowing,
     quoting,
@@ -19,12 +18,10 @@ from rights.domain import (
 )
 from rights.domain.book import Book
 from rights.domain.model import (
-    Adjustment,
     Coupon,
     Explanation,
     InvalidField,
     Order,
-    Payers,
     Priced,
     Rejection,
     RejectionReason,
@@ -32,6 +29,7 @@ from rights.domain.model import (
 )
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
+from rights_native import _funding as funding
 
 _REQUIRED_REASONS = {
     Reason.PAUSED: RejectionReason.CAMPAIGN_PAUSED,
@@ -115,7 +113,7 @@ def price(
             rules = book.standing(now_ms, paused)
             free, choice = _without_quote(asked, wallet, book, remaining, rules, now_ms, node_budget)
         why = explain.explanations(asked, wallet, book, choice, free, decision, now_ms)
-    adjustments = [_adjustment(c, allocations, coupons, book, order) for c, allocations in decision.applied]
+    adjustments = funding.adjustments(decision.applied, book.campaigns, coupons, order.lines, book.allocate)
     if book.benefits:
         benefits.consume(adjustments, wallet, book, now_ms)
     return Priced(
@@ -222,26 +220,3 @@ def _unmet(decision: Decision, book: Book, order: Order, coupons: dict[int, Coup
         rejection = _REQUIRED_REASONS.get(Reason(reason), fallback)
         refusals.append(Rejection(rejection, subject, message, shortfall))
     return min(refusals, key=lambda r: r.reason)
-
-
-def _adjustment(
-    index: int, allocations: list[tuple[int, int]], coupons: dict[int, Coupon], book: Book, order: Order
-) -> Adjustment:
-    campaign = book.campaigns[index]
-    if campaign.is_cover:
-        return Adjustment(campaign.id, "", "", 0, [], {}, None, cover_title=campaign.cover_title)
-    amount = sum([share for _, share in allocations])
-    payers: list[Payers] | None = None
-    if campaign.only_payer:  # nearly every discount of a platform
-        paid_by = {campaign.only_payer: amount}
-    else:
-        paid_by, payers = funding.split(campaign.shares, allocations, order.lines, book.allocate)
-    return Adjustment(
-        campaign_id=campaign.id,
-        stage_id=campaign.stage_id,
-        coupon_id=coupons[index].coupon_id if campaign.template_id else "",
-        amount=amount,
-        allocations=allocations,
-        funding=paid_by,
-        payers=payers,
-    )

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, tasks
+from rights.domain import benefits, counting, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
 from rights.domain.earning import multipliers
 from rights.domain.kept import Kept, Shares
@@ -29,6 +29,7 @@ from rights.domain.settling import refuse_ended
 from rights.domain.sweeping import release_pending
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
+from rights_native import _funding as funding
 
 
 def refund(

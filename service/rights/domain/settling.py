@@ -5,7 +5,7 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import benefits, counting, funding, gifts, grant_groups, kept, ledger, measures, tasks
+from rights.domain import benefits, counting, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book, Campaign, Limit
 from rights.domain.earning import available_ms, multipliers
 from rights.domain.model import (
@@ -31,6 +31,7 @@ from rights.domain.pricing import price
 from rights.domain.readjudicating import Basket
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
+from rights_native import _funding as funding
 
 # A use that a campaign, an earning or a gift takes, and the limit of the deciding rulebook it falls under.
 Use = tuple[Usage, Limit | None]
@@ -135,9 +136,12 @@ def confirm(
 
     hold = wallet.holds.pop(sale.settlement_id)
     wallet.changed = True
-    lines = [(line.merchant_id, line.unit_price * line.quantity) for line in sale.order.lines]
+    lines = sale.order.lines
+    amounts = [line.unit_price * line.quantity for line in lines]
     given = [a.funding for a in sale.adjustments] + [r.funding for r in sale.redemptions]
-    effects.postings = funding.postings(sale.currency, funding.money_legs(lines, sum(sale.payable), given))
+    effects.postings = funding.postings(
+        sale.currency, funding.money_legs(lines, amounts, sum(sale.payable), given)
+    )
     for lot in hold.lots:
         ledger.spend_held(effects, lot)
     for coupon_id in hold.coupons:
@@ -231,9 +235,8 @@ def _refuse_unless_held(reservation_id: str, state: State) -> Rejection | None:
 
 
 def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
-    lines = [(line.merchant_id, amount) for line, amount in zip(order.lines, priced.line_list, strict=True)]
     given = [a.funding for a in priced.adjustments] + [r.funding for r in priced.redemptions]
-    legs = funding.money_legs(lines, priced.payable, given)
+    legs = funding.money_legs(order.lines, priced.line_list, priced.payable, given)
     effects.postings = funding.postings(order.currency, legs)
 
 

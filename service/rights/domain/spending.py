@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
-from rights.domain import funding
 from rights.domain.book import Asset, Book, Redeem
 from rights.domain.limits import BPS
 from rights.domain.model import LOTS, InvalidField, Line, Redemption, Rejection, RejectionReason, Spend
 from rights.domain.wallet import Wallet
+from rights_native import _funding as funding
 
 
 def check(spends: list[Spend], book: Book) -> None:
