@@ -275,10 +275,10 @@ def test_lots_merge_and_leave_when_empty() -> None:
     wallet.add(Lot("points", 3, "platform", 1))
     wallet.add(Lot("points", 5, "platform", 7))
     assert wallet.lots == [Lot("points", 3, "platform", 1), Lot("points", 5, "platform", 17)]
-    wallet.add(Lot("points", 3, "platform", -1))
+    wallet.take(Lot("points", 3, "platform", 1))
     assert wallet.lots == [Lot("points", 5, "platform", 17)]
     with pytest.raises(ValueError, match="would hold -1"):
-        wallet.add(Lot("points", 5, "platform", -18))
+        wallet.take(Lot("points", 5, "platform", 18))
 
 
 def test_the_service_does_not_start_without_the_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,7 +86,7 @@ def test_nothing_follows_that_was_not_quoted() -> None:
     at = shop(asset("balance", then_asset="bonus"), asset("bonus"), balance=100)
     asked = order("balance")
     quoted(at, asked)
-    at.wallet.add(Lot("balance", NEVER_MS, "platform", -40))
+    at.wallet.take(Lot("balance", NEVER_MS, "platform", 40))
     at.wallet.add(Lot("bonus", NEVER_MS, "platform", 500))
     assert refused(at, asked) == ("INSUFFICIENT_BALANCE", "balance", 40)
 
@@ -268,7 +268,7 @@ def test_a_gift_that_is_gone_is_told_before_a_balance_that_is_missing() -> None:
     at = till(book, [Lot("card", NEVER_MS, "platform", 50)])
     asked = order("card")
     quoted(at, asked)
-    at.wallet.add(Lot("card", NEVER_MS, "platform", -20))
+    at.wallet.take(Lot("card", NEVER_MS, "platform", 20))
     assert refused(at, asked) == ("INSUFFICIENT_BALANCE", "card", 20)
     take(at, "few")
     assert refused(at, asked) == ("QUOTA_EXHAUSTED", "gift", 0)

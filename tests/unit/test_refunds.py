@@ -155,7 +155,7 @@ def check_path(case: Case, kernel: str, data: st.DataObject) -> None:
     """Two ways to leave the same items, after the member has used some of what the order gave."""
     at, _ = sold(case, kernel)
     for lot in list(at.wallet.lots):
-        at.wallet.add(lot._replace(amount=-data.draw(st.integers(0, lot.amount))))
+        at.wallet.take(lot._replace(amount=data.draw(st.integers(0, lot.amount))))
     for gift in at.sale.gifts:  # type: ignore[union-attr]
         if gift.coupon is not None and data.draw(st.booleans()):
             at.wallet.move_coupon(gift.coupon.coupon_id, "redeemed", "e9")

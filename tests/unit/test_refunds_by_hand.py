@@ -382,7 +382,7 @@ def test_pending_points_are_taken_back_first() -> None:
 
 def test_the_lot_that_was_earned_goes_before_those_that_expire_sooner() -> None:
     at = earned(lot(5, NOON + DAY_MS), lot(7, NOON + 2 * DAY_MS))
-    at.wallet.add(lot(-60))  # spent meanwhile
+    at.wallet.take(lot(60))  # spent meanwhile
     clawback = at.give_back(None).clawbacks[0]
     assert clawback.lots == [lot(40), lot(5, NOON + DAY_MS), lot(7, NOON + 2 * DAY_MS)]
     assert clawback.debt == 48
@@ -412,7 +412,7 @@ def test_points_that_were_pending_are_taken_from_the_lot_they_became(by: str) ->
         became = lot(100, at.book.lot_expiry(at.book.assets["points"].expiry, NOON + 7 * DAY_MS))
     assert at.wallet.lots == [soon, became, never]
     assert at.give_back({0: 30}).clawbacks[0].lots == [became._replace(amount=30)]
-    at.wallet.add(became._replace(amount=-50))
+    at.wallet.take(became._replace(amount=50))
     assert at.give_back(None).clawbacks[0].lots == [became._replace(amount=20), soon]
 
 
@@ -465,7 +465,7 @@ def test_points_come_again_when_more_is_paid_for_what_is_kept() -> None:
 
 def test_points_that_come_again_repay_a_debt() -> None:
     at = twice_less()
-    at.wallet.add(lot(-250))
+    at.wallet.take(lot(250))
     at.wallet.owe("points", "platform", 30)
     assert at.give_back({1: 1}).restorations == [Restoration("points", "platform", 0, lot(10), 30)]
     assert (at.wallet.lots, at.wallet.debts) == ([lot(10)], {})
@@ -525,7 +525,7 @@ def test_points_that_come_again_move_their_asset() -> None:
 
 def in_debt(units: int = 48) -> Till:
     at = earned(units=units)
-    at.wallet.add(lot(-units))
+    at.wallet.take(lot(units))
     at.give_back(None)
     assert at.wallet.debts == {("points", "platform"): units}
     return at

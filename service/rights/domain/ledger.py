@@ -6,18 +6,12 @@ to, the party that issues it: the origin of its lot.
 """
 
 from rights.domain.book import Book, Limit
-from rights.domain.limits import NEVER_MS
 from rights.domain.model import Clawback, Effects, Lot, Pending, Posting, Usage
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
+from rights_native._lots import issuer_leg, lot_leg
 
 MEMBER, HELD, PENDING, DEBT = "member", "held", "pending", "debt"
-
-
-def lot_leg(account: str, lot: Lot, amount: int) -> Posting:
-    """A leg of "member" or "held"."""
-    expires = None if lot.expires_ms == NEVER_MS else lot.expires_ms
-    return Posting(account, lot.asset, amount, expires, lot.origin)
 
 
 def issue(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
@@ -25,7 +19,7 @@ def issue(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
 
     Answers the units repaid. A lot that is past its time repays nothing: it only waits to expire.
     """
-    effects.postings.append(Posting(lot.origin, lot.asset, -lot.amount))
+    effects.postings.append(issuer_leg(lot, -lot.amount))
     return _receive(wallet, effects, lot, now_ms)
 
 
@@ -44,14 +38,14 @@ def _receive(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
 
 def take_back(wallet: Wallet, effects: Effects, lot: Lot) -> None:
     """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
-    wallet.add(Lot(lot.asset, lot.expires_ms, lot.origin, -lot.amount))
+    wallet.take(lot)
     effects.postings.append(lot_leg(MEMBER, lot, -lot.amount))
-    effects.postings.append(Posting(lot.origin, lot.asset, lot.amount))
+    effects.postings.append(issuer_leg(lot, lot.amount))
 
 
 def hold(wallet: Wallet, effects: Effects, lot: Lot) -> None:
     """Moves a lot from the wallet to a reservation. The caller puts it into the Hold."""
-    wallet.add(lot._replace(amount=-lot.amount))
+    wallet.take(lot)
     effects.postings.append(lot_leg(MEMBER, lot, -lot.amount))
     effects.postings.append(lot_leg(HELD, lot, lot.amount))
 
@@ -65,7 +59,7 @@ def unhold(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> None:
 def spend_held(effects: Effects, lot: Lot) -> None:
     """Spends a held lot: it goes back to its origin."""
     effects.postings.append(lot_leg(HELD, lot, -lot.amount))
-    effects.postings.append(Posting(lot.origin, lot.asset, lot.amount))
+    effects.postings.append(issuer_leg(lot, lot.amount))
 
 
 def promise(wallet: Wallet, effects: Effects, pending: Pending) -> None:
@@ -149,7 +143,7 @@ def carry_on(wallet: Wallet, effects: Effects, asset: str, new_expiry_ms: int, n
 
     for lot in [lot for lot in wallet.lots if goes_on(lot)]:
         moved = lot._replace(expires_ms=new_expiry_ms)
-        wallet.add(lot._replace(amount=-lot.amount))
+        wallet.take(lot)
         wallet.add(moved)
         effects.postings += [lot_leg(MEMBER, lot, -lot.amount), lot_leg(MEMBER, moved, lot.amount)]
     for hold in wallet.holds.values():

@@ -8,8 +8,9 @@ them are for the member that stays.
 from rights.domain import ledger
 from rights.domain.book import Book
 from rights.domain.membership import Membership, Standing, Taken
-from rights.domain.model import Effects, InvalidField, Lot, Merged, Posting, Usage
+from rights.domain.model import Effects, InvalidField, Merged, Posting, Usage
 from rights.domain.wallet import Wallet
+from rights_native._lots import lot_leg
 
 MERGED = "merged"
 
@@ -59,7 +60,7 @@ def _over(leaving: Effects, arriving: Effects, leg: Posting) -> None:
 def _move_lots(gone: Wallet, stays: Wallet, arriving: Effects, leaving: Effects) -> None:
     for lot in gone.lots:
         stays.add(lot)
-        _over(leaving, arriving, ledger.lot_leg(ledger.MEMBER, lot, lot.amount))
+        _over(leaving, arriving, lot_leg(ledger.MEMBER, lot, lot.amount))
     gone.lots = []
 
 
@@ -68,7 +69,7 @@ def _move_holds(gone: Wallet, stays: Wallet, arriving: Effects, leaving: Effects
         hold.made_for = hold.made_for or gone.member_id
         stays.holds[hold.reservation_id] = hold
         for lot in hold.lots:
-            _over(leaving, arriving, ledger.lot_leg(ledger.HELD, lot, lot.amount))
+            _over(leaving, arriving, lot_leg(ledger.HELD, lot, lot.amount))
     gone.holds = {}
 
 
@@ -91,9 +92,9 @@ def _settle_debts(stays: Wallet, arriving: Effects, now_ms: int) -> None:
     """What one owed is paid with what the other had of the same issuer, soonest expiry first."""
     for (asset, origin), units in list(stays.debts.items()):
         for lot in stays.soonest(asset, units, now_ms, origin):
-            stays.add(Lot(*lot[:3], amount=-lot.amount))
+            stays.take(lot)
             stays.owe(asset, origin, -lot.amount)
-            arriving.postings.append(ledger.lot_leg(ledger.MEMBER, lot, -lot.amount))
+            arriving.postings.append(lot_leg(ledger.MEMBER, lot, -lot.amount))
             arriving.postings.append(Posting(ledger.DEBT, asset, lot.amount, None, origin))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from rights.domain.limits import NEVER_MS
 from rights.domain.membership import Membership
 from rights.domain.model import Coupon, Hold, Lot, Pending
+from rights_native import _lots
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Wallet:
 
     def balance(self, asset: str, now_ms: int) -> int:
         """Spendable units: those of lots that are not expired."""
-        return sum([lot.amount for lot in self.lots if lot.asset == asset and lot.expires_ms > now_ms])
+        return _lots.balance(self.lots, asset, now_ms)
 
     def held(self, asset: str) -> int:
         """Units in reservations."""
@@ -47,7 +48,7 @@ class Wallet:
 
     def total(self, asset: str) -> int:
         """All units, whether spendable, expired, pending or held; what the limit of a wallet is about."""
-        total = sum([lot.amount for lot in self.lots if lot.asset == asset])
+        total = _lots.total(self.lots, asset)
         if self.pending:
             total += sum(p.amount for p in self.pending if p.asset == asset)
         return total + self.held(asset) if self.holds else total
@@ -57,35 +58,16 @@ class Wallet:
 
         With `origin`, only lots that it issued.
         """
-        taken: list[Lot] = []
-        for lot in self.lots:  # sorted by asset, expiry, origin
-            if units == 0:
-                break
-            if lot.asset == asset and lot.expires_ms > now_ms and origin in ("", lot.origin):
-                part = min(units, lot.amount)
-                taken.append(Lot(*lot[:3], amount=part))
-                units -= part
-        return taken
+        return _lots.soonest(self.lots, asset, units, now_ms, origin)
 
-    def add(self, delta: Lot) -> None:
-        """Adds a lot, or takes from it where the amount is negative, merging by asset, expiry and origin."""
-        key = delta[:3]
-        for i, lot in enumerate(self.lots):
-            if lot[:3] == key:
-                amount = lot.amount + delta.amount
-                if amount < 0:
-                    raise ValueError(f"lot {key} would hold {amount}")
-                if amount:
-                    self.lots[i] = Lot(*key, amount=amount)
-                else:
-                    del self.lots[i]
-                break
-        else:
-            if delta.amount < 0:
-                raise ValueError(f"lot {key} would hold {delta.amount}")
-            if delta.amount:
-                self.lots.append(delta)
-                self.lots.sort()
+    def add(self, lot: Lot) -> None:
+        """Adds a lot, merging by asset, expiry and origin."""
+        _lots.add(self.lots, lot)
+        self.changed = True
+
+    def take(self, lot: Lot) -> None:
+        """Takes a lot, or a part of one, away. Raises ValueError where there is not enough of it."""
+        _lots.take(self.lots, lot)
         self.changed = True
 
     def owe(self, asset: str, origin: str, units: int) -> None:
@@ -99,7 +81,7 @@ class Wallet:
 
     def next_due_ms(self) -> int:
         """When the next lot expires, hold lapses, pending lot becomes available, or plan goes on; NEVER_MS: never."""
-        due = min([lot.expires_ms for lot in self.lots], default=NEVER_MS)
+        due = _lots.first_expiry(self.lots)
         for hold in self.holds.values():
             due = min(due, hold.expires_ms)
         for pending in self.pending:
