@@ -8,7 +8,6 @@ from time import perf_counter
 from rights.domain import (
     benefits,
     counting,
-    earning,
     explain,
     facts,
     gifts,
@@ -30,6 +29,7 @@ from rights.domain.model import (
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
 from rights_native import _funding as funding
+from rights_native._earning import earn
 
 _REQUIRED_REASONS = {
     Reason.PAUSED: RejectionReason.CAMPAIGN_PAUSED,
@@ -98,7 +98,7 @@ def price(
         return redeemed
     redemptions, left = redeemed
     list_total, payable = sum(request.amounts), sum(left)
-    earnings = earning.earn(order.lines, request, decision, book, wallet, left, now_ms)
+    earnings = earn(order.lines, request, decision, book, wallet, left, now_ms)
     giving = book if order.pin is None else quoting.with_its_grants(book, order.pin)
     given = gifts.gifts(request, decision, giving, wallet, remaining, payable, now_ms)
     if order.pin is not None:

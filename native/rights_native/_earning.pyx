@@ -1,0 +1,82 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""What an order earns: whole steps of a base amount, times the tier's and a campaign's multiplier, capped.
+
+An asset is earned once per rate and issuer: what has the same of both is counted together. Compiled because every
+order earns: in Python it took as long as the kernel's decision (5 us, now 1.5). Units and rates stay Python's integers,
+since their products leave 64 bits.
+"""
+
+from rights.domain.earning import available_ms, basis
+from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
+from rights.domain.model import Lot
+from rights_native._outcome cimport Earning
+
+cdef object new_tuple = tuple.__new__
+cdef object whole = BPS, most = MAX_AMOUNT, never = NEVER_MS
+
+
+def earn(list lines not None, request, decision, book, wallet, list payable not None, now_ms):
+    """The earnings of a priced order: Earnings of rights.domain.model.
+
+    request, decision: see rights.domain.plan; payable: per line, what the member pays.
+    """
+    cdef list earnings = [], amounts, counters, counted
+    cdef Py_ssize_t i
+    cdef Earning each
+    for asset in book.earning_assets:
+        rule = asset.earn
+        if book.closings and not book.gives(asset.id, now_ms):
+            continue
+        amounts = basis(rule, request.amounts, decision.amounts, payable)
+        index = decision.multipliers[asset.index]
+        multiplied = index >= 0
+        multiplier_bps = book.plan.campaigns[index].a if multiplied else whole
+        tier_bps = rule.tiers.get(wallet.tier, whole)
+        room = min(rule.max_units or most, most - wallet.total(asset.id))  # no wallet holds more
+        counters = []
+        for period, cap in rule.caps:
+            counter = book.counter(f"asset/{asset.id}", period, now_ms)
+            counters.append(counter)
+            room = min(room, max(0, cap - wallet.counters.get(counter, 0)))
+        for rate, issuer, counted in together(asset, rule, lines, request, book):
+            base = 0
+            for i in range(len(counted)):
+                base = base + amounts[<Py_ssize_t>counted[i]]
+            base_units, units = rule.earned(rate, base, tier_bps, multiplier_bps)
+            units = min(units, room)
+            if units <= 0:
+                continue
+            room = room - units
+            each = Earning.__new__(Earning)
+            each.lot = new_tuple(Lot, (asset.id, expiry(asset, rule, book, now_ms), issuer, units))
+            each.base_units = base_units
+            each.multiplier_campaign = book.campaigns[index].id if multiplied else ""
+            each.multiplier_bps, each.tier_bps = multiplier_bps, tier_bps
+            each.lines, each.counters = counted, counters
+            each.available_ms = available_ms(rule, now_ms)
+            each.rate, each.repaid = rate, 0
+            earnings.append(each)
+    return earnings
+
+
+cdef object expiry(object asset, object rule, object book, object now_ms):
+    """When what is earned now expires. What is pending does not, until it is available."""
+    return never if rule.availability is not None else book.lot_expiry(asset.expiry, now_ms)
+
+
+cdef list together(object asset, object rule, list lines, object request, object book):
+    """(rate, issuer, lines): the lines that earn, those that are counted together in one."""
+    cdef list scope = list(range(len(lines)))
+    cdef dict rates = {}, found = {}
+    if rule.predicate >= 0:
+        scope = book.program.matches(request, rule.predicate)
+    if not rule.rates and not rule.by_merchant:
+        return [(None, asset.issuer, scope)]
+    for predicate, rate in reversed(rule.rates):
+        for i in book.program.matches(request, predicate):
+            rates[i] = rate if rate != rule.rate else None
+    for i in scope:
+        merchant = lines[i].merchant_id if rule.by_merchant else ""
+        issuer = f"merchant/{merchant}" if merchant else asset.issuer
+        found.setdefault((rates.get(i), issuer), []).append(i)
+    return [(rate, issuer, counted) for (rate, issuer), counted in found.items()]
