@@ -78,7 +78,7 @@ cdef str only_party(object share, list allocations, list lines):
     return platform if first is None else party(share, first)
 
 
-def split(tuple shares not None, list allocations not None, list lines not None, allocate):
+cpdef tuple split(tuple shares, list allocations, list lines, allocate):
     """Splits line amounts among the parties that pay: (in all, per allocation or None if one party pays all).
 
     Each line is split by largest remainder over the shares, ties to the earlier share. In a redemption the
@@ -122,8 +122,8 @@ def total(payers):
     return paid
 
 
-def adjustments(
-    list applied not None, list campaigns not None, dict coupons not None, list lines not None, allocate
+cpdef list adjustments(
+    list applied, list campaigns, dict coupons, list lines, allocate
 ):
     """What a decision applies, each with who pays for it: Adjustments of rights.domain.model.
 
@@ -153,7 +153,7 @@ def adjustments(
     return found
 
 
-def money_legs(list lines not None, list amounts not None, payable, list paid_by not None):
+cpdef dict money_legs(list lines, list amounts, payable, list paid_by):
     """An order's money by account: the member pays, merchants receive the list price, funding parties pay the rest.
 
     amounts: per line, at list price; paid_by: per discount and redemption, party -> amount. A merchant-funded discount
@@ -171,7 +171,7 @@ def money_legs(list lines not None, list amounts not None, payable, list paid_by
     return legs
 
 
-def postings(str currency not None, legs):
+cpdef list postings(str currency, legs):
     """The legs as Postings; what comes to nothing is none."""
     return [
         new_tuple(Posting, (account, currency, amount, None, None)) for account, amount in legs.items() if amount

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The lots of a wallet: looked through, added to, taken from, and told to the ledger.
+"""The lots of a wallet: looked through, added to, taken from; and the moves of the ledger that do nothing else.
 
 A wallet has few lots, but every settlement goes through them some eight times; in Python that was a seventh of deciding
 it. Lots and postings are the tuples of `rights.domain.model`, read and made by place. Amounts stay Python's integers:
@@ -46,7 +46,7 @@ cdef inline object with_amount(object lot, object amount):
     )
 
 
-def total(list lots not None, str asset not None):
+cpdef object total(list lots, str asset):
     """Units of an asset in all lots."""
     units = 0
     for lot in lots:
@@ -55,7 +55,7 @@ def total(list lots not None, str asset not None):
     return units
 
 
-def balance(list lots not None, str asset not None, int64_t now_ms):
+cpdef object balance(list lots, str asset, long long now_ms):
     """Units of an asset in lots that are not expired."""
     units = 0
     for lot in lots:
@@ -74,7 +74,7 @@ def first_expiry(list lots not None):
     return first
 
 
-def soonest(list lots not None, str asset not None, units, int64_t now_ms, str origin not None):
+cpdef list soonest(list lots, str asset, object units, long long now_ms, str origin):
     """The parts of lots that spending `units` takes; see rights.domain.wallet."""
     cdef list taken = []
     for lot in lots:  # sorted by asset, expiry, origin
@@ -121,7 +121,7 @@ def take(list lots not None, lot):
     change(lots, lot, -amount_of(lot))
 
 
-def lot_leg(str account not None, lot, amount):
+cpdef object lot_leg(str account, object lot, object amount):
     """A leg of "member" or "held", the member's accounts that have expiry and origin."""
     cdef object expires_ms = None
     if expiry_of(lot) != never_ms:
@@ -129,6 +129,43 @@ def lot_leg(str account not None, lot, amount):
     return new_tuple(Posting, (account, asset_of(lot), amount, expires_ms, origin_of(lot)))
 
 
-def issuer_leg(lot, amount):
+cpdef object issuer_leg(object lot, object amount):
     """A leg of the party that issues a lot."""
     return new_tuple(Posting, (origin_of(lot), asset_of(lot), amount, None, None))
+
+
+cpdef int take_back(object wallet, object effects, object lot) except -1:
+    """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
+    cdef list postings = effects.postings
+    cdef object units = amount_of(lot)
+    change(wallet.lots, lot, -units)
+    wallet.changed = True
+    postings.append(lot_leg("member", lot, -units))
+    postings.append(issuer_leg(lot, units))
+    return 0
+
+
+cpdef object issue(object wallet, object effects, object lot, long long now_ms):
+    """Gives a lot to the wallet; what the member owes of the asset to its origin is repaid first.
+
+    Answers the units repaid. A lot that is past its time repays nothing: it only waits to expire.
+    """
+    (<list>effects.postings).append(issuer_leg(lot, -amount_of(lot)))
+    return receive(wallet, effects, lot, now_ms)
+
+
+cpdef object receive(object wallet, object effects, object lot, long long now_ms):
+    """As `issue`, for units that the member has had already: held, or pending."""
+    cdef list postings = effects.postings
+    cdef object repaid = 0, left = amount_of(lot)
+    if wallet.debts and expiry_of(lot) > now_ms:
+        repaid = min(left, wallet.debts.get((asset_of(lot), origin_of(lot)), 0))
+        if repaid:
+            wallet.owe(asset_of(lot), origin_of(lot), -repaid)
+            postings.append(new_tuple(Posting, ("debt", asset_of(lot), repaid, None, origin_of(lot))))
+            left = left - repaid
+    if left > 0:
+        change(wallet.lots, lot, left)
+        wallet.changed = True
+        postings.append(lot_leg("member", lot, left))
+    return repaid

@@ -9,38 +9,11 @@ from rights.domain.book import Book, Limit
 from rights.domain.model import Clawback, Effects, Lot, Pending, Posting, Usage
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
-from rights_native._lots import issuer_leg, lot_leg
+from rights_native._lots import issue as issue
+from rights_native._lots import issuer_leg, lot_leg, receive
+from rights_native._lots import take_back as take_back
 
 MEMBER, HELD, PENDING, DEBT = "member", "held", "pending", "debt"
-
-
-def issue(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
-    """Gives a lot to the wallet; what the member owes of the asset to its origin is repaid first.
-
-    Answers the units repaid. A lot that is past its time repays nothing: it only waits to expire.
-    """
-    effects.postings.append(issuer_leg(lot, -lot.amount))
-    return _receive(wallet, effects, lot, now_ms)
-
-
-def _receive(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> int:
-    repaid = 0
-    if wallet.debts and lot.expires_ms > now_ms:
-        repaid = min(lot.amount, wallet.debts.get((lot.asset, lot.origin), 0))
-    if repaid:
-        wallet.owe(lot.asset, lot.origin, -repaid)
-        effects.postings.append(Posting(DEBT, lot.asset, repaid, None, lot.origin))
-    if lot.amount > repaid:
-        wallet.add(lot._replace(amount=lot.amount - repaid) if repaid else lot)
-        effects.postings.append(lot_leg(MEMBER, lot, lot.amount - repaid))
-    return repaid
-
-
-def take_back(wallet: Wallet, effects: Effects, lot: Lot) -> None:
-    """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
-    wallet.take(lot)
-    effects.postings.append(lot_leg(MEMBER, lot, -lot.amount))
-    effects.postings.append(issuer_leg(lot, lot.amount))
 
 
 def hold(wallet: Wallet, effects: Effects, lot: Lot) -> None:
@@ -53,7 +26,7 @@ def hold(wallet: Wallet, effects: Effects, lot: Lot) -> None:
 def unhold(wallet: Wallet, effects: Effects, lot: Lot, now_ms: int) -> None:
     """Moves a held lot back to the wallet, where it may repay a debt made meanwhile."""
     effects.postings.append(lot_leg(HELD, lot, -lot.amount))
-    _receive(wallet, effects, lot, now_ms)
+    receive(wallet, effects, lot, now_ms)
 
 
 def spend_held(effects: Effects, lot: Lot) -> None:
@@ -80,7 +53,7 @@ def fulfil(wallet: Wallet, effects: Effects, pending: Pending, lot: Lot, now_ms:
     """Makes a pending lot available as `lot`; answers the units of it that repaid a debt."""
     wallet.pending.remove(pending)
     effects.postings.append(Posting(PENDING, pending.asset, -pending.amount, None, pending.origin))
-    repaid = _receive(wallet, effects, lot, now_ms)
+    repaid = receive(wallet, effects, lot, now_ms)
     wallet.changed = True
     return repaid
 

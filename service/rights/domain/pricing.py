@@ -13,7 +13,6 @@ from rights.domain import (
     gifts,
     knowing,
     quoting,
-    spending,
 )
 from rights.domain.book import Book
 from rights.domain.model import (
@@ -29,6 +28,7 @@ from rights.domain.model import (
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
 from rights_native import _funding as funding
+from rights_native import _spending as spending
 from rights_native._earning import earn
 
 _REQUIRED_REASONS = {
