@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rights.domain.book import Campaign, Share
-from rights.domain.model import Adjustment, Allocate, Coupon, Line, Payers, Posting
+from rights.domain.model import Adjustment, Allocate, Coupon, Line, Payers, Posting, Priced
 
 def split(
     shares: tuple[Share, ...], allocations: list[tuple[int, int]], lines: list[Line], allocate: Allocate
@@ -20,3 +20,4 @@ def money_legs(
     lines: list[Line], amounts: list[int], payable: int, paid_by: list[Payers]
 ) -> dict[str, int]: ...
 def postings(currency: str, legs: dict[str, int]) -> list[Posting]: ...
+def order_postings(currency: str, lines: list[Line], priced: Priced) -> list[Posting]: ...

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t
 
 from rights.domain.model import LOTS, PAYMENT, PLATFORM, Line, Posting
 from rights.v1.rulebook_pb2 import FundingShare as _FundingShare
-from rights_native._outcome cimport Adjustment
+from rights_native._outcome cimport Adjustment, Priced, Redemption
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL  # borrowed
@@ -176,3 +176,15 @@ cpdef list postings(str currency, legs):
     return [
         new_tuple(Posting, (account, currency, amount, None, None)) for account, amount in legs.items() if amount
     ]
+
+
+def order_postings(str currency not None, list lines not None, Priced priced not None):
+    """The money of a priced order, as Postings."""
+    cdef list paid_by = []
+    cdef Adjustment adjustment
+    cdef Redemption redemption
+    for adjustment in priced.adjustments:
+        paid_by.append(adjustment.funding)
+    for redemption in priced.redemptions:
+        paid_by.append(redemption.funding)
+    return postings(currency, money_legs(lines, priced.line_list, priced.payable, paid_by))

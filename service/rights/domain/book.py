@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rights.domain import expiry, measures, tiers, windows
 from rights.domain.cel import compile_condition
-from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
+from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Expiry, Rate
 from rights.domain.plan import (
     Basis,
@@ -107,15 +107,6 @@ class Earn:
     caps: tuple[tuple[int, int], ...]
     availability: int | None
     on_delivery: bool
-
-    def earned(self, rate: Rate | None, base: int, tier_bps: int, multiplier_bps: int) -> tuple[int, int]:
-        """(units before the multipliers, units after them and the cap per order) of a base amount. rate: None for
-        the asset's own.
-        """
-        step, per = rate or self.rate
-        base_units = min(base // per * step, MAX_AMOUNT)
-        units = base_units * tier_bps * multiplier_bps // (BPS * BPS)
-        return base_units, min(units, self.max_units or MAX_AMOUNT)
 
 
 @dataclass(frozen=True, slots=True)

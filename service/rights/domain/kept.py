@@ -23,7 +23,6 @@ from typing import Any
 
 from rights.domain import benefits
 from rights.domain.book import Book, GrantRule
-from rights.domain.earning import basis
 from rights.domain.model import (
     LOTS,
     Adjustment,
@@ -36,6 +35,7 @@ from rights.domain.model import (
 )
 from rights.domain.readjudicating import Basket
 from rights_native import _funding as funding
+from rights_native._earning import basis, earned
 
 Shares = dict[int, Payers]  # line index -> who pays how much of it; lines without a share are left out
 
@@ -310,5 +310,5 @@ def _earned(sale: Sale, earning: Earning, after: Kept, payable: list[int], book:
     listed = [line.unit_price * kept for line, kept in zip(sale.order.lines, after.quantities, strict=True)]
     amounts = basis(rule, listed, discounted(payable, after.redemptions), payable)
     base = sum(amounts[i] for i in earning.lines)
-    _, units = rule.earned(earning.rate, base, earning.tier_bps, earning.multiplier_bps)
+    _, units = earned(rule, earning.rate, base, earning.tier_bps, earning.multiplier_bps)
     return min(earning.lot.amount, units)

@@ -4,7 +4,6 @@ from collections import defaultdict
 
 from rights.domain import benefits, counting, gifts, grant_groups, kept, ledger, tasks
 from rights.domain.book import Book
-from rights.domain.earning import multipliers
 from rights.domain.kept import Kept, Shares
 from rights.domain.model import (
     LOTS,
@@ -30,6 +29,7 @@ from rights.domain.sweeping import release_pending
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights_native import _funding as funding
+from rights_native._earning import multipliers
 
 
 def refund(

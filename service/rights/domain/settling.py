@@ -6,8 +6,7 @@ or throws wallet and Used away.
 """
 
 from rights.domain import benefits, counting, gifts, grant_groups, kept, ledger, measures, tasks
-from rights.domain.book import Book, Campaign, Limit
-from rights.domain.earning import available_ms, multipliers
+from rights.domain.book import Book
 from rights.domain.model import (
     Confirmed,
     Earning,
@@ -32,9 +31,8 @@ from rights.domain.readjudicating import Basket
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights_native import _funding as funding
-
-# A use that a campaign, an earning or a gift takes, and the limit of the deciding rulebook it falls under.
-Use = tuple[Usage, Limit | None]
+from rights_native._earning import available_ms
+from rights_native._uses import uses_of
 
 
 def settle(
@@ -53,7 +51,7 @@ def settle(
     if isinstance(priced, Rejection):
         return priced, effects
 
-    _book_money(order, priced, effects)
+    effects.postings = funding.order_postings(order.currency, order.lines, priced)
     spent_lots = _spent_lots(priced)
     for lot in spent_lots:
         ledger.take_back(wallet, effects, lot)
@@ -234,42 +232,9 @@ def _refuse_unless_held(reservation_id: str, state: State) -> Rejection | None:
     return Rejection(RejectionReason.ALREADY_CONFIRMED, reservation_id, message)
 
 
-def _book_money(order: Order, priced: Priced, effects: Effects) -> None:
-    given = [a.funding for a in priced.adjustments] + [r.funding for r in priced.redemptions]
-    legs = funding.money_legs(order.lines, priced.line_list, priced.payable, given)
-    effects.postings = funding.postings(order.currency, legs)
-
-
 def _spent_lots(priced: Priced) -> list[Lot]:
     """Lots spent as cash, then those consumed."""
     return [lot for r in priced.redemptions for lot in r.lots] + benefits.lots_of(priced.adjustments)
-
-
-def uses_of(priced: Priced, book: Book, now_ms: int) -> list[Use]:
-    """Every use that a priced order takes of budgets, pools, quotas and member limits."""
-    uses: list[Use] = []
-    for adjustment in priced.adjustments:
-        campaign = book.by_id[adjustment.campaign_id]
-        if campaign.is_limited:
-            _add_campaign(uses, campaign, adjustment.amount, book, now_ms)
-    for campaign_id in multipliers(priced.earnings):
-        _add_campaign(uses, book.by_id[campaign_id], 0, book, now_ms)
-    for earning in priced.earnings:
-        uses += [(Usage("counter", counter, earning.lot.amount), None) for counter in earning.counters]
-    for gift in priced.gifts:
-        for usage in gifts.usages(gift, book, now_ms):
-            uses.append((usage, book.limit(usage.kind, usage.id)))
-    return uses
-
-
-def _add_campaign(uses: list[Use], campaign: Campaign, amount: int, book: Book, now_ms: int) -> None:
-    plan = book.plan.campaigns[campaign.index]
-    for limit_index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
-        if limit_index >= 0 and units:
-            limit = book.limits[limit_index]
-            uses.append((Usage(limit.kind, limit.id, units), limit))
-    if campaign.period >= 0:
-        uses.append((Usage("counter", book.counter(campaign.id, campaign.period, now_ms), 1), None))
 
 
 def _give(

@@ -9,7 +9,6 @@ from rights.api.errors import ApiError
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
 from rights.api.sales import receipt_of, request_of
-from rights.domain import settling
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import InvalidField, Lot, Order, Priced, Rejection, Usage
@@ -21,6 +20,7 @@ from rights.replay.outcome import Outcome, of_pricing, of_receipt
 from rights.store import rows
 from rights.store.recorded import RecordedSettlement
 from rights.v1 import common_pb2, rulebook_pb2, settlement_pb2
+from rights_native._uses import uses_of
 
 _NOTHING_PAUSED: frozenset[str] = frozenset()
 
@@ -102,7 +102,7 @@ class Replayer:
             return Replayed(before, before, "", True, after == before, used, used)
         if isinstance(priced, str):
             return Replayed(before, None, priced, False, False, used, [])
-        used_after = [usage for usage, _ in settling.uses_of(priced, self._book, row.recorded_ms)]
+        used_after = [usage for usage, _ in uses_of(priced, self._book, row.recorded_ms)]
         self._take(row.member_id, used_after)
         taken = (a.coupon_id for a in priced.adjustments if a.coupon_id)
         self._gone.update(coupon_id for coupon_id in taken if coupon_id not in redeemed)
