@@ -28,7 +28,6 @@ import cel
 import zen
 
 from benchmarks import harness
-from rights.domain import facts
 from rights.domain.book import Book
 from rights.domain.model import Line, Order
 from rights.domain.plan import Facts
@@ -36,6 +35,7 @@ from rights.domain.validation import validate
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.v1 import rulebook_pb2 as pb
+from rights_native import _facts as facts
 from rights_native import _kernel
 
 NOW_MS = 1_795_000_000_000

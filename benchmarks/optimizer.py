@@ -35,7 +35,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks import harness
-from rights.domain import facts, pricing
+from rights.domain import pricing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Coupon, Line, Order, Priced
@@ -44,6 +44,7 @@ from rights.domain.validation import validate
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.v1 import rulebook_pb2 as pb
+from rights_native import _facts as facts
 from rights_native import _kernel
 
 NOW_MS = 1_795_000_000_000

@@ -1,13 +1,24 @@
-"""Native parts of the service: the settlement kernel and its readable twin, and what reads and writes the wire.
+"""Native parts of the service: the settlement kernel and its readable twin, the steps of an order, and the wire.
 
 `twin` states what a decision is; `_kernel` computes the same decision, bit for bit, in compiled code.
 Both offer `Program` and `allocate`. Nothing here chooses between them: who imports says which.
 """
 
-from importlib import import_module
+from importlib.util import find_spec
 
-for _part in ("_facts", "_http2", "_kernel", "_receipts", "_requests"):
-    try:
-        import_module(f"{__name__}.{_part}")
-    except ImportError as error:
-        raise ImportError(f"a compiled part is missing ({error}); build it with `make setup`") from error
+_PARTS = (
+    "_earning",
+    "_facts",
+    "_funding",
+    "_http2",
+    "_kernel",
+    "_lots",
+    "_outcome",
+    "_receipts",
+    "_requests",
+    "_spending",
+    "_uses",
+)
+for _part in _PARTS:
+    if find_spec(f"{__name__}.{_part}") is None:
+        raise ImportError(f"a compiled part is missing ({__name__}.{_part}); build it with `make setup`")

@@ -9,7 +9,6 @@ from rights.domain import (
     benefits,
     counting,
     explain,
-    facts,
     gifts,
     knowing,
     quoting,
@@ -27,6 +26,7 @@ from rights.domain.model import (
 )
 from rights.domain.plan import Decision, Reason
 from rights.domain.wallet import Wallet
+from rights_native import _facts as facts
 from rights_native import _funding as funding
 from rights_native import _spending as spending
 from rights_native._earning import earn

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rights.domain import benefits, facts
+from rights.domain import benefits
 from rights.domain.book import Book, Campaign
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Coupon, Order, Sale
 from rights.domain.plan import Reason
 from rights.domain.wallet import Wallet
+from rights_native import _facts as facts
 
 
 class Basket:
