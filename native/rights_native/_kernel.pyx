@@ -3095,7 +3095,7 @@ def allocate(total, list weights, list capacities):
     """See twin.allocate."""
     cdef Arena arena = Arena(NULL, 0, 0)
     cdef int32_t i, count = <int32_t>len(weights)
-    cdef int64_t whole
+    cdef int64_t whole, weight_sum = 0, capacity_sum = 0
     cdef int64_t* weight_of
     cdef int64_t* capacity_of
     cdef int64_t* shares
@@ -3105,10 +3105,8 @@ def allocate(total, list weights, list capacities):
     cdef int64_t* ordered
     if count != len(capacities):
         raise ValueError(f"{count} weights for {len(capacities)} capacities")
-    if total < 0 or min(weights, default=0) < 0 or min(capacities, default=0) < 0:
+    if total < 0:
         raise ValueError("total, weights and capacities must not be negative")
-    if max(sum(weights), sum(capacities)) > 2**63 - 1:
-        raise ValueError("the sums of weights and of capacities must fit an int64")
     whole = min(total, 2**63 - 1)
     reserve(&arena, 16 * 7 + count * (6 * sizeof(int64_t) + sizeof(int32_t)) + 1)
     try:
@@ -3122,7 +3120,15 @@ def allocate(total, list weights, list capacities):
         for i in range(count):
             weight_of[i] = weights[i]
             capacity_of[i] = capacities[i]
+            if weight_of[i] < 0 or capacity_of[i] < 0:
+                raise ValueError("total, weights and capacities must not be negative")
+            if rights_add(weight_sum, weight_of[i], &weight_sum) or rights_add(
+                capacity_sum, capacity_of[i], &capacity_sum
+            ):
+                raise OverflowError
         share_out(whole, weight_of, capacity_of, count, shares, open_lines, wanted, remainders, ordered)
         return [shares[i] for i in range(count)]
+    except OverflowError as error:
+        raise ValueError("the sums of weights and of capacities must fit an int64") from error
     finally:
         free(arena.block)

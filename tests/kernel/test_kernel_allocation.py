@@ -66,7 +66,18 @@ def test_cases(
 
 
 @pytest.mark.parametrize(
-    "wrong", [(-1, [1], [1]), (1, [-1], [1]), (1, [1], [-1]), (1, [1], []), (1, [2**63], [1])]
+    "wrong",
+    [
+        (-1, [1], [1]),
+        (-1, [], []),
+        (-(2**70), [1], [1]),
+        (1, [-1], [1]),
+        (1, [1], [-1]),
+        (1, [1], []),
+        (1, [2**63], [1]),
+        (1, [2**63 - 1, 1], [1, 1]),
+        (1, [1, 1], [2**63 - 1, 1]),
+    ],
 )
 def test_refuses_what_it_cannot_share(kernel: ModuleType, wrong: tuple[int, list[int], list[int]]) -> None:
     with pytest.raises(ValueError, match=r"negative|weights"):

@@ -76,7 +76,7 @@ def price(
     required, refused = _required(order, book, coupons)
     if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
-    known = knowing.known(book, wallet, now_ms) | (known or {})
+    known = knowing.known(book, wallet, now_ms) | known if known else knowing.known(book, wallet, now_ms)
     request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     began = perf_counter()
     decision = book.program.decide(request, node_budget, order.explain)
@@ -116,26 +116,27 @@ def price(
     adjustments = funding.adjustments(decision.applied, book.campaigns, coupons, order.lines, book.allocate)
     if book.benefits:
         benefits.consume(adjustments, wallet, book, now_ms)
-    return Priced(
-        version=book.version,
-        currency=order.currency,
-        list_total=list_total,
-        discount=list_total - sum(decision.amounts),
-        redeemed=sum(r.value for r in redemptions),
-        payable=payable,
-        line_list=request.amounts,
-        line_discounted=decision.amounts,
-        line_payable=left,
-        adjustments=adjustments,
-        redemptions=redemptions,
-        earnings=earnings,
-        gifts=given,
-        decision=decision,
-        explanations=why,
-        kernel_seconds=kernel_seconds,
-        known=known,
-        measured=counting.measured(request, book) if book.order_measures else {},
-        request=request,
+    discounted = sum(decision.amounts)
+    return Priced(  # by place: names of so many fields take as long as an adjustment
+        book.version,
+        order.currency,
+        list_total,
+        list_total - discounted,
+        sum([r.value for r in redemptions]),
+        payable,
+        request.amounts,
+        decision.amounts,
+        left,
+        adjustments,
+        redemptions,
+        earnings,
+        given,
+        decision,
+        why,
+        kernel_seconds,
+        known,
+        counting.measured(request, book) if book.order_measures else {},
+        request,
     )
 
 

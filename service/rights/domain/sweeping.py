@@ -30,11 +30,11 @@ class Due:
 
 def is_due(wallet: Wallet, book: Book, now_ms: int) -> bool:
     """Whether anything is to be done for a member before the next operation."""
-    return (
-        wallet.due_ms <= now_ms
-        or following.is_behind(wallet, book, now_ms)
-        or closing.is_due(wallet, book, now_ms)
-    )
+    if wallet.due_ms <= now_ms:
+        return True
+    if book.follows_members and following.is_behind(wallet, book, now_ms):
+        return True
+    return bool(book.closings) and closing.is_due(wallet, book, now_ms)
 
 
 def sweep(

@@ -86,11 +86,12 @@ class Used:
         change.held += held
         if limit is not None:
             change.limit = limit
-        self._amounts[key] = self._amounts.get(key, 0) + used + held
+        taken = self._amounts[key] = self._amounts.get(key, 0) + used + held
+        moved = self._moved.get(key, 0)
         for book, left in self._remaining.values():
             index = book.limit_index.get(key)
             if index is not None:
-                left[index] = self.left(book.limits[index])
+                left[index] = max(0, book.limits[index].cap + moved - taken)
 
     def left(self, limit: Limit) -> int:
         """What is left of a limit."""

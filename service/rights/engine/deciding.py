@@ -21,6 +21,7 @@ from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
+_ORDERING = (Settle, Reserve)  # not their union, which would be made anew each time
 _NO_CODES = Codes(0)  # where no command tries one
 _SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
 _RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
@@ -203,7 +204,7 @@ class Deciding:
         A reservation of another member that has expired, but is not released yet, is no reason to refuse for ever:
         the same request will find the order free.
         """
-        if not isinstance(command, Settle | Reserve):
+        if not isinstance(command, _ORDERING):
             return None
         order = (command.envelope.tenant, command.order_ref)
         self._orders_found.setdefault(order, found.order_entry)
