@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import plain_steps as plain
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rights.domain.book import Limit, Share
@@ -55,7 +55,11 @@ def _wallet(lots: list[Lot], **fields: object) -> Wallet:
 
 _LOTS = st.lists(
     st.builds(
-        Lot, st.sampled_from(_ASSETS), _EXPIRES, st.sampled_from(["platform", "issuer/i"]), st.integers(1, 60)
+        Lot,
+        st.sampled_from(_ASSETS),
+        _EXPIRES,
+        st.sampled_from(["platform", "issuer/i"]),
+        st.sampled_from([1, 10, 20]),
     ),
     max_size=6,
 )
@@ -70,12 +74,12 @@ def _spendable(draw: st.DrawFn) -> dict[str, SimpleNamespace]:
             index=order.index(name),
             id=name,
             redeem=SimpleNamespace(
-                units=draw(st.integers(1, 4)),
+                units=draw(st.sampled_from([1, 1, 1, 2, 3])),
                 value=draw(st.integers(1, 3)),
                 min_balance=draw(st.sampled_from([0, 0, 20])),
-                max_share_bps=draw(st.sampled_from([0, 3_000, 10_000, 10_000])),
+                max_share_bps=draw(st.sampled_from([0, 3_000, 10_000, 10_000, 10_000])),
                 shares=draw(_SHARES),
-                max_units=draw(st.sampled_from([0, 0, 7, 30])),
+                max_units=draw(st.sampled_from([0, 0, 0, 10])),
                 then_asset=draw(st.sampled_from(["", *[other for other in _ASSETS if other != name]])),
             ),
         )
@@ -83,13 +87,14 @@ def _spendable(draw: st.DrawFn) -> dict[str, SimpleNamespace]:
     }
 
 
+@settings(max_examples=400)  # what follows an asset is rare
 @given(_spendable(), _LINES, _LOTS, st.data())
 def test_points_as_cash(
     assets: dict[str, SimpleNamespace], lines: list[Line], lots: list[Lot], data: st.DataObject
 ) -> None:
     book = SimpleNamespace(assets=assets, allocate=twin.allocate)
     spent = data.draw(st.lists(st.sampled_from(_ASSETS), unique=True))
-    spends = [Spend(name, data.draw(st.one_of(st.just(0), st.integers(1, 40)))) for name in spent]
+    spends = [Spend(name, data.draw(st.sampled_from([0, 5, 20, 30, 40]))) for name in spent]
     discounted = data.draw(st.lists(st.integers(0, 60), min_size=len(lines), max_size=len(lines)))
     before = list(discounted)
     wallet = _wallet(lots)
