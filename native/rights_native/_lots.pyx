@@ -134,7 +134,7 @@ cpdef object issuer_leg(object lot, object amount):
     return new_tuple(Posting, (origin_of(lot), asset_of(lot), amount, None, None))
 
 
-cpdef int take_back(object wallet, object effects, object lot) except -1:
+cpdef void take_back(object wallet, object effects, object lot) except *:
     """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
     cdef list postings = effects.postings
     cdef object units = amount_of(lot)
@@ -142,7 +142,6 @@ cpdef int take_back(object wallet, object effects, object lot) except -1:
     wallet.changed = True
     postings.append(lot_leg("member", lot, -units))
     postings.append(issuer_leg(lot, units))
-    return 0
 
 
 cpdef object issue(object wallet, object effects, object lot, long long now_ms):
