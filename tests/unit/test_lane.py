@@ -1,7 +1,13 @@
-"""A worker must not outlive its lanes."""
+"""A worker must not outlive its lanes, and sees how long they are."""
 
+import asyncio
 import subprocess
 import sys
+
+from rights import metrics
+from rights.engine.commands import Command, Envelope, TopUp
+from rights.engine.lane import Lane
+from rights.settings import Settings
 
 PROGRAM = """
 import asyncio
@@ -26,3 +32,24 @@ def test_a_worker_ends_when_a_lane_dies() -> None:
     )
     assert done.returncode == 1
     assert "lane_died" in done.stdout + done.stderr
+
+
+def command(key: str) -> Command:
+    loop = asyncio.get_running_loop()
+    envelope = Envelope("t", "c", key, b"", b"", loop.create_future(), loop.time(), loop.time() + 60)
+    return TopUp(envelope=envelope, member_id="m", encode=lambda *_: b"", asset="points", amount=1)
+
+
+async def test_what_waits_is_told_while_it_waits() -> None:
+    before = metrics.LANE_QUEUE_LENGTH._value.get()
+    lane = Lane(None, Settings(max_batch_size=2))  # type: ignore[arg-type]  # nothing is executed
+    for number in range(3):
+        lane.put(command(str(number)))
+    await asyncio.sleep(0)
+    assert metrics.LANE_QUEUE_LENGTH._value.get() == before + 3
+    lane.put(command("4"))
+    assert len(lane._take()) == 2
+    assert metrics.LANE_QUEUE_LENGTH._value.get() == before + 2
+    lane._take()
+    await asyncio.sleep(0)
+    assert metrics.LANE_QUEUE_LENGTH._value.get() == before

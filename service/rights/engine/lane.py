@@ -48,6 +48,8 @@ class Lane:
         self._seconds_each = 0.0  # of a command, in batches that are not small; 0: not known yet
         self._began = 0.0  # the batch under way,
         self._executing = 0  # and its size
+        self._told_length = 0  # of the queue, as the metric has it
+        self._tells_length = False  # it will be told at the end of the loop's turn
 
     def put(self, command: Command) -> None:
         """Queues a command; the answer of its envelope will be set. Raises Overloaded, with nothing recorded."""
@@ -55,8 +57,10 @@ class Lane:
         if refusal is not None:
             raise refusal
         self._queue.append(command)
-        metrics.LANE_QUEUE_LENGTH.inc()
         self._wake.set()
+        if not self._tells_length:
+            self._tells_length = True
+            asyncio.get_running_loop().call_soon(self._tell_length)
 
     def refusal(self, now: float) -> Overloaded | None:
         """What is told of what comes now, and counted, if it is shed."""
@@ -109,10 +113,8 @@ class Lane:
         now = self._began = asyncio.get_running_loop().time()
         taken: list[Command] = []
         metrics.LANE_QUEUE_AGE_SECONDS.observe(now - self._queue[0].envelope.enqueued_at)
-        removed = 0
         while self._queue and len(taken) < self._settings.max_batch_size:
             command = self._queue.popleft()
-            removed += 1
             if command.envelope.answer.done():
                 continue
             if command.envelope.deadline <= now:
@@ -122,8 +124,14 @@ class Lane:
                 )
                 continue
             taken.append(command)
-        metrics.LANE_QUEUE_LENGTH.dec(removed)
+        self._tell_length()
         return taken
+
+    def _tell_length(self) -> None:
+        """Once a turn or batch, not once a command: a value that workers share costs a microsecond to write."""
+        self._tells_length = False
+        metrics.LANE_QUEUE_LENGTH.inc(len(self._queue) - self._told_length)
+        self._told_length = len(self._queue)
 
     def _pace(self, size: int) -> None:
         """Learns from a batch that is answered. A small one says at least that a command takes no longer."""
