@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jwt
 import pytest
@@ -39,13 +40,24 @@ def token(key: Any = RSA_KEY, algorithm: str = "RS256", **claims: Any) -> str:
     return jwt.encode({name: value for name, value in full.items() if value is not None}, key, algorithm)
 
 
-def bearer(value: str) -> list[tuple[str, str | bytes]]:
-    return [("user-agent", "x"), ("authorization", f"Bearer {value}")]
+class Brought(NamedTuple):
+    """What a call came with."""
+
+    metadata: Sequence[tuple[str, str | bytes]] = ()
+    peer: Mapping[str, Iterable[bytes]] = {}
 
 
-def refusal(authenticator: Authenticator, metadata: Any, peer: Any = None) -> AuthError:
+def bearer(value: str, peer: Mapping[str, Iterable[bytes]] = {}) -> Brought:
+    return Brought([("user-agent", "x"), ("authorization", f"Bearer {value}")], peer)
+
+
+def certified(*names: bytes) -> Brought:
+    return Brought(peer={"peer_uri": names})
+
+
+def refusal(authenticator: Authenticator, brought: Brought) -> AuthError:
     with pytest.raises(AuthError) as caught:
-        authenticator.authenticate(metadata, peer)
+        authenticator.authenticate(brought)
     return caught.value
 
 
@@ -63,7 +75,9 @@ def test_a_verified_token_names_the_caller(key_file: Path) -> None:
     caller = authenticator.authenticate(bearer(token(roles=["checkout", "operator", "else"])))
     assert caller == Caller("acme", "shop", frozenset({"checkout", "operator"}))
     assert (
-        authenticator.authenticate([("authorization", b"bearer " + token(roles=None).encode())]).roles
+        authenticator.authenticate(
+            Brought([("authorization", b"bearer " + token(roles=None).encode())])
+        ).roles
         == frozenset()
     )
 
@@ -114,10 +128,11 @@ def test_forged_tokens_are_refused(key_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, [], [("authorization", "")], [("authorization", "Basic abc")], bearer("")]
+    "brought",
+    [Brought(), Brought([("authorization", "")]), Brought([("authorization", "Basic abc")]), bearer("")],
 )
-def test_no_token_is_refused(key_file: Path, metadata: Any) -> None:
-    assert refusal(Authenticator(load_settings(jwt_key_file=key_file)), metadata).reason == "UNAUTHENTICATED"
+def test_no_token_is_refused(key_file: Path, brought: Brought) -> None:
+    assert refusal(Authenticator(load_settings(jwt_key_file=key_file)), brought).reason == "UNAUTHENTICATED"
 
 
 def test_long_tokens_are_refused_unread(key_file: Path) -> None:
@@ -195,11 +210,9 @@ def certificates() -> Authenticator:
 
 def test_a_certificate_names_the_caller(certificates: Authenticator) -> None:
     uri = b"rights://acme/shop?role=checkout&role=auditor&role=x"
-    caller = certificates.authenticate([], {"peer_uri": [uri]})
+    caller = certificates.authenticate(certified(uri))
     assert caller == Caller("acme", "shop", frozenset({"checkout", "auditor"}))
-    assert certificates.authenticate(None, {"peer_uri": [b"rights://acme/a%2Fb"]}) == Caller(
-        "acme", "a/b", frozenset()
-    )
+    assert certificates.authenticate(certified(b"rights://acme/a%2Fb")) == Caller("acme", "a/b", frozenset())
 
 
 @pytest.mark.parametrize(
@@ -220,7 +233,7 @@ def test_a_certificate_names_the_caller(certificates: Authenticator) -> None:
 def test_certificates_without_one_clear_name_are_refused(
     certificates: Authenticator, names: list[bytes]
 ) -> None:
-    assert refusal(certificates, [], {"peer_uri": names}).reason == "UNAUTHENTICATED"
+    assert refusal(certificates, certified(*names)).reason == "UNAUTHENTICATED"
 
 
 def test_a_token_is_not_looked_at_without_a_key(certificates: Authenticator) -> None:
@@ -233,7 +246,7 @@ def test_the_token_goes_before_the_certificate(key_file: Path) -> None:
             jwt_key_file=key_file, tls_client_ca_file="ca", tls_certificate_file="c", tls_key_file="k"
         )
     )
-    peer = {"peer_uri": [b"rights://acme/gateway?role=checkout"]}
-    assert both.authenticate([], peer).caller == "gateway"
-    assert both.authenticate(bearer(token()), peer).caller == "shop"
-    assert refusal(both, bearer("broken"), peer).reason == "UNAUTHENTICATED"
+    gateway = certified(b"rights://acme/gateway?role=checkout")
+    assert both.authenticate(gateway).caller == "gateway"
+    assert both.authenticate(bearer(token(), gateway.peer)).caller == "shop"
+    assert refusal(both, bearer("broken", gateway.peer)).reason == "UNAUTHENTICATED"

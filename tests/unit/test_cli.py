@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -141,8 +142,8 @@ def test_minted_tokens_are_accepted(tmp_path: Path) -> None:
     words = ["token", "--tenant", "acme", "--caller", "shop", "--key", str(private), "--role", "operator"]
     result = run(*words)
     assert result.exit_code == 0
-    authenticator = Authenticator(load_settings(jwt_key_file=public))
-    caller = authenticator.authenticate([("authorization", f"Bearer {result.stdout.strip()}")])
+    brought = SimpleNamespace(metadata=[("authorization", f"Bearer {result.stdout.strip()}")], peer={})
+    caller = Authenticator(load_settings(jwt_key_file=public)).authenticate(brought)
     assert caller == Caller("acme", "shop", frozenset({"operator"}))
     assert run(*words, "--role", "king").exit_code == 2
     assert run(*words, "--algorithm", "ES256").exit_code == 2

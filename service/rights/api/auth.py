@@ -20,7 +20,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import jwt
@@ -57,6 +57,18 @@ class Caller:
 DEVELOPMENT_CALLER = Caller("demo", "developer", ROLES)
 
 
+class Credentials(Protocol):
+    """What a call brings to tell whose it is. Read only where it is asked for: to decode metadata takes its time."""
+
+    @property
+    def metadata(self) -> Iterable[tuple[str, str | bytes]]:
+        """Of the request."""
+
+    @property
+    def peer(self) -> Mapping[str, Iterable[bytes]]:
+        """Authentication properties of the connection, as gRPC names them ("peer_uri")."""
+
+
 class AuthError(Exception):
     """The caller is not known. `reason`: an ErrorReason without its prefix; `message` may be sent back."""
 
@@ -89,20 +101,16 @@ class Authenticator:
                 host=settings.host,
             )
 
-    def authenticate(
-        self,
-        metadata: Iterable[tuple[str, str | bytes]] | None,
-        peer: Mapping[str, Iterable[bytes]] | None = None,
-    ) -> Caller:
-        """The caller of a call with this metadata and these peer properties, or `AuthError`."""
+    def authenticate(self, credentials: Credentials) -> Caller:
+        """The caller of a call that came with these, or `AuthError`."""
         if self._development:
             return DEVELOPMENT_CALLER
         if self._key is not None:
-            for name, value in metadata or ():
+            for name, value in credentials.metadata:
                 if name == "authorization":
                     return self._token_caller(value.decode("latin-1") if isinstance(value, bytes) else value)
         if self._certificates:
-            return self._certificate_caller(peer or {})
+            return self._certificate_caller(credentials.peer)
         raise AuthError("UNAUTHENTICATED", "no credential: send metadata `authorization: Bearer TOKEN`")
 
     def _token_caller(self, authorization: str) -> Caller:

@@ -22,7 +22,6 @@ Requests = bytes | AsyncIterator[bytes]
 Send = Callable[[bytes], Awaitable[None]]
 
 _Result = TypeVar("_Result")
-_NO_DEADLINE_SECONDS = 365 * 86_400.0  # longer than any call
 
 # Status names as go-grpc-middleware spells them in labels, so that existing dashboards fit.
 _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
@@ -148,19 +147,15 @@ class Edge:
 
     async def _admitted(self, method: Method, raw: Requests, exchange: Exchange) -> tuple[Call, Any]:
         """The call and its request, if its caller is known and may make it."""
-        seconds_left = exchange.seconds_left
-        deadline = asyncio.get_running_loop().time() + (
-            _NO_DEADLINE_SECONDS if seconds_left is None else seconds_left
-        )
-        caller = self._authenticator.authenticate(exchange.metadata, exchange.peer)
+        caller = self._authenticator.authenticate(exchange)
         await self._registry.rules(caller.tenant)  # raises for a tenant that is not served
-        if not caller.roles & method.roles:
+        if caller.roles.isdisjoint(method.roles):
             needed = " or ".join(sorted(method.roles))
             raise ApiError(
                 "ROLE_MISSING", f"{method.name} needs the role {needed}", metadata={"role": needed}
             )
         request = _parsed(method, raw) if isinstance(raw, bytes) else _each_parsed(method, raw)
-        return Call(caller.tenant, caller.caller, deadline, exchange), request
+        return Call(caller.tenant, caller.caller, exchange.deadline, exchange), request
 
 
 def _parsed(method: Method, raw: bytes) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -28,12 +29,12 @@ class Kind(StrEnum):
     SERVER_STREAM = "server_stream"
     BIDI_STREAM = "bidi_stream"
 
-    @property
+    @cached_property
     def streams_requests(self) -> bool:
         """Whether the request is a stream."""
         return self in (Kind.CLIENT_STREAM, Kind.BIDI_STREAM)
 
-    @property
+    @cached_property
     def streams_answers(self) -> bool:
         """Whether the answer is a stream."""
         return self in (Kind.SERVER_STREAM, Kind.BIDI_STREAM)
@@ -51,8 +52,8 @@ class Exchange(Protocol):
         """Authentication properties of the connection, as gRPC names them ("peer_uri")."""
 
     @property
-    def seconds_left(self) -> float | None:
-        """Until the caller's deadline; None: it has none."""
+    def deadline(self) -> float:
+        """Of the caller, event loop time; infinite: it has none."""
 
     def add_initial(self, name: str, value: str | bytes) -> None:
         """Metadata before the (first) answer. No effect once that is sent."""
@@ -74,7 +75,7 @@ class Call:
     exchange: Exchange
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Method:
     """One RPC. The handler is the one that its kind asks for."""
 
@@ -88,7 +89,7 @@ class Method:
     read: Callable[[bytes], Any] | None = None
     is_new_work: bool = False  # shed unread while the service is overloaded, unlike what ends or undoes work
 
-    @property
+    @cached_property
     def path(self) -> str:
         """ ":path" of the call."""
         return f"/{self.service}/{self.name}"

@@ -8,6 +8,7 @@ from __future__ import annotations  # grpc's classes are generic in their stubs 
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -94,8 +95,9 @@ class _Exchange:
         return self._context.auth_context()
 
     @property
-    def seconds_left(self) -> float | None:
-        return self._context.time_remaining()
+    def deadline(self) -> float:
+        seconds_left = self._context.time_remaining()
+        return math.inf if seconds_left is None else asyncio.get_running_loop().time() + seconds_left
 
     def add_initial(self, name: str, value: str | bytes) -> None:
         self._initial.append((name, value))

@@ -7,6 +7,7 @@ enough for it not to matter, and wait for more than one thing.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -54,9 +55,7 @@ class Call:
         "stream",
     )
 
-    def __init__(
-        self, connection: Connection, stream: http2.Stream, served: Served, deadline: float | None
-    ) -> None:
+    def __init__(self, connection: Connection, stream: http2.Stream, served: Served, deadline: float) -> None:
         self.connection = connection
         self.stream = stream
         self.served = served
@@ -67,7 +66,7 @@ class Call:
         self._compresses = False
         self._over = False
         stream.call = self
-        if deadline is not None:
+        if deadline != math.inf:
             connection.deadlines.add(self, deadline)
 
     @property
@@ -77,10 +76,6 @@ class Call:
     @property
     def peer(self) -> Peer:
         return self.connection.peer
-
-    @property
-    def seconds_left(self) -> float | None:
-        return None if self.deadline is None else self.deadline - self.connection.loop.time()
 
     def add_initial(self, name: str, value: str | bytes) -> None:
         self._initial = (self._initial or []) + wire.write_metadata([(name, value)])
@@ -149,7 +144,7 @@ class Call:
     def _close(self) -> None:
         self._over = True
         self.stream.call = None
-        if self.deadline is not None:
+        if self.deadline != math.inf:
             self.connection.deadlines.remove(self)
         self.connection.flush_soon()
 

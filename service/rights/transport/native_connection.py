@@ -6,6 +6,7 @@ All output of a loop turn is written at once: whatever answers, `flush_soon` ask
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -186,7 +187,7 @@ class Connection(asyncio.Protocol):
             fail(stream, refusal)
             return
         try:
-            timeout = None if stream.timeout is None else wire.timeout_seconds(stream.timeout)
+            seconds = math.inf if stream.timeout is None else wire.timeout_seconds(stream.timeout)
             if stream.encoding is not None and stream.encoding not in wire.ENCODINGS:
                 raise PlainStatus(
                     wire.UNIMPLEMENTED, f"grpc-encoding {wire.shown(stream.encoding)}: known is gzip"
@@ -200,7 +201,7 @@ class Connection(asyncio.Protocol):
             metrics.TRANSPORT_REFUSED.labels("unread").inc()
             stream.reset(http2.REFUSED_STREAM)  # not begun, so it is safe to send again
             return
-        deadline = None if timeout is None else self.loop.time() + timeout
+        deadline = self.loop.time() + seconds
         if request is None or kind.streams_answers:
             StreamCall(self, stream, served, deadline).begin(request)
         else:
