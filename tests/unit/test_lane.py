@@ -36,7 +36,7 @@ def test_a_worker_ends_when_a_lane_dies() -> None:
 
 def command(key: str) -> Command:
     loop = asyncio.get_running_loop()
-    envelope = Envelope("t", "c", key, b"", b"", loop.create_future(), loop.time(), loop.time() + 60)
+    envelope = Envelope("t", "c", key, b"", b"", loop.time() + 60)
     return TopUp(envelope=envelope, member_id="m", encode=lambda *_: b"", asset="points", amount=1)
 
 

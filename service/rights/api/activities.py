@@ -165,8 +165,7 @@ class ActivityApi:
         return rules.book_at(clock.now_ms())
 
     async def _run(self, command: Command) -> bytes:
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
 
 def _mistakes(request: pb.RecordActivityRequest | pb.ClaimRequest | pb.EnrolRequest) -> Mistakes:

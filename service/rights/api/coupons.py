@@ -98,8 +98,7 @@ class CouponApi:
         )
 
     async def _run(self, command: Command) -> bytes:
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
 
 def _redeemed(outcome: Redeemed | Rejection, entry_id: str, now_ms: int) -> bytes:

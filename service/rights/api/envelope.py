@@ -1,7 +1,7 @@
 """Binds a request to its idempotency key."""
 
-import asyncio
 import hashlib
+from functools import cache
 
 from google.protobuf.message import Message
 
@@ -11,7 +11,15 @@ from rights.engine.commands import Envelope
 
 def digest_of(kind: str, content: bytes) -> bytes:
     """What an idempotency key is bound to: the canonical bytes of a request, and its RPC."""
-    return hashlib.blake2b(content, digest_size=16, person=kind.encode()).digest()
+    digest = _keyed(kind).copy()
+    digest.update(content)
+    return digest.digest()
+
+
+@cache
+def _keyed(kind: str) -> "hashlib.blake2b":
+    """Nothing digested yet. Made once: to read its parameters costs more than to digest a request."""
+    return hashlib.blake2b(digest_size=16, person=kind.encode())
 
 
 def envelope(call: Call, kind: str, key: str, request: Message) -> Envelope:
@@ -29,14 +37,4 @@ def sealed(call: Call, kind: str, key: str, content: bytes) -> Envelope:
 
     The kind goes into the digest too, so that a key used for one RPC is reused, not replayed, in another.
     """
-    loop = asyncio.get_running_loop()
-    return Envelope(
-        tenant=call.tenant,
-        caller=call.caller,
-        key=key,
-        digest=digest_of(kind, content),
-        request=content,
-        answer=loop.create_future(),
-        enqueued_at=loop.time(),
-        deadline=call.deadline,
-    )
+    return Envelope(call.tenant, call.caller, key, digest_of(kind, content), content, call.deadline)

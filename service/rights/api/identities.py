@@ -89,8 +89,7 @@ class IdentityApi:
             encode=lambda outcome, entry_id, _: _merged(outcome, entry_id, command.member_id),
             from_member_id=await self._members.resolve(call.tenant, request.from_member),
         )
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
 
 def _merged(outcome: Merged, entry_id: str, member_id: str) -> bytes:

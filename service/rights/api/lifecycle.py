@@ -186,8 +186,7 @@ class LifecycleApi:
         return sale
 
     async def _run(self, command: Command) -> bytes:
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
 
 def settlement_not_found(name: str) -> ApiError:

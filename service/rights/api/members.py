@@ -326,8 +326,7 @@ class MemberApi:
         )
 
     async def _run(self, command: Command) -> bytes:
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
 
 def member_not_found(member_id: str) -> ApiError:

@@ -50,12 +50,10 @@ class SettleStream:
     async def _begin(self, request: SettleLike) -> None:
         key = request.idempotency_key
         try:
-            command = await self._intake.settle(self._call, request)
-            self._lanes.put(command)
+            answer = self._lanes.put(await self._intake.settle(self._call, request))
         except Exception as error:
             self._ready.put_nowait((key, error))
             return
-        answer = command.envelope.answer
         self._under_way.add(answer)
 
         def ended(answer: "asyncio.Future[bytes]") -> None:

@@ -22,7 +22,6 @@ from rights.domain.pricing import price
 from rights.domain.quoting import promise
 from rights.domain.sweeping import foresee
 from rights.engine import clock
-from rights.engine.commands import Command
 from rights.engine.errors import Refused
 from rights.engine.lane import Lanes
 from rights.engine.registry import Registry
@@ -137,8 +136,7 @@ class SettlementApi:
     async def settle(self, call: Call, request: SettleLike) -> bytes:
         """Settles; answers the stored bytes, the same for every retry."""
         command = await self._intake.settle(call, request)
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)
 
     async def settle_batch(self, call: Call, requests: list[SettleLike]) -> pb.SettleBatchResponse:
         """Settles each request on its own; an item fails as its Settle would have."""
@@ -150,22 +148,20 @@ class SettlementApi:
                 mistakes.add(f"requests[{i}].idempotency_key", "is named twice in the batch")
             seen.add(item.idempotency_key)
         mistakes.check()
-        commands: list[Command | Exception] = []
+        outcomes: list[asyncio.Future[bytes] | Exception] = []
         for item in requests:
             try:
-                command = await self._intake.settle(call, item)
-                self._lanes.put(command)
-                commands.append(command)
+                outcomes.append(self._lanes.put(await self._intake.settle(call, item)))
             except Exception as error:
-                commands.append(error)
-        waiting = [c.envelope.answer for c in commands if isinstance(c, Command)]
+                outcomes.append(error)
+        waiting = [outcome for outcome in outcomes if isinstance(outcome, asyncio.Future)]
         await asyncio.gather(*waiting, return_exceptions=True)
         response = pb.SettleBatchResponse()
-        for item, outcome in zip(requests, commands, strict=True):
+        for item, outcome in zip(requests, outcomes, strict=True):
             answer = response.items.add(idempotency_key=item.idempotency_key)
-            failure = outcome.envelope.answer.exception() if isinstance(outcome, Command) else outcome
-            if isinstance(outcome, Command) and failure is None:
-                answer.response.ParseFromString(outcome.envelope.answer.result())
+            failure = outcome.exception() if isinstance(outcome, asyncio.Future) else outcome
+            if isinstance(outcome, asyncio.Future) and failure is None:
+                answer.response.ParseFromString(outcome.result())
             else:
                 assert isinstance(failure, Exception)
                 fill_error(answer.error, told(failure, f"/{SERVICE}/SettleBatch"))

@@ -223,5 +223,4 @@ class SubscriptionApi:
         }
 
     async def _run(self, command: Command) -> bytes:
-        self._lanes.put(command)
-        return await command.envelope.answer
+        return await self._lanes.put(command)

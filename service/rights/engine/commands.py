@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from rights.domain import crediting, refunding, settling
@@ -57,9 +57,10 @@ class Envelope:
     key: str
     digest: bytes
     request: bytes
-    answer: "asyncio.Future[bytes]"
-    enqueued_at: float  # loop time
     deadline: float  # loop time
+    # Since it is in a lane:
+    enqueued_at: float = field(init=False)  # loop time
+    answer: "asyncio.Future[bytes]" = field(init=False)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -101,17 +101,13 @@ class Errands:
     async def _give(self, errand: StoredErrand) -> None:
         """Raises Refused, with nothing booked, when the lane has no room or there is no such member."""
         await self._registry.ensure(errand.tenant, errand.version)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
         envelope = Envelope(
             tenant=errand.tenant,
             caller=_CALLER,
             key=errand.errand_id,
             digest=hashlib.blake2b(errand.errand_id.encode(), digest_size=16).digest(),
             request=b"",
-            answer=loop.create_future(),
-            enqueued_at=now,
-            deadline=now + _SECONDS,
+            deadline=asyncio.get_running_loop().time() + _SECONDS,
         )
         command = Errand(
             envelope=envelope,
@@ -121,8 +117,7 @@ class Errands:
             rulebook_version=errand.version,
             friend=await self._reader.surviving_member(errand.tenant, errand.member_id),
         )
-        self._lanes.put(command)
-        await envelope.answer
+        await self._lanes.put(command)
 
 
 def _nothing_told(outcome: Any, entry_id: str, now_ms: int) -> bytes:

@@ -39,8 +39,10 @@ class Lane:
     """
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._loop = asyncio.get_running_loop()
         self._registry = registry
         self._settings = settings
+        self._max_queue_seconds = settings.max_queue_age_milliseconds / 1000
         self._writer = Writer(settings)
         self._queue: deque[Command] = deque()
         self._wake = asyncio.Event()
@@ -51,16 +53,21 @@ class Lane:
         self._told_length = 0  # of the queue, as the metric has it
         self._tells_length = False  # it will be told at the end of the loop's turn
 
-    def put(self, command: Command) -> None:
-        """Queues a command; the answer of its envelope will be set. Raises Overloaded, with nothing recorded."""
-        refusal = self.refusal(command.envelope.enqueued_at)
+    def put(self, command: Command) -> asyncio.Future[bytes]:
+        """Queues a command; its answer. Raises Overloaded, with nothing recorded."""
+        now = self._loop.time()
+        refusal = self.refusal(now)
         if refusal is not None:
             raise refusal
+        envelope = command.envelope
+        envelope.enqueued_at = now
+        answer = envelope.answer = self._loop.create_future()
         self._queue.append(command)
         self._wake.set()
         if not self._tells_length:
             self._tells_length = True
-            asyncio.get_running_loop().call_soon(self._tell_length)
+            self._loop.call_soon(self._tell_length)
+        return answer
 
     def refusal(self, now: float) -> Overloaded | None:
         """What is told of what comes now, and counted, if it is shed."""
@@ -75,15 +82,14 @@ class Lane:
         """Why what comes now is shed: the cause for the metrics, and for the caller."""
         if self._closing:
             return "draining", "the service is stopping; another worker will answer"
-        length, settings = len(self._queue), self._settings
-        if not length:
+        if not self._queue:
             return None
-        if length >= settings.max_queue_length:
-            return "queue_length", f"{settings.max_queue_length} requests are waiting"
-        ahead = length + self._executing
-        seconds = max(now - self._queue[0].envelope.enqueued_at, ahead * self._seconds_each)
-        if seconds * 1000 > settings.max_queue_age_milliseconds:
-            return "queue_age", f"requests wait for {settings.max_queue_age_milliseconds} ms"
+        length, longest = len(self._queue), self._max_queue_seconds
+        if length >= self._settings.max_queue_length:
+            return "queue_length", f"{self._settings.max_queue_length} requests are waiting"
+        oldest = now - self._queue[0].envelope.enqueued_at
+        if oldest > longest or (length + self._executing) * self._seconds_each > longest:
+            return "queue_age", f"requests wait for {self._settings.max_queue_age_milliseconds} ms"
         return None
 
     def close(self) -> None:
@@ -110,7 +116,7 @@ class Lane:
 
     def _take(self) -> list[Command]:
         """The next batch, without those whose callers have gone: nothing of them is executed."""
-        now = self._began = asyncio.get_running_loop().time()
+        now = self._began = self._loop.time()
         taken: list[Command] = []
         metrics.LANE_QUEUE_AGE_SECONDS.observe(now - self._queue[0].envelope.enqueued_at)
         while self._queue and len(taken) < self._settings.max_batch_size:
@@ -135,7 +141,7 @@ class Lane:
 
     def _pace(self, size: int) -> None:
         """Learns from a batch that is answered. A small one says at least that a command takes no longer."""
-        each = (asyncio.get_running_loop().time() - self._began) / size
+        each = (self._loop.time() - self._began) / size
         if not self._seconds_each:
             self._seconds_each = each if size >= _TELLING_SIZE else 0.0
         elif size >= _TELLING_SIZE or each < self._seconds_each:
@@ -217,6 +223,7 @@ class Lanes:
     """All lanes of a process."""
 
     def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._loop = asyncio.get_running_loop()
         self._lanes = [Lane(registry, settings) for _ in range(settings.lanes_per_worker)]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -228,15 +235,18 @@ class Lanes:
         for task in self._tasks:
             task.add_done_callback(_end_with_lane)
 
-    def put(self, command: Command) -> None:
-        """Queues a command in its member's lane. Raises Overloaded."""
+    def put(self, command: Command) -> asyncio.Future[bytes]:
+        """Queues a command in its member's lane; its answer. Raises Overloaded."""
         member = f"{command.envelope.tenant}/{command.member_id}".encode()
-        self._lanes[crc32(member) % len(self._lanes)].put(command)
+        return self._lanes[crc32(member) % len(self._lanes)].put(command)
 
     def refusal(self) -> Overloaded | None:
         """What is told while every lane sheds, whatever the request: it need not even be read."""
-        now = asyncio.get_running_loop().time()
-        return self._lanes[0].refusal(now) if all(lane.full(now) for lane in self._lanes) else None
+        now = self._loop.time()
+        for lane in self._lanes:
+            if lane.full(now) is None:
+                return None
+        return self._lanes[0].refusal(now)
 
     async def drain(self) -> None:
         """Answers everything queued, then closes the connections."""
