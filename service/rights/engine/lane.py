@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 _TELLING_SIZE = 32  # commands of a batch from which its pace is that of a busy lane
 _SMOOTHING = 0.2  # what the last batch weighs in the pace
+_OF_ORDERS = (Settle, Reserve)
 
 
 class Lane:
@@ -170,7 +171,9 @@ class Lane:
                 await self._isolate(commands, error)
                 return
             else:
-                await self._answer(commands, outcomes)
+                moved = _answer(commands, outcomes)
+                if moved:
+                    await self._execute(moved)
                 return
             log.warning("batch_retried", attempt=attempt + 1, size=len(commands), error=repr(problem))
             await asyncio.sleep(self._backoff_seconds(attempt))
@@ -195,20 +198,6 @@ class Lane:
         middle = len(commands) // 2
         await self._execute(commands[:middle])
         await self._execute(commands[middle:])
-
-    async def _answer(self, commands: list[Command], outcomes: list[Outcome]) -> None:
-        """Answers what is decided; commands on members who have been merged are executed on those they are now."""
-        moved: list[Command] = []
-        decided: list[tuple[Command, Outcome]] = []
-        for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(outcome.answer, MovedTo):
-                command.redirect(outcome.answer.member_id, outcome.answer.merged_into)
-                moved.append(command)
-            else:
-                decided.append((command, outcome))
-        _answer([command for command, _ in decided], [outcome for _, outcome in decided])
-        if moved:
-            await self._execute(moved)
 
     def _backoff_seconds(self, attempt: int) -> float:
         settings = self._settings
@@ -272,28 +261,37 @@ def _cause(error: Exception) -> str:
     return "serialization" if isinstance(error, asyncpg.SerializationError) else "lock_timeout"
 
 
-def _answer(commands: list[Command], outcomes: list[Outcome]) -> None:
-    metrics.BATCH_SIZE.observe(len(commands))
-    counts: dict[tuple[str, str, str], int] = {}
+def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
+    """Answers what is decided. What is left are commands on members who have been merged, now on whom they became."""
+    moved: list[Command] = []
+    booked: dict[
+        tuple[str, str | None, bool], int
+    ] = {}  # by kind, reason of a rejection, whether it is of a quote
     for command, outcome in zip(commands, outcomes, strict=True):
-        if outcome.entry is not None:
-            reason = outcome.entry.rejection
-            label = (command.kind, "rejection" if reason else "receipt", reason or "")
-            counts[label] = counts.get(label, 0) + 1
+        told, entry = outcome.answer, outcome.entry
+        if isinstance(told, MovedTo):
+            command.redirect(told.member_id, told.merged_into)
+            moved.append(command)
+            continue
+        if entry is not None:
+            of_quote = isinstance(command, _OF_ORDERS) and command.of_quote
+            what = command.kind, entry.rejection, of_quote
+            booked[what] = booked.get(what, 0) + 1
         elif outcome.replay:
             metrics.REPLAYS.labels(command.kind).inc()
-        if isinstance(command, Settle | Reserve) and command.of_quote and outcome.entry is not None:
-            result = "rejection" if outcome.entry.rejection else "receipt"
-            metrics.QUOTE_SETTLEMENTS.labels(result).inc()
         if outcome.bounded:
             metrics.BOUNDED_SEARCHES.inc()
-        if (
-            command.envelope.answer.done()
-        ):  # the caller has gone; what was booked stays, its retry is answered
-            continue
-        if isinstance(outcome.answer, bytes):
-            command.envelope.answer.set_result(outcome.answer)
+        answer = command.envelope.answer
+        if answer.done():
+            continue  # the caller has gone; what was booked stays, its retry is answered
+        if isinstance(told, bytes):
+            answer.set_result(told)
         else:
-            command.envelope.answer.set_exception(outcome.answer)
-    for label, count in counts.items():
-        metrics.SETTLEMENTS.labels(*label).inc(count)
+            answer.set_exception(told)
+    metrics.BATCH_SIZE.observe(len(commands) - len(moved))
+    for (kind, reason, of_quote), count in booked.items():
+        result = "rejection" if reason else "receipt"
+        metrics.SETTLEMENTS.labels(kind, result, reason or "").inc(count)
+        if of_quote:
+            metrics.QUOTE_SETTLEMENTS.labels(result).inc(count)
+    return moved
