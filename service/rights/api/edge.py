@@ -7,7 +7,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, cast
 
 from google.protobuf.message import DecodeError
 
@@ -21,7 +22,6 @@ from rights.engine.registry import Registry
 Requests = bytes | AsyncIterator[bytes]
 Send = Callable[[bytes], Awaitable[None]]
 
-_Result = TypeVar("_Result")
 
 # Status names as go-grpc-middleware spells them in labels, so that existing dashboards fit.
 _LABELS = {code: code.title().replace("_", "") for code in CODES.values()} | {
@@ -68,17 +68,15 @@ class Edge:
 
     def invoke(self, method: Method, request: Requests, exchange: Exchange) -> Coroutine[Any, Any, bytes]:
         """The response's bytes. Raises StatusError; a cancelled call stays cancelled, its command goes on."""
-        return self._measured(method, self._invoke(method, request, exchange))
+        return self._serve(method, request, exchange, cast("UnaryHandler", method.handler))
 
-    def stream(
-        self, method: Method, request: Requests, exchange: Exchange, send: Send
-    ) -> Coroutine[Any, Any, None]:
+    async def stream(self, method: Method, request: Requests, exchange: Exchange, send: Send) -> None:
         """Sends the responses' bytes, none before `send` has room for it. Raises StatusError.
 
         Ends at the deadline, when a stream's longest time is over (in order, unless requests are a stream, too), at
         the caller's cancellation or when streams are ended, whatever the handler or `send` is waiting for.
         """
-        return self._measured(method, self._stream(method, request, exchange, send))
+        await self._serve(method, request, exchange, partial(self._stream, method, send))
 
     def end_streams(self) -> None:
         """Ends every stream at once, and those that are still opened, with UNAVAILABLE."""
@@ -94,15 +92,17 @@ class Edge:
             self._idle.clear()
             await self._idle.wait()
 
-    async def _measured(self, method: Method, serving: Coroutine[Any, Any, _Result]) -> _Result:
-        """Counts and times an RPC, and turns what it raises into what its caller is told."""
+    async def _serve(self, method: Method, raw: Requests, exchange: Exchange, handler: UnaryHandler) -> bytes:
+        """The response's bytes. Counts and times an RPC, and turns what it raises into what its caller is told."""
         rpc = self._rpcs[method.path]
         rpc.started()
         self._under_way += 1
         began = time.perf_counter()
         code = "OK"
         try:
-            return await serving
+            call, request = await self._admitted(method, raw, exchange)
+            response = await handler(call, request)
+            return response if isinstance(response, bytes) else response.SerializeToString()
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
@@ -116,13 +116,8 @@ class Edge:
             if not self._under_way:
                 self._idle.set()
 
-    async def _invoke(self, method: Method, raw: Requests, exchange: Exchange) -> bytes:
-        call, request = await self._admitted(method, raw, exchange)
-        response = await cast("UnaryHandler", method.handler)(call, request)
-        return response if isinstance(response, bytes) else response.SerializeToString()
-
-    async def _stream(self, method: Method, raw: Requests, exchange: Exchange, send: Send) -> None:
-        call, request = await self._admitted(method, raw, exchange)
+    async def _stream(self, method: Method, send: Send, call: Call, request: Any) -> bytes:
+        """Sends all responses; nothing is left to answer then."""
         if self._streams_ended:
             raise _stopping()
         end = asyncio.get_running_loop().time() + self._stream_max_seconds
@@ -144,6 +139,7 @@ class Edge:
                 raise ApiError("UNAVAILABLE", message, retry_after_seconds=0.1) from None
         finally:
             self._streams.discard(scope)
+        return b""
 
     async def _admitted(self, method: Method, raw: Requests, exchange: Exchange) -> tuple[Call, Any]:
         """The call and its request, if its caller is known and may make it."""
