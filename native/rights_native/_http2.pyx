@@ -308,7 +308,8 @@ cdef class Stream:
 
     cdef bint listed, finishing, deferred, is_client
     cdef int header_bytes
-    cdef object messages  # deque of bytes, or (bytes,) for a compressed one
+    cdef object message  # to be taken next: bytes, or (bytes,) for a compressed one; None: there is none
+    cdef object more  # deque of those after it, where there ever were any: a unary call has one, and a deque is large
     cdef uint8_t prefix[5]
     cdef int prefix_length
     cdef uint8_t *gathered
@@ -324,14 +325,15 @@ cdef class Stream:
 
     def take(self):
         """The next message, or None. `compressed` says what it is."""
-        if not self.messages:
+        message = self.message
+        if message is None:
             return None
-        message = self.messages.popleft()
+        self.message = self.more.popleft() if self.more else None
         self.compressed = type(message) is tuple
         if self.compressed:
             message = message[0]
         self._hold(-(PyBytes_GET_SIZE(message) + MESSAGE_OVERHEAD))
-        if not self.messages:
+        if self.message is None:
             self._consumed()
             self._wait()
         return message
@@ -339,7 +341,7 @@ cdef class Stream:
     @property
     def has_message(self):
         """Whether `take` has one."""
-        return bool(self.messages)
+        return self.message is not None
 
     def reply(self, bytes message not None, bint compressed=False):
         """The whole answer of a unary call in its plainest form: headers, the message, status OK."""
@@ -458,8 +460,7 @@ cdef class Stream:
         return 0
 
     cdef int _drop(self) except -1:
-        if self.messages:
-            self.messages.clear()
+        self.message = self.more = None
         self._hold(-self.held)
         free(self.gathered)
         self.gathered = NULL
@@ -520,14 +521,14 @@ cdef class Stream:
                     self._complete(message)
             data += size
             length -= size
-        if self.error or not self.messages:
+        if self.error or self.message is None:
             self._consumed()
         self._wait()
         return 0
 
     cdef int _wait(self) noexcept:
         """Notes since when the peer owes the rest of a message; while others wait to be taken, it does not."""
-        if self.prefix_length == 0 or self.error or self.messages:
+        if self.prefix_length == 0 or self.error or self.message is not None:
             self.waiting_since = 0
         elif self.waiting_since == 0:
             self.waiting_since = self.session.now
@@ -560,9 +561,13 @@ cdef class Stream:
             self._fail(ERROR_OVER_BUDGET, PyBytes_GET_SIZE(message))
             return 0
         self._hold(cost)
-        if self.messages is None:
-            self.messages = deque()
-        self.messages.append((message,) if self.prefix[0] else message)
+        whole = (message,) if self.prefix[0] else message
+        if self.message is None:
+            self.message = whole
+        else:
+            if self.more is None:
+                self.more = deque()
+            self.more.append(whole)
         self.prefix_length = 0
         self.session._list(self)
         return 0
