@@ -7,6 +7,7 @@ Both offer `Program` and `allocate`. Nothing here chooses between them: who impo
 from importlib.util import find_spec
 
 _PARTS = (
+    "_driver",
     "_earning",
     "_facts",
     "_funding",

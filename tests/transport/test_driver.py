@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rights.transport.deadlines import SLOT_SECONDS, Deadlines
-from rights.transport.driver import Driver
+from rights_native._driver import Driver
 
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="outer")
 

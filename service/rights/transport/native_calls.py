@@ -1,7 +1,7 @@
 """Calls of the native transport: from a stream with a complete request (or a begun one) to its trailers.
 
-A unary call is driven without a task (driver.py). Calls with a stream on either side have a task each; they live long
-enough for it not to matter, and wait for more than one thing.
+A unary call is driven without a task (rights_native._driver). Calls with a stream on either side have a task each;
+they live long enough for it not to matter, and wait for more than one thing.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rights import metrics
 from rights.api.errors import PlainStatus, StatusError
 from rights.api.methods import Metadata, Peer
 from rights.transport import wire
-from rights.transport.driver import Driver
 from rights.transport.table import Served
 from rights_native import _http2 as http2
+from rights_native._driver import Driver
 
 if TYPE_CHECKING:
     from rights.transport.native_connection import Connection
