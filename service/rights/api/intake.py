@@ -16,6 +16,22 @@ from rights.settings import Settings
 from rights.v1 import settlement_pb2 as pb
 
 
+def settle_command(
+    call: Call, content: bytes, key: str, order_id: str, order: Order, refusal: Rejection | None = None
+) -> Settle:
+    """The command of a Settle for which everything is looked up. refusal: of the quote that it came with."""
+    return Settle(
+        envelope=sealed(call, "settle", key, content),
+        member_id=order.member_id,
+        encode=lambda outcome, entry, now_ms: answers.settled(
+            outcome, entry, now_ms, order_id, order.member_id
+        ),
+        order=order,
+        order_ref=order_id,
+        quote_refusal=refusal,
+    )
+
+
 class Intake:
     """What Settle and Reserve have in common: an order, its member, and perhaps a quote to honour."""
 
@@ -29,24 +45,12 @@ class Intake:
 
     async def settle(self, call: Call, request: SettleLike) -> Settle:
         """The command of a Settle."""
-        refusal = None
         if isinstance(request, PlainSettle):
-            order, content = request.order, request.content
-        else:
-            order, content = await self._order(call, request, Mistakes()), canonical(request)
-            if request.quote_token:
-                refusal = await self._honour_quote(call, request, order)
-        order_id = request.order_id
-        return Settle(
-            envelope=sealed(call, "settle", request.idempotency_key, content),
-            member_id=order.member_id,
-            encode=lambda outcome, entry, now_ms: answers.settled(
-                outcome, entry, now_ms, order_id, order.member_id
-            ),
-            order=order,
-            order_ref=order_id,
-            quote_refusal=refusal,
-        )
+            return settle_command(call, *request)
+        order = await self._order(call, request, Mistakes())
+        refusal = await self._honour_quote(call, request, order) if request.quote_token else None
+        content = canonical(request)
+        return settle_command(call, content, request.idempotency_key, request.order_id, order, refusal)
 
     async def reserve(self, call: Call, request: pb.ReserveRequest) -> Reserve:
         """The command of a Reserve."""

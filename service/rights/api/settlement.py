@@ -1,20 +1,20 @@
 """rights.v1.SettlementService, the way to a price: quote, settle, settle many."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 
 from rights import metrics
 from rights.api import answers
 from rights.api.errors import ApiError, told
 from rights.api.fields import Mistakes
-from rights.api.intake import Intake
+from rights.api.intake import Intake, settle_command
 from rights.api.lifecycle import SERVICE
 from rights.api.members import MemberResolver
 from rights.api.methods import Call, Kind, Method
 from rights.api.orders import to_order
 from rights.api.quotes import QuoteSigner, content_digest
-from rights.api.reading import SettleLike, read_batch, read_settle, read_streamed
+from rights.api.reading import PlainSettle, SettleLike, read_batch, read_settle, read_streamed
 from rights.api.settle_stream import SettleStream
 from rights.domain import limits
 from rights.domain.model import Rejection
@@ -133,10 +133,14 @@ class SettlementApi:
         metrics.QUOTES.labels(response.WhichOneof("outcome")).inc()
         return response
 
-    async def settle(self, call: Call, request: SettleLike) -> bytes:
+    def settle(self, call: Call, request: SettleLike) -> Awaitable[bytes]:
         """Settles; answers the stored bytes, the same for every retry."""
-        command = await self._intake.settle(call, request)
-        return await self._lanes.put(command)
+        if isinstance(request, PlainSettle):
+            return self._lanes.put(settle_command(call, *request))
+        return self._look_up_and_settle(call, request)
+
+    async def _look_up_and_settle(self, call: Call, request: pb.SettleRequest) -> bytes:
+        return await self._lanes.put(await self._intake.settle(call, request))
 
     async def settle_batch(self, call: Call, requests: list[SettleLike]) -> pb.SettleBatchResponse:
         """Settles each request on its own; an item fails as its Settle would have."""
