@@ -9,7 +9,6 @@ import asyncio
 import os
 import random
 from collections import deque
-from zlib import crc32
 
 import asyncpg
 import structlog
@@ -226,8 +225,8 @@ class Lanes:
 
     def put(self, command: Command) -> asyncio.Future[bytes]:
         """Queues a command in its member's lane; its answer. Raises Overloaded."""
-        member = f"{command.envelope.tenant}/{command.member_id}".encode()
-        return self._lanes[crc32(member) % len(self._lanes)].put(command)
+        member = hash((command.envelope.tenant, command.member_id))
+        return self._lanes[member % len(self._lanes)].put(command)
 
     def refusal(self) -> Overloaded | None:
         """What is told while every lane sheds, whatever the request: it need not even be read."""
