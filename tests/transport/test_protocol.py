@@ -222,6 +222,13 @@ async def test_metadata_of_text(peer: RawPeer) -> None:
     assert answer.headers[ECHO_INITIAL] == "a b, c"
 
 
+async def test_every_call_of_a_connection_has_its_own_metadata(peer: RawPeer) -> None:
+    for sent in ("one", "one", "another", "one", None):
+        more = [] if sent is None else [(ECHO_INITIAL, sent)]
+        answer = await peer.answer(await peer.call(message(b""), [*headers(EMPTY), *more]))
+        assert answer.headers.get(ECHO_INITIAL) == sent
+
+
 async def test_too_much_metadata_fails_the_call_alone(native_peer: RawPeer) -> None:
     with refused("metadata"):
         stream = await native_peer.call(message(b""), [*headers(EMPTY), ("x-much", "x" * 17_000)])

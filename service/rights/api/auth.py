@@ -114,20 +114,20 @@ class Authenticator:
         raise AuthError("UNAUTHENTICATED", "no credential: send metadata `authorization: Bearer TOKEN`")
 
     def _token_caller(self, authorization: str) -> Caller:
+        known = self._tokens.get(authorization)
+        if known is not None:
+            caller, end = known
+            if time.time() < end:
+                return caller
+            del self._tokens[authorization]
+            raise AuthError("TOKEN_EXPIRED", "the token's time is over: get a new one")
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise AuthError("UNAUTHENTICATED", "metadata `authorization` must be `Bearer TOKEN`")
         if len(token) > MAX_TOKEN_BYTES:
             raise AuthError("UNAUTHENTICATED", f"the token is longer than {MAX_TOKEN_BYTES} bytes")
-        known = self._tokens.get(token)
-        if known is not None:
-            caller, end = known
-            if time.time() < end:
-                return caller
-            del self._tokens[token]
-            raise AuthError("TOKEN_EXPIRED", "the token's time is over: get a new one")
         caller, end = self._verify(token)
-        _keep(self._tokens, token, (caller, end))
+        _keep(self._tokens, authorization, (caller, end))
         return caller
 
     def _verify(self, token: str) -> tuple[Caller, float]:

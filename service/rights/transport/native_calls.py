@@ -71,7 +71,7 @@ class Call:
 
     @property
     def metadata(self) -> Metadata:
-        return wire.read_metadata(self.stream.metadata)
+        return self.connection.read_metadata(self.stream.metadata)
 
     @property
     def peer(self) -> Peer:

@@ -13,7 +13,7 @@ import structlog
 
 from rights import metrics
 from rights.api.errors import PlainStatus
-from rights.api.methods import Peer
+from rights.api.methods import Metadata, Peer
 from rights.transport import wire
 from rights.transport.native_calls import StreamCall, UnaryCall, fail
 from rights.transport.table import unknown
@@ -49,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._farewell = 0  # the answer to a PING after which the last GOAWAY is due
         self._draining = False  # that is said
         self._closed_for = ""
+        self._pairs: wire.Pairs = []  # the metadata that was decoded last,
+        self._metadata: Metadata = ()  # and what became of it
 
     # asyncio.Protocol
 
@@ -239,6 +241,12 @@ class Connection(asyncio.Protocol):
         if not stream.compressed:
             return message
         return wire.decompressed(message, stream.encoding, self._server.limits.max_message_bytes)
+
+    def read_metadata(self, pairs: wire.Pairs) -> Metadata:
+        """Request metadata, decoded. A client sends the same with call after call: it is decoded when it changes."""
+        if pairs != self._pairs:
+            self._pairs, self._metadata = pairs, wire.read_metadata(pairs)
+        return self._metadata
 
     def mistake(self, stream: http2.Stream) -> PlainStatus:
         """What is wrong with what a stream received."""
