@@ -35,7 +35,9 @@ class Deadlines:
         if self._timer is None:
             self._next = int(self._loop.time() / SLOT_SECONDS)
             self._timer = self._loop.call_later(SLOT_SECONDS, self._look)
-        slot = max(int(deadline / SLOT_SECONDS), self._next)
+        slot = int(deadline / SLOT_SECONDS)
+        if slot < self._next:
+            slot = self._next
         call.slot = slot
         calls = self._slots.get(slot)
         if calls is None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rights.api.errors import PlainStatus, StatusError
 
@@ -20,6 +21,7 @@ _GZIP_WINDOW = 31  # zlib's way to say gzip
 Pairs = list[tuple[bytes, bytes]]
 
 
+@lru_cache(maxsize=1024)  # clients say the same few again and again
 def timeout_seconds(value: bytes) -> float:
     """A grpc-timeout ("1500m")."""
     digits, unit = value[:-1], value[-1:]
