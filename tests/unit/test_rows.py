@@ -1,5 +1,7 @@
 """Wallets go into their rows and come back as they were."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,13 +119,13 @@ def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
     row: rows.MemberRow = (
         wallet.tier,
         wallet.tags,
-        rows.encode_lots(wallet.lots),
+        rows.encode(rows.lots(wallet.lots)),
         rows.encode(wallet.counters),
-        rows.encode_holds(wallet.holds),
-        rows.encode_pending(wallet.pending),
-        rows.encode_debts(wallet.debts),
+        rows.encode(rows.holds(wallet.holds)),
+        rows.encode(rows.pending(wallet.pending)),
+        rows.encode(rows.debts(wallet.debts)),
         rows.nullable(wallet.due_ms),
-        rows.encode_membership(wallet.membership),
+        rows.encode(wallet.membership.encode()),
     )
     coupons = [
         (*coupon[:3], rows.nullable(coupon.expires_ms), *coupon[4:]) for coupon in wallet.coupons.values()
@@ -146,6 +148,14 @@ def test_a_column_of_texts_is_joined_so_that_it_can_be_taken_apart(
 ) -> None:
     assert taken_apart(rows.join(texts)) == texts
     assert taken_apart(rows.join_nullable(nullable)) == nullable
+
+
+@given(st.lists(st.binary(max_size=5)))
+def test_bytes_are_packed_so_that_they_can_be_taken_apart(values: list[bytes]) -> None:
+    packed, joined = rows.pack(values)
+    places = [int(place) - 1 for place in joined.split("\x1f")]
+    assert [packed[at:end] for at, end in pairwise(places)] == values
+    assert (places[0], places[-1]) == (0, len(packed))
 
 
 @pytest.mark.parametrize("text", ["", "a\x1fb", "\x1f", "\x1e"])

@@ -24,19 +24,9 @@ ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
--- Books a decided batch in one statement; answers whether claims (1) and how many budgets refused. See rows.join.
+-- Books a decided batch in one statement; answers whether claims (1) and how many budgets refused.
 SELECT claims_refused, budgets_refused FROM rights.commit_batch(
-    string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
-    string_to_array($4, E'\x1f'), $5, string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f', E'\x1e'), $8,
-    string_to_array($9, E'\x1f', E'\x1e'), string_to_array($10, E'\x1f', E'\x1e'), $11,
-    string_to_array($12, E'\x1f', E'\x1e'), string_to_array($13, E'\x1f'), string_to_array($14, E'\x1f'),
-    string_to_array($15, E'\x1f'), string_to_array($16, E'\x1f', E'\x1e'), $17, $18, $19, $20,
-    string_to_array($21, E'\x1f'), string_to_array($22, E'\x1f'), string_to_array($23, E'\x1f'),
-    string_to_array($24, E'\x1f'), string_to_array($25, E'\x1f'), string_to_array($26, E'\x1f'),
-    string_to_array($27, E'\x1f'), string_to_array($28, E'\x1f'), string_to_array($29, E'\x1f'),
-    string_to_array($30, E'\x1f'), string_to_array($31, E'\x1f'), string_to_array($32, E'\x1f'),
-    $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43,
-    $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60)
+    $1, $2, $3, string_to_array($4, E'\x1f')::int[], $5, string_to_array($6, E'\x1f')::int[], $7, $8, $9, $10, $11, $12, $13)
 
 -- name: pair_entries
 -- Notes which entries of a batch are the two sides of one operation on two members.

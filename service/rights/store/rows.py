@@ -1,6 +1,7 @@
 """How wallets stand in the columns of their rows."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -44,6 +45,16 @@ def join_nullable(texts: list[str | None]) -> str:
     return join([_NULL if text is None else text for text in texts])
 
 
+def pack(values: list[bytes]) -> tuple[bytes, str]:
+    """A column of bytes as one value; and where each begins in it, from 1, then its end, as `join` does it."""
+    return b"".join(values), _SEPARATOR.join(map(str, accumulate(map(len, values), initial=1)))
+
+
+def encode_some(table: list[Any]) -> str | None:
+    """JSON text, None for nothing."""
+    return encode(table) if table else None
+
+
 def nullable(at_ms: int) -> int | None:
     """A time as stored: null for never."""
     return None if at_ms == NEVER_MS else at_ms
@@ -53,65 +64,53 @@ def _time(stored: int | None) -> int:
     return NEVER_MS if stored is None else stored
 
 
-def encode_tuples(named: Sequence[tuple[object, ...]]) -> str:
-    """Named tuples, as arrays."""
-    return encode([*map(tuple, named)]) if named else "[]"
+def tuples(named: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Named tuples as arrays."""
+    return [*map(tuple, named)]
 
 
-def encode_lots(lots: list[Lot]) -> str:
+def lots(held: list[Lot]) -> list[tuple[str, int, int | None, str]]:
     """[[asset, amount, expires_ms | null, origin], ...]"""
-    return encode(_lots(lots))
+    return [(lot.asset, lot.amount, nullable(lot.expires_ms), lot.origin) for lot in held]
 
 
-def encode_holds(holds: dict[str, Hold]) -> str:
+def holds(open_holds: dict[str, Hold]) -> dict[str, object]:
     """{reservation: {expires_ms, order_id, lots, coupons, usages}}"""
-    if not holds:
-        return "{}"
-    return encode(
-        {
-            hold.reservation_id: {
-                "expires_ms": hold.expires_ms,
-                "order_id": hold.order_id,
-                "lots": _lots(hold.lots),
-                "coupons": hold.coupons,
-                "usages": [tuple(usage) for usage in hold.usages],
-                **({"made_for": hold.made_for} if hold.made_for else {}),
-            }
-            for hold in holds.values()
+    return {
+        hold.reservation_id: {
+            "expires_ms": hold.expires_ms,
+            "order_id": hold.order_id,
+            "lots": lots(hold.lots),
+            "coupons": hold.coupons,
+            "usages": tuples(hold.usages),
+            **({"made_for": hold.made_for} if hold.made_for else {}),
         }
-    )
+        for hold in open_holds.values()
+    }
 
 
-def encode_pending(pending: list[Pending]) -> str:
+def pending(earned: list[Pending]) -> list[tuple[object, ...]]:
     """[[asset, amount, origin, settlement, available_ms | null, policy, count], ...]"""
-    if not pending:
-        return "[]"
-    return encode(
-        [(p.asset, p.amount, p.origin, p.settlement_id, nullable(p.available_ms), *p.expiry) for p in pending]
-    )
+    return [
+        (p.asset, p.amount, p.origin, p.settlement_id, nullable(p.available_ms), *p.expiry) for p in earned
+    ]
 
 
-def encode_debts(debts: dict[tuple[str, str], int]) -> str:
+def debts(owed: dict[tuple[str, str], int]) -> dict[str, int]:
     """{"asset|origin": units}"""
-    return encode({f"{asset}|{origin}": units for (asset, origin), units in debts.items()}) if debts else "{}"
+    return {f"{asset}|{origin}": units for (asset, origin), units in owed.items()}
 
 
-def encode_membership(membership: Membership) -> str:
-    """See Membership.encode."""
-    stored = membership.encode()
-    return encode(stored) if stored else "{}"
-
-
-def encode_facts(facts: Facts) -> str:
+def facts(known_then: Facts) -> tuple[object, ...]:
     """[tier, tags] or [tier, tags, known, measured]"""
-    tier, tags, known, measured = facts
+    tier, tags, known, measured = known_then
     if not known and not measured:
-        return encode((tier, tags))
-    return encode((tier, tags, {name: value for name, value in known.items() if value}, measured))
+        return tier, tags
+    return tier, tags, {name: value for name, value in known.items() if value}, measured
 
 
 def decode_facts(text: str) -> Facts:
-    """What `encode_facts` wrote."""
+    """What `facts` gave."""
     tier, tags, *more = orjson.loads(text)
     known, measured = more or ({}, {})
     return tier, tags, known, measured
@@ -119,18 +118,18 @@ def decode_facts(text: str) -> Facts:
 
 def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | None) -> Wallet:
     """A member's row, and their coupons, as a wallet."""
-    tier, tags, lots, counters, holds, pending, debts, due_ms, membership = row
+    tier, tags, held, counters, open_holds, earned, owed, due_ms, membership = row
     return Wallet(
         tenant=tenant,
         member_id=member_id,
         tier=tier,
         tags=tags,
-        lots=sorted(_decode_lots(orjson.loads(lots))),
+        lots=sorted(_decode_lots(orjson.loads(held))),
         counters=orjson.loads(counters),
         coupons={each[0]: decode_coupon(each) for each in (orjson.loads(coupons) if coupons else ())},
-        holds=_decode_holds(holds) if holds != "{}" else {},
-        pending=_decode_pending(pending) if pending != "[]" else [],
-        debts=_decode_debts(debts) if debts != "{}" else {},
+        holds=_decode_holds(open_holds) if open_holds != "{}" else {},
+        pending=_decode_pending(earned) if earned != "[]" else [],
+        debts=_decode_debts(owed) if owed != "{}" else {},
         membership=Membership.decode(orjson.loads(membership)) if membership != "{}" else Membership(),
         due_ms=_time(due_ms),
     )
@@ -157,10 +156,6 @@ def decode_pool(row: Any) -> CodePool:
     return CodePool(
         row["pool_id"], row["template_id"] or "", card, _time(row["redeem_until_ms"]), row["is_revoked"]
     )
-
-
-def _lots(lots: list[Lot]) -> list[tuple[str, int, int | None, str]]:
-    return [(lot.asset, lot.amount, nullable(lot.expires_ms), lot.origin) for lot in lots]
 
 
 def _decode_lots(stored: list[Any]) -> list[Lot]:
@@ -190,8 +185,8 @@ def _decode_pending(text: str) -> list[Pending]:
 
 
 def _decode_debts(text: str) -> dict[tuple[str, str], int]:
-    debts = {}
+    owed = {}
     for key, units in orjson.loads(text).items():
         asset, _, origin = key.partition("|")
-        debts[asset, origin] = units
-    return debts
+        owed[asset, origin] = units
+    return owed

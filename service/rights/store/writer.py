@@ -8,7 +8,7 @@ import orjson
 
 from rights.domain.book import Limit
 from rights.domain.codes import Codes
-from rights.domain.model import Effects, State
+from rights.domain.model import Coupon, Effects, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
@@ -232,74 +232,23 @@ class Writer:
         Unless both are 0 the transaction is rolled back. When this raises, whether it was committed
         is unknown: run the batch again, the claims answer for what was booked.
         """
-        granted = [(e, c) for e in entries for c in e.effects.granted]
-        coupons = _changed_coupons(entries)
         connection = self._open()
         await self._pair(entries)
         await self._send(entries, now_ms)
         await self._redeem(entries, codes)
         row = await connection.fetchrow(
             SQL["commit_batch"],
-            rows.join([e.tenant for e in entries]),
-            rows.join([e.member_id for e in entries]),
-            rows.join([e.entry_id for e in entries]),
-            rows.join([e.kind for e in entries]),
             now_ms,
-            rows.join_nullable([e.caller for e in entries]),
-            rows.join_nullable([e.key for e in entries]),
-            [e.digest for e in entries],
-            rows.join_nullable([e.order_id for e in entries]),
-            rows.join_nullable([e.settlement_id for e in entries]),
-            [e.version for e in entries],
-            rows.join_nullable([e.rejection for e in entries]),
-            rows.join([rows.encode_tuples(e.effects.postings) for e in entries]),
-            rows.join([rows.encode_tuples(e.effects.usages) for e in entries]),
-            rows.join([rows.encode_tuples(e.effects.moves) for e in entries]),
-            rows.join_nullable([None if e.facts is None else rows.encode_facts(e.facts) for e in entries]),
-            [e.request for e in entries],
-            [e.response for e in entries],
-            [tenant for tenant, _ in claims.freed],
-            [order for _, order in claims.freed],
-            rows.join([tenant for tenant, _, _, _ in claims.made]),
-            rows.join([order for _, order, _, _ in claims.made]),
-            rows.join([member for _, _, member, _ in claims.made]),
-            rows.join([entry for _, _, _, entry in claims.made]),
-            rows.join([w.tenant for w in wallets]),
-            rows.join([w.member_id for w in wallets]),
-            rows.join([rows.encode_lots(w.lots) for w in wallets]),
-            rows.join([rows.encode(w.counters) for w in wallets]),
-            rows.join([rows.encode_holds(w.holds) for w in wallets]),
-            rows.join([rows.encode_pending(w.pending) for w in wallets]),
-            rows.join([rows.encode_debts(w.debts) for w in wallets]),
-            rows.join([rows.encode_membership(w.membership) for w in wallets]),
-            [rows.nullable(w.due_ms) for w in wallets],
-            [e.tenant for e, _ in granted],
-            [e.member_id for e, _ in granted],
-            [c.coupon_id for _, c in granted],
-            [c.template_id for _, c in granted],
-            [c.starts_ms for _, c in granted],
-            [rows.nullable(c.expires_ms) for _, c in granted],
-            [tenant for tenant, _, _ in coupons],
-            [member for _, member, _ in coupons],
-            [coupon for _, _, coupon in coupons],
-            [state for state, _ in coupons.values()],
-            [by for _, by in coupons.values()],
-            [s.tenant for s in states],
-            [s.member_id for s in states],
-            [s.settlement_id for s in states],
-            [s.state.state for s in states],
-            [s.state.changed_by for s in states],
-            [s.state.held_until_ms or None for s in states],
-            [None if s.state.kept is None else rows.encode(s.state.kept) for s in states],
-            list(events),
-            [rows.encode(listed) for listed in events.values()],
-            [b.tenant for b in budgets],
-            [b.kind for b in budgets],
-            [b.budget_id for b in budgets],
-            [b.used for b in budgets],
-            [b.held for b in budgets],
-            [b.limit.cap if b.limit is not None else 0 for b in budgets],
-            [rows.encode(b.limit.alerts if b.limit is not None else ()) for b in budgets],
+            rows.encode(_journal(entries, claims)),
+            *rows.pack([e.request for e in entries]),
+            *rows.pack([e.response for e in entries]),
+            rows.encode_some(claims.freed),
+            rows.encode_some([_wallet(w) for w in wallets]),
+            rows.encode_some([_granted(e, c) for e in entries for c in e.effects.granted]),
+            rows.encode_some([(*coupon, *end) for coupon, end in _changed_coupons(entries).items()]),
+            rows.encode_some([_state(s) for s in states]),
+            rows.encode_some([*events.items()]),
+            rows.encode_some([_budget(b) for b in budgets]),
         )
         assert row is not None, "a function with one row"
         refused = (row["claims_refused"], row["budgets_refused"])
@@ -364,6 +313,63 @@ class Writer:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
         return self._connection
+
+
+# Rows as rights.commit_batch takes them.
+
+
+def _journal(entries: list[Entry], claims: Claims) -> list[tuple[object, ...]]:
+    taken = {(tenant, entry_id): order for tenant, order, _, entry_id in claims.made}
+    return [
+        (
+            e.tenant,
+            e.member_id,
+            e.entry_id,
+            e.kind,
+            e.caller,
+            e.key,
+            None if e.digest is None else e.digest.hex(),
+            e.order_id,
+            e.settlement_id,
+            e.version,
+            e.rejection,
+            rows.tuples(e.effects.postings),
+            rows.tuples(e.effects.usages),
+            rows.tuples(e.effects.moves),
+            None if e.facts is None else rows.facts(e.facts),
+            taken.get((e.tenant, e.entry_id)),
+        )
+        for e in entries
+    ]
+
+
+def _wallet(wallet: Wallet) -> tuple[object, ...]:
+    return (
+        wallet.tenant,
+        wallet.member_id,
+        rows.lots(wallet.lots),
+        wallet.counters,
+        rows.holds(wallet.holds),
+        rows.pending(wallet.pending),
+        rows.debts(wallet.debts),
+        wallet.membership.encode(),
+        rows.nullable(wallet.due_ms),
+    )
+
+
+def _granted(entry: Entry, coupon: Coupon) -> tuple[object, ...]:
+    return (entry.tenant, entry.member_id, *coupon[:3], rows.nullable(coupon.expires_ms))
+
+
+def _state(change: StateChange) -> tuple[object, ...]:
+    state = change.state
+    settlement = (change.tenant, change.member_id, change.settlement_id)
+    return (*settlement, state.state, state.changed_by, state.held_until_ms or None, state.kept)
+
+
+def _budget(change: BudgetChange) -> tuple[object, ...]:
+    cap, alerts = (change.limit.cap, change.limit.alerts) if change.limit is not None else (0, ())
+    return (change.tenant, change.kind, change.budget_id, change.used, change.held, cap, alerts)
 
 
 # What a move makes of a coupon: the state before it, and after it.

@@ -74,26 +74,25 @@ BEGIN
     ORDER BY c.i;
 END $$;
 
--- As before, in one statement less: the rows are locked as they are updated, which is in the order of the subquery,
--- whichever way it is joined by the index. What an amount is compared with is the row as it is when its lock is had.
-CREATE OR REPLACE FUNCTION rights.take_budgets(
-    p_recorded_ms bigint, p_tenant text[], p_kind text[], p_id text[], p_used bigint[], p_held bigint[],
-    p_cap bigint[], p_alerts text[]
-) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+-- Takes from budgets, quotas and pools, or gives back to them, and tells of those that become low by it. Answers how
+-- many refused, since they have not so much left. p_budgets: [[tenant, kind, id, used, held, cap of the rulebook,
+-- [basis points of an alert, ...]], ...], in the order of the primary key.
+--
+-- The rows are locked as they are updated: in that order, whichever way the array is joined by the index. What an amount
+-- is compared with is the row as it is when its lock is had.
+DROP FUNCTION rights.take_budgets;
+CREATE FUNCTION rights.take_budgets(p_recorded_ms bigint, p_budgets jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     written bigint;
     watched json;
 BEGIN
-    IF cardinality(p_id) = 0 THEN
-        RETURN 0;
-    END IF;
     WITH changed AS (
         UPDATE rights.budget b
         SET used = b.used + u.used, held = b.held + u.held,
             cap = CASE WHEN u.used + u.held > 0 THEN u.cap ELSE b.cap END
-        FROM (SELECT * FROM unnest(p_tenant, p_kind, p_id, p_used, p_held, p_cap, p_alerts)
-                  AS u (tenant_id, kind, budget_id, used, held, cap, alerts)
-              ORDER BY u.tenant_id COLLATE "C", u.kind COLLATE "C", u.budget_id COLLATE "C") AS u
+        FROM (SELECT (c ->> 0) COLLATE "C" AS tenant_id, (c ->> 1) COLLATE "C" AS kind, (c ->> 2) COLLATE "C" AS budget_id,
+                     (c -> 3)::bigint AS used, (c -> 4)::bigint AS held, (c -> 5)::bigint AS cap, c -> 6 AS alerts
+              FROM jsonb_array_elements(p_budgets) AS c ORDER BY 1, 2, 3) AS u
         WHERE b.tenant_id = u.tenant_id AND b.kind = u.kind AND b.budget_id = u.budget_id
           AND (u.used + u.held <= 0 OR b.used + b.held + u.used + u.held <= u.cap + b.moved)
         RETURNING b.tenant_id, b.kind, b.budget_id, b.cap + b.moved AS cap, b.used + b.held AS now,
@@ -107,13 +106,13 @@ BEGIN
                    'kind', 'budget_low', 'budget_kind', c.kind, 'budget', c.budget_id, 'cap', c.cap,
                    'taken', c.now, 'alert_bps', a.value::int))
         FROM json_to_recordset(watched)
-                 AS c (tenant_id text, kind text, budget_id text, cap bigint, now bigint, before bigint, alerts text),
-             jsonb_array_elements(c.alerts::jsonb) a,
+                 AS c (tenant_id text, kind text, budget_id text, cap bigint, now bigint, before bigint, alerts jsonb),
+             jsonb_array_elements(c.alerts) a,
              LATERAL (SELECT greatest(1, ceil(c.cap::numeric * a.value::int / 10000)) AS amount) AS due
         WHERE c.before < due.amount AND c.now >= due.amount
         GROUP BY c.tenant_id;
     END IF;
-    RETURN cardinality(p_id) - written;
+    RETURN jsonb_array_length(p_budgets) - written;
 END $$;
 
 -- The same kinds, as one constant: PostgreSQL reads a CHECK anew for every statement that writes to its table, and a
@@ -124,3 +123,104 @@ ALTER TABLE rights.journal
         '{settle,reserve,confirm,cancel,lapse,refund,reverse,deliver,release,credit,top_up,grant,expire,tier,transfer,'
         'redeem_code,activity,claim,enrol,take_task,errand,merge,use_benefit,return_benefit,subscribe,renew,unsubscribe,'
         'upgrade,allowance,plan_end,close}'::text[]));
+
+-- Books a decided batch. Answers whether claims (1) and how many budgets refused; anything but (0, 0) must be rolled
+-- back and decided again. Budgets come last, because everyone waits for them: the hot row is locked for the shortest
+-- time, and in one global order.
+--
+-- A batch comes as a document for each table, null where nothing is written to it: arrays of rows, which are arrays.
+DROP FUNCTION rights.commit_batch;
+CREATE FUNCTION rights.commit_batch(
+    p_recorded_ms bigint,
+    -- [tenant, member, entry, kind, caller, key, digest in hex, order, settlement, version, rejection, postings, usages,
+    -- coupons, facts, order that it takes]; and what each was asked and answered, one after the other, with where each
+    -- begins in it, and then its end
+    p_entries jsonb, p_request bytea, p_request_at int[], p_response bytea, p_response_at int[],
+    p_freed jsonb,   -- orders free again: [tenant, order]
+    p_wallets jsonb, -- [tenant, member, lots, counters, holds, pending, debts, membership, due_ms]
+    p_granted jsonb, -- coupons: [tenant, member, coupon, template, starts_ms, expires_ms]
+    p_coupons jsonb, -- coupons whose state changed: [tenant, member, coupon, state, redeemed_by]
+    p_states jsonb,  -- of settlements: [tenant, member, settlement, state, changed_by, expires_ms, kept]
+    p_events jsonb,  -- [tenant, [event, ...]]
+    p_budgets jsonb  -- see rights.take_budgets
+) RETURNS TABLE (claims_refused bigint, budgets_refused bigint) LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    written bigint;
+BEGIN
+    IF p_freed IS NOT NULL THEN
+        DELETE FROM rights.claim c USING jsonb_array_elements(p_freed) AS f
+        WHERE c.tenant_id = f ->> 0 AND c.scope = 'order' AND c.claim_key = f ->> 1;
+    END IF;
+    BEGIN
+        -- Not ON CONFLICT DO NOTHING, which searches the index twice and logs each row twice: one refusal suffices.
+        INSERT INTO rights.claim (tenant_id, scope, claim_key, member_id, entry_id, digest)
+        SELECT * FROM (
+            SELECT (e ->> 0) COLLATE "C", ('key/' || (e ->> 4)) COLLATE "C", (e ->> 5) COLLATE "C", e ->> 1, e ->> 2,
+                   decode(e ->> 6, 'hex')
+            FROM jsonb_array_elements(p_entries) AS e WHERE e ->> 5 IS NOT NULL
+            UNION ALL
+            SELECT e ->> 0, 'order', e ->> 15, e ->> 1, e ->> 2, NULL
+            FROM jsonb_array_elements(p_entries) AS e WHERE e ->> 15 IS NOT NULL
+        ) AS claims ORDER BY 1, 2, 3;
+    EXCEPTION WHEN unique_violation THEN
+        RETURN QUERY SELECT 1::bigint, 0::bigint;
+        RETURN;
+    END;
+
+    INSERT INTO rights.journal (tenant_id, member_id, entry_id, kind, recorded_ms, caller,
+        idempotency_key, order_id, settlement_id, rulebook_version, rejection, postings, usages, coupons,
+        facts, request, response)
+    SELECT e ->> 0, e ->> 1, e ->> 2, e ->> 3, p_recorded_ms, e ->> 4, e ->> 5, e ->> 7, e ->> 8, (e -> 9)::bigint,
+           e ->> 10, e -> 11, e -> 12, e -> 13, nullif(e -> 14, 'null'),
+           substring(p_request, p_request_at[i], p_request_at[i + 1] - p_request_at[i]),
+           substring(p_response, p_response_at[i], p_response_at[i + 1] - p_response_at[i])
+    FROM jsonb_array_elements(p_entries) WITH ORDINALITY AS j (e, i);
+
+    IF p_wallets IS NOT NULL THEN
+        UPDATE rights.member m
+        SET lots = w -> 2, counters = w -> 3, holds = w -> 4, pending = w -> 5, debts = w -> 6, membership = w -> 7,
+            due_ms = (w ->> 8)::bigint
+        FROM jsonb_array_elements(p_wallets) AS w
+        WHERE m.tenant_id = w ->> 0 AND m.member_id = w ->> 1;
+    END IF;
+
+    IF p_granted IS NOT NULL THEN
+        INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
+        SELECT g ->> 0, g ->> 1, g ->> 2, g ->> 3, (g -> 4)::bigint, (g ->> 5)::bigint
+        FROM jsonb_array_elements(p_granted) AS g;
+    END IF;
+
+    IF p_coupons IS NOT NULL THEN
+        UPDATE rights.coupon k SET state = c ->> 3, redeemed_by = c ->> 4
+        FROM jsonb_array_elements(p_coupons) AS c
+        WHERE k.tenant_id = c ->> 0 AND k.member_id = c ->> 1 AND k.coupon_id = c ->> 2
+          AND (k.state, k.redeemed_by) IS DISTINCT FROM (c ->> 3, c ->> 4);
+        GET DIAGNOSTICS written = ROW_COUNT;
+        IF written <> jsonb_array_length(p_coupons) THEN
+            -- The member's lock makes this impossible; a broken invariant must not be booked.
+            RAISE EXCEPTION 'coupon state changed under the lock of its member';
+        END IF;
+    END IF;
+
+    IF p_states IS NOT NULL THEN
+        INSERT INTO rights.settlement_state (
+            tenant_id, member_id, settlement_id, state, changed_by, expires_ms, kept)
+        SELECT s ->> 0, s ->> 1, s ->> 2, s ->> 3, s ->> 4, (s ->> 5)::bigint, nullif(s -> 6, 'null')
+        FROM jsonb_array_elements(p_states) AS s
+        ON CONFLICT (tenant_id, member_id, settlement_id)
+        DO UPDATE SET state = excluded.state, changed_by = excluded.changed_by,
+                      expires_ms = excluded.expires_ms, kept = excluded.kept;
+    END IF;
+
+    IF p_events IS NOT NULL THEN
+        INSERT INTO rights.outbox (tenant_id, recorded_ms, events)
+        SELECT e ->> 0, p_recorded_ms, e -> 1 FROM jsonb_array_elements(p_events) AS e;
+    END IF;
+
+    IF p_budgets IS NOT NULL THEN
+        RETURN QUERY SELECT 0::bigint, rights.take_budgets(p_recorded_ms, p_budgets);
+    ELSE
+        RETURN QUERY SELECT 0::bigint, 0::bigint;
+    END IF;
+END $$;
