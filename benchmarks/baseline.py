@@ -31,7 +31,7 @@ from rights.domain.model import Priced
 from rights.domain.used import Used
 from rights.engine import clock
 from rights.store.reader import Reader
-from rights.store.rows import decode_wallet, encode_facts, encode_lots, nullable
+from rights.store import rows
 from rights.v1 import settlement_pb2
 from rights_native import _kernel
 
@@ -88,7 +88,7 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
             CLAIM, request.idempotency_key, member_id, entry_id, b"digest", request.order_id
         )
         *member, coupons, budgets = await connection.fetchrow(LOAD, member_id)
-        wallet = decode_wallet("demo", member_id, tuple(member), coupons)
+        wallet = rows.decode_wallet("demo", member_id, tuple(member), coupons)
         used = Used({(kind, budget): amount for kind, budget, amount in orjson.loads(budgets or "[]")})
         outcome, effects = settling.settle(
             order, wallet, book, used, frozenset(), entry_id, now_ms, node_budget=20_000
@@ -106,18 +106,18 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
             orjson.dumps(effects.postings, default=tuple).decode(),
             orjson.dumps(effects.usages, default=tuple).decode(),
             orjson.dumps(effects.moves).decode(),
-            encode_facts((wallet.tier, wallet.tags_at(now_ms), outcome.known, outcome.measured)),
+            rows.encode(rows.facts((wallet.tier, wallet.tags_at(now_ms), outcome.known, outcome.measured))),
             raw,
             response,
         )
         await connection.execute(
             WALLET,
             member_id,
-            encode_lots(wallet.lots),
+            rows.encode(rows.lots(wallet.lots)),
             orjson.dumps(wallet.counters).decode(),
             entry_id,
             [coupon_id for coupon_id, _ in effects.moves],
-            nullable(wallet.next_due_ms()),
+            rows.nullable(wallet.next_due_ms()),
             now_ms,
         )
         if used.changes:
