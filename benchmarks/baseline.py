@@ -30,8 +30,8 @@ from rights.domain.book import Book
 from rights.domain.model import Priced
 from rights.domain.used import Used
 from rights.engine import clock
-from rights.store.reader import Reader
 from rights.store import rows
+from rights.store.reader import Reader
 from rights.v1 import settlement_pb2
 from rights_native import _kernel
 
