@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,21 +53,20 @@ def needed(there: bool, what: str) -> None:
 
 
 async def output(*command: str | Path, **environment: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command, run beside this loop."""
-    running = await asyncio.create_subprocess_exec(
-        *command,
+    """Exit code, stdout and stderr of a command, run beside this loop.
+
+    Not by the loop: uvloop forks, and in the child Python may clean up objects that wait for threads it does not have.
+    """
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
         env={**os.environ, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=120,
+        check=False,
     )
-    try:
-        async with asyncio.timeout(120):
-            out, err = await running.communicate()
-    finally:
-        if running.returncode is None:
-            running.kill()
-    return running.returncode or 0, out.decode(), err.decode()
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 async def test_node(served: Served) -> None:
