@@ -127,7 +127,7 @@ class Command(ABC):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Ordering(Command):
+class Ordering(Command):
     """Prices an order and claims it. `quote_refusal` is set when the quote token given is not one for it."""
 
     order: Order
@@ -148,7 +148,7 @@ class _Ordering(Command):
         return True
 
     def redirect(self, member_id: str, merged_into: str) -> None:
-        super(_Ordering, self).redirect(member_id, merged_into)
+        super(Ordering, self).redirect(member_id, merged_into)
         self.order.member_id = self.member_id
 
     @property
@@ -182,7 +182,7 @@ class _Ordering(Command):
 
 
 @dataclass(slots=True, kw_only=True)
-class Settle(_Ordering):
+class Settle(Ordering):
     """Settle an order."""
 
     kind: ClassVar[str] = "settle"
@@ -204,7 +204,7 @@ class Settle(_Ordering):
 
 
 @dataclass(slots=True, kw_only=True)
-class Reserve(_Ordering):
+class Reserve(Ordering):
     """Hold what an order needs, for a time."""
 
     kind: ClassVar[str] = "reserve"

@@ -16,12 +16,11 @@ from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserv
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
-from rights.engine.commands import Command, Reserve, Settle, Situation
+from rights.engine.commands import Command, Ordering, Situation
 from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
-_ORDERING = (Settle, Reserve)  # not their union, which would be made anew each time
 _NO_CODES = Codes(0)  # where no command tries one
 _SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
 _RELEASE_SECONDS = 0.2  # after which an expired reservation of another member has probably been released
@@ -204,7 +203,7 @@ class Deciding:
         A reservation of another member that has expired, but is not released yet, is no reason to refuse for ever:
         the same request will find the order free.
         """
-        if not isinstance(command, _ORDERING):
+        if not isinstance(command, Ordering):
             return None
         order = (command.envelope.tenant, command.order_ref)
         self._orders_found.setdefault(order, found.order_entry)

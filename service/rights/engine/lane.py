@@ -15,7 +15,7 @@ import structlog
 
 from rights import metrics
 from rights.engine import batch
-from rights.engine.commands import Command, Reserve, Settle
+from rights.engine.commands import Command, Ordering
 from rights.engine.deciding import Outcome
 from rights.engine.errors import MovedTo, Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 _TELLING_SIZE = 32  # commands of a batch from which its pace is that of a busy lane
 _SMOOTHING = 0.2  # what the last batch weighs in the pace
-_OF_ORDERS = (Settle, Reserve)
 
 
 class Lane:
@@ -263,9 +262,8 @@ def _cause(error: Exception) -> str:
 def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
     """Answers what is decided. What is left are commands on members who have been merged, now on whom they became."""
     moved: list[Command] = []
-    booked: dict[
-        tuple[str, str | None, bool], int
-    ] = {}  # by kind, reason of a rejection, whether it is of a quote
+    # By kind, reason of a rejection, and whether it is of a quote:
+    booked: dict[tuple[str, str | None, bool], int] = {}
     for command, outcome in zip(commands, outcomes, strict=True):
         told, entry = outcome.answer, outcome.entry
         if isinstance(told, MovedTo):
@@ -273,7 +271,7 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
             moved.append(command)
             continue
         if entry is not None:
-            of_quote = isinstance(command, _OF_ORDERS) and command.of_quote
+            of_quote = isinstance(command, Ordering) and command.of_quote
             what = command.kind, entry.rejection, of_quote
             booked[what] = booked.get(what, 0) + 1
         elif outcome.replay:

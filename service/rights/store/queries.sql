@@ -1,11 +1,11 @@
 -- Every statement the service sends, by name. `-- name: x` begins one; the comment after it says what for.
 
--- name: load_batch
+-- name: open_batch
 -- Locks a batch's members and reads all that deciding needs, in one round trip.
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.load_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+FROM rights.open_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
                        string_to_array($4, E'\x1f', E'\x1e'), string_to_array($5, E'\x1f', E'\x1e'),
                        string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f'), $8, $9, $10)
 
@@ -101,7 +101,7 @@ SELECT t.revision, m.tier, m.tags, m.lots::text, m.counters::text, m.holds::text
        m.due_ms, m.membership::text, h.coupons::text
 FROM rights.member m
 JOIN rights.tenant t ON t.tenant_id = m.tenant_id
-LEFT JOIN LATERAL rights.coupons_of(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
+LEFT JOIN LATERAL rights.usable_coupons(m.tenant_id, m.member_id, $3::text[], $4::bigint) h ON true
 WHERE m.tenant_id = $1 AND m.member_id = $2
 
 -- name: limit_states

@@ -171,7 +171,7 @@ class Writer:
     async def load(self, keys: list[Key], coupon_ids: list[str], now_ms: int, lock_budgets: bool) -> Batch:
         """Locks the members of the commands and reads what deciding needs."""
         found_rows = await self._open().fetch(
-            SQL["load_batch"],
+            SQL["open_batch"],
             rows.join([k.tenant for k in keys]),
             rows.join([k.member_id for k in keys]),
             rows.join([f"key/{k.caller}" for k in keys]),

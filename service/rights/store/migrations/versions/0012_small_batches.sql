@@ -1,8 +1,10 @@
 -- What a batch costs the database whatever its size. Nothing here changes what is stored.
+--
+-- The functions that these replace stay: workers of the version before call them until they are stopped. Both take the
+-- same locks in the same order.
 
--- As before, but as json: the text is written at once, not a tree that becomes one.
-DROP FUNCTION rights.coupons_of;
-CREATE FUNCTION rights.coupons_of(
+-- As rights.coupons_of, but as json: the text is written at once, not a tree that becomes one.
+CREATE FUNCTION rights.usable_coupons(
     p_tenant text, p_member text, p_named text[], p_now_ms bigint
 ) RETURNS TABLE (coupons json) LANGUAGE sql STABLE AS $$
     SELECT json_agg(json_build_array(
@@ -14,11 +16,9 @@ CREATE FUNCTION rights.coupons_of(
            OR k.coupon_id = ANY (p_named))
 $$;
 
--- As before; what is taken and moved of budgets, quotas and pools is read by the statement that reads the rest:
+-- As rights.load_batch; what is taken and moved of budgets, quotas and pools is read by the statement that reads the rest:
 -- [[tenant, kind, id, taken, moved], ...], in the first command's row.
-DROP FUNCTION rights.load_batch;
-DROP FUNCTION rights.budgets_of;
-CREATE FUNCTION rights.load_batch(
+CREATE FUNCTION rights.open_batch(
     p_tenant text[], p_member text[], p_key_scope text[], p_key text[], p_order text[], p_settlement text[],
     p_settlement_member text[], p_coupons text[], p_now_ms bigint, p_lock_budgets boolean
 ) RETURNS TABLE (
@@ -56,7 +56,7 @@ BEGIN
                FROM rights.budget b WHERE b.tenant_id = ANY (p_tenant)) END
     FROM unnest(p_tenant) WITH ORDINALITY AS c (tenant_id, i)
     LEFT JOIN rights.tenant t ON t.tenant_id = c.tenant_id
-    LEFT JOIN LATERAL rights.coupons_of(c.tenant_id, p_member[c.i], p_coupons, p_now_ms) h ON true
+    LEFT JOIN LATERAL rights.usable_coupons(c.tenant_id, p_member[c.i], p_coupons, p_now_ms) h ON true
     LEFT JOIN LATERAL (
         SELECT k.digest, (SELECT j.response FROM rights.journal j
                           WHERE j.tenant_id = k.tenant_id AND j.member_id = k.member_id AND j.entry_id = k.entry_id)
@@ -80,7 +80,6 @@ END $$;
 --
 -- The rows are locked as they are updated: in that order, whichever way the array is joined by the index. What an amount
 -- is compared with is the row as it is when its lock is had.
-DROP FUNCTION rights.take_budgets;
 CREATE FUNCTION rights.take_budgets(p_recorded_ms bigint, p_budgets jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     written bigint;
@@ -129,7 +128,6 @@ ALTER TABLE rights.journal
 -- time, and in one global order.
 --
 -- A batch comes as a document for each table, null where nothing is written to it: arrays of rows, which are arrays.
-DROP FUNCTION rights.commit_batch;
 CREATE FUNCTION rights.commit_batch(
     p_recorded_ms bigint,
     -- [tenant, member, entry, kind, caller, key, digest in hex, order, settlement, version, rejection, postings, usages,
