@@ -254,21 +254,24 @@ class _Source:
         await self._all_ended()
 
     async def closed_loop(self, in_flight: int, seconds: float) -> None:
-        """Calls one after the other, so many at once."""
+        """Calls one after the other, so many at once, each caller's over one connection.
+
+        Were they spread over the connections in turn, they would pile up behind the slowest worker.
+        """
         began = time.perf_counter()
         call_soon = asyncio.get_running_loop().call_soon
 
-        def begin() -> None:
+        def begin(channel: NativeChannel) -> None:
             now = time.perf_counter() - began
             if now < seconds:
-                self._begin(self._next_channel(), partial(end, now))
+                self._begin(channel, partial(end, channel, now))
 
-        def end(due: float, answer: bytes | CallError) -> None:
+        def end(channel: NativeChannel, due: float, answer: bytes | CallError) -> None:
             self._ended(due, began, answer)
-            call_soon(begin)  # soon: without a connection it ends at once, and again, and again
+            call_soon(begin, channel)  # soon: without a connection it ends at once, and again, and again
 
         for _ in range(in_flight):
-            begin()
+            begin(self._next_channel())
         await asyncio.sleep(seconds)
         await self._all_ended()
 
