@@ -1,6 +1,7 @@
 """The parent of `rights serve`: one worker process per core, all listening on one port.
 
-Each worker is a fresh program that listens with SO_REUSEPORT; the kernel spreads connections over them.
+Each worker is a fresh program; all accept connections at one door (`rights.door`), which stays open while one is
+started again.
 The supervisor reserves the port, starts the workers, starts dead ones again, adds up their metrics and
 passes SIGTERM on. It serves no call itself and touches no database, so it has little to die of; if it
 does (kill -9), its workers notice and drain (see `rights.link`).
@@ -26,7 +27,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from rights import link, logs
+from rights import door, link, logs
 from rights.settings import Settings, SettingsError, joined
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class Supervisor:
             self._shared = self._metrics_directory(runtime)
             reserved = cleanup.enter_context(_reserve(self.settings.host, self.settings.port))
             port: int = reserved.getsockname()[1]
+            self._door = door.SharedDoor(reserved, len(self._slots))
+            cleanup.callback(self._door.close)
             self.address = joined(self.settings.host, port)
             cleanup.callback(self._serve_metrics())
             self._environment = self._worker_environment(port)
@@ -170,8 +173,12 @@ class Supervisor:
                 slot.child = await asyncio.create_subprocess_exec(
                     *self._command(slot.index),
                     stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={**self._environment, link.VARIABLE: str(theirs.fileno())},
+                    pass_fds=[theirs.fileno(), *self._door.descriptors],
+                    env={
+                        **self._environment,
+                        **self._door.environment(slot.index),
+                        link.VARIABLE: str(theirs.fileno()),
+                    },
                     start_new_session=True,  # Ctrl-C reaches us alone; we decide when workers drain
                 )
             if self._stopping.is_set():
@@ -189,6 +196,7 @@ class Supervisor:
             writer.close()
             slot.ready = False
             self._own.workers.set(self.ready_workers)
+        self._door.vacate(slot.index)
         self._metrics.forget_worker(self._shared, slot.child.pid)
         return code
 
@@ -233,6 +241,7 @@ class Supervisor:
         for slot in self._slots:
             self._signal(slot, signal.SIGTERM)
         settings = self.settings
+        shutting = asyncio.get_running_loop().call_later(settings.drain_not_serving_seconds, self._door.shut)
         grace = settings.drain_not_serving_seconds + settings.drain_grace_seconds + KILL_MARGIN_SECONDS
         hurry = asyncio.create_task(self._hurry.wait())
         ended = asyncio.ensure_future(asyncio.wait(tasks))
@@ -243,6 +252,7 @@ class Supervisor:
                 _log.error("worker did not drain in time: killed", worker=slot.index, pid=slot.child.pid)
                 self._signal(slot, signal.SIGKILL)
         await ended
+        shutting.cancel()
         _log.info("stopped")
 
     @staticmethod
@@ -377,20 +387,16 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """A socket bound to the port and never listening: it keeps the port between the lives of workers."""
+    """A socket bound to the port: it keeps the port between the lives of workers."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         # With SO_REUSEPORT alone a second service of the same user would share the port unnoticed.
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-        reserved = socket.socket(family, socket.SOCK_STREAM)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(address)
+        return door.bound(host, port)
     except OSError as error:
         raise SettingsError(
             f"cannot listen on {joined(host, port)}: {error.strerror}; "
             "set RIGHTS_PORT (0 takes a free one) or RIGHTS_HOST"
         ) from None
-    return reserved

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,11 +130,19 @@ class Service:
         """Until as many workers accept calls as there should be, after some were killed."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            pids = self.worker_pids()
-            if len(pids) == self.workers and all(_listens(pid) for pid in pids):
+            if len(self.worker_pids()) == self.workers and self._ready_workers() == self.workers:
                 return
             time.sleep(0.05)
         raise AssertionError(f"workers did not come back: {self._log.read_text()}")
+
+    def _ready_workers(self) -> int:
+        """What the supervisor says. One that has died counts until its successor is started."""
+        (metrics,) = {line["metrics"] for line in self.log() if line["event"] == "ready"}
+        try:
+            with urllib.request.urlopen(metrics.removesuffix("/metrics") + "/healthz", timeout=10) as answer:
+                return int(json.load(answer)["ready_workers"])
+        except urllib.error.HTTPError:  # none
+            return 0
 
     def terminate(self) -> None:
         """SIGTERM, as an orchestrator would send it."""
@@ -179,10 +189,6 @@ def _connections(pid: int) -> list[Any]:
         return []
 
 
-def _listens(pid: int) -> bool:
-    return any(connection.status == psutil.CONN_LISTEN for connection in _connections(pid))
-
-
 def _load(pid: int) -> int:
     """Calls' connections that a worker has accepted."""
     return sum(connection.status == psutil.CONN_ESTABLISHED for connection in _connections(pid))
@@ -202,7 +208,7 @@ def new_channel(address: str) -> grpc.aio.Channel:
 
 
 async def channels_to_every_worker(service: Service) -> list[list[grpc.aio.Channel]]:
-    """Per worker, channels that end there. The kernel chooses the worker of a connection; we look which."""
+    """Per worker, channels that end there. Which worker takes a connection is seen when it has."""
     pids = service.worker_pids()
     channels: list[list[grpc.aio.Channel]] = [[] for _ in pids]
     for _ in range(64):

@@ -36,11 +36,16 @@ if mode == "fails":
 from rights.metrics import LANE_QUEUE_LENGTH, SETTLEMENTS
 SETTLEMENTS.labels("settle", "receipt", "").inc(5)
 LANE_QUEUE_LENGTH.set(7)
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-listener.bind((settings.host, settings.port))
+if mode == "shares the door":
+    from rights.door import Door
+    listener = Door.here(settings.host, settings.port).listening
+    listener.setblocking(True)
+else:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.host, settings.port))
 listener.listen()
-if mode == "stubborn":
+if mode in ("stubborn", "shares the door"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 else:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -174,6 +179,31 @@ def test_a_worker_that_does_not_drain_is_killed(monkeypatch: pytest.MonkeyPatch)
             started = time.monotonic()
         assert 0.3 < time.monotonic() - started < 5
         assert gone(pids)
+
+    run(work())
+
+
+def test_a_service_that_drains_refuses_connections() -> None:
+    """At once, and not when its last worker ends: whoever calls is to look for another instance."""
+
+    async def work() -> None:
+        chosen = settings(drain_not_serving_seconds=0.3, drain_grace_seconds=60)
+        async with serving(chosen, command=command("shares the door")) as supervisor:
+            pids = supervisor.worker_pids
+            assert {call(supervisor.address) for _ in range(60)} <= set(pids)
+            supervisor.stop()
+            call(supervisor.address)  # as long as it says that it is not serving, it serves
+
+            async def refused() -> None:
+                while True:
+                    try:
+                        socket.create_connection(supervisor.address.rsplit(":", 1), timeout=5).close()
+                    except ConnectionRefusedError:
+                        return
+                    await asyncio.sleep(0.02)
+
+            await asyncio.wait_for(refused(), 15)
+            supervisor.stop()
 
     run(work())
 

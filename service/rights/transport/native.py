@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from dataclasses import dataclass
+from socket import socket
 
 from grpc_health.v1 import health_pb2
 
 from rights import metrics
 from rights.api.edge import Edge
 from rights.api.errors import PlainStatus
+from rights.door import Door
 from rights.settings import Settings
+from rights.transport.accepting import Acceptor
 from rights.transport.deadlines import Deadlines
 from rights.transport.health import Health
 from rights.transport.native_connection import Connection
@@ -28,7 +30,6 @@ from rights.transport.table import services_of, table
 from rights.transport.tls import server_context
 from rights_native import _http2 as http2
 
-_BACKLOG = 1024
 _FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
 _UNAVAILABLE = 14
 
@@ -56,9 +57,11 @@ class NativeServer:
         self._settings = settings
         self._health = Health(services_of(edge))
         self._tls = server_context(settings)
+        self._beginning: set[asyncio.Task[None]] = (
+            set()
+        )  # connections that are accepted, up to their handshake
         self._connections: set[Connection] = set()
         self._deserted = asyncio.Event()  # the last connection is gone
-        self._listener: asyncio.Server | None = None
         self._tending: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
         self.table = {path.encode(): served for path, served in table(edge, self._health).items()}
@@ -82,18 +85,13 @@ class NativeServer:
             settings.keepalive_timeout_seconds,
             settings.connection_idle_seconds,
         )
-        self._socket = _listening(settings.host, settings.port)
-        self.port: int = self._socket.getsockname()[1]
+        self._door = Door.here(settings.host, settings.port)
+        self._acceptor = Acceptor(self.loop, self._door, self._welcome)
+        self.port: int = self._door.listening.getsockname()[1]
 
     async def start(self) -> None:
         """Accepts calls and says SERVING."""
-        self._listener = await self.loop.create_server(
-            lambda: Connection(self),
-            sock=self._socket,
-            backlog=_BACKLOG,
-            ssl=self._tls,
-            ssl_handshake_timeout=self.bounds.handshake_seconds if self._tls else None,
-        )
+        self._acceptor.open()
         self._tending = self.loop.create_task(self._tend())
         self._health.say(health_pb2.HealthCheckResponse.SERVING)
 
@@ -107,8 +105,7 @@ class NativeServer:
         A stream that has ended is over for its client only when that has read what was sent before. One that
         does not read, or watches health for ever, is not waited for.
         """
-        if self._listener is not None:
-            self._listener.close()
+        self._acceptor.close()
         for connection in list(self._connections):
             connection.drain()
         with contextlib.suppress(TimeoutError):
@@ -120,11 +117,32 @@ class NativeServer:
             self._deserted.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._deserted.wait(), _FLUSH_SECONDS)
+        for beginning in self._beginning:
+            beginning.cancel()
         for connection in list(self._connections):
             connection.abort("")
         if self._tending is not None:
             self._tending.cancel()
-        self._socket.close()
+
+    def _welcome(self, accepted: socket) -> None:
+        beginning = self.loop.create_task(self._begin(accepted))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._begun)
+        self._tell()
+
+    async def _begin(self, accepted: socket) -> None:
+        seconds = self.bounds.handshake_seconds if self._tls else None
+        with contextlib.suppress(OSError):  # a handshake that failed, or took too long
+            await self.loop.connect_accepted_socket(
+                lambda: Connection(self), accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
+
+    def _begun(self, beginning: asyncio.Task[None]) -> None:
+        self._beginning.remove(beginning)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._door.tell(len(self._beginning) + len(self._connections))
 
     def admit(self, connection: Connection) -> bool:
         """Whether there is room for one more connection."""
@@ -139,6 +157,7 @@ class NativeServer:
         if connection in self._connections:
             self._connections.remove(connection)
             metrics.TRANSPORT_CONNECTIONS.dec()
+            self._tell()
             if not self._connections:
                 self._deserted.set()
 
@@ -149,15 +168,3 @@ class NativeServer:
             now = self.loop.time()
             for connection in list(self._connections):
                 connection.tend(now)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A bound socket; the kernel spreads connections over the workers that have one for the port."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listening = socket.socket(family, kind, protocol)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind(address)
-    return listening
