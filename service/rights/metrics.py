@@ -274,7 +274,7 @@ class Rpc:
     """The three gRPC metrics of one method, labelled once.
 
     What a turn of the event loop counts is written at its end: a value that workers share costs a microsecond to write
-    (a lock, the process's id, the file), and at full load hundreds of RPCs begin or end in a turn. So values are late
+    (a lock, the file), and at full load hundreds of RPCs begin or end in a turn. So values are late
     by the rest of a turn, and nothing is lost when a worker drains; one that is killed loses what its last turn
     counted, calls whose answers have not left either.
     """

@@ -56,8 +56,12 @@ async def test_a_turn_is_written_as_if_each_call_had_been() -> None:
         name, le = f"grpc_server_handling_seconds{sample.name}", (sample.labels or {}).get("le", "")
         assert counted[name, le] == sample.value
     rpc.started()
+    rpc.handled("OK", 0.002)
     await asyncio.sleep(0)
-    assert values("Turn", REGISTRY)["grpc_server_started_total", ""] == len(seconds) + 2
+    counted = values("Turn", REGISTRY)
+    assert counted["grpc_server_started_total", ""] == len(seconds) + 2
+    assert counted["grpc_server_handled_total", "OK"] == len(seconds) + 1
+    assert counted["grpc_server_handled_total", "NotFound"] == 1
 
 
 def test_workers_that_end_read_as_one_service_and_nothing_is_lost(tmp_path: Path) -> None:
