@@ -192,6 +192,20 @@ class Generator:
         return calls
 
 
+async def unary(load: Generator, in_flight: int, seconds: float) -> tuple[float, int]:
+    """A closed loop of settlements: how many a second, from the first call to the last answer, and how many in all.
+
+    Exits where one of them brought no receipt.
+    """
+    calls = await asyncio.to_thread(load.closed_loop, in_flight, seconds)
+    failed = {OUTCOMES[o]: n for o in range(RECEIPT + 1, len(OUTCOMES)) if (n := calls.count(o))}
+    if failed:
+        raise SystemExit(f"not every call brought a receipt: {failed} {calls.failures}")
+    ends = (due + taken for due, taken in zip(calls.due, calls.latency, strict=True))
+    elapsed = max(ends, default=seconds)
+    return len(calls.due) / elapsed, len(calls.due)
+
+
 def _generate(
     pipe: Pipe,
     address: str,

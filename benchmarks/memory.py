@@ -21,9 +21,9 @@ import psutil  # type: ignore[import-untyped]
 import uvloop
 
 from benchmarks import books, harness
-from benchmarks.load import Generator
+from benchmarks.load import Generator, unary
 from benchmarks.orders import add_members
-from benchmarks.settle import IN_FLIGHT, Settling, unary
+from benchmarks.settle import IN_FLIGHT, Settling
 from rights.supervisor import Supervisor
 
 FULL_SETTLEMENTS, FULL_SECONDS = 2_000_000, 7_200.0  # whichever is reached first

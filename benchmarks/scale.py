@@ -18,8 +18,9 @@ import statistics
 import uvloop
 
 from benchmarks import books, floor, harness
+from benchmarks.load import unary
 from benchmarks.orders import add_members
-from benchmarks.settle import IN_FLIGHT, Settling, unary, verify
+from benchmarks.settle import IN_FLIGHT, Settling, verify
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 SHORT_MEMBERS = 1_000_000

@@ -32,7 +32,7 @@ import uvloop
 
 from benchmarks import baseline, books, costs, floor, harness
 from benchmarks.costs import Costs
-from benchmarks.load import OUTCOMES, RECEIPT, Generator, Orders
+from benchmarks.load import Generator, Orders, unary
 from benchmarks.orders import add_members, orders
 from rights.supervisor import Supervisor
 from rights.v1 import settlement_pb2 as pb
@@ -99,17 +99,6 @@ async def latencies(address: str, messages: list[bytes], per_second: int) -> lis
             tasks.append(asyncio.create_task(one(call, message, due)))
         await asyncio.gather(*tasks)
     return sorted(taken)
-
-
-async def unary(load: Generator, in_flight: int, seconds: float) -> tuple[float, int]:
-    """Settlements per second, from the first call to the last answer, and how many there were."""
-    calls = await asyncio.to_thread(load.closed_loop, in_flight, seconds)
-    failed = {OUTCOMES[o]: n for o in range(RECEIPT + 1, len(OUTCOMES)) if (n := calls.count(o))}
-    if failed:
-        raise SystemExit(f"not every call brought a receipt: {failed} {calls.failures}")
-    ends = (due + taken for due, taken in zip(calls.due, calls.latency, strict=True))
-    elapsed = max(ends, default=seconds)
-    return len(calls.due) / elapsed, len(calls.due)
 
 
 @dataclass

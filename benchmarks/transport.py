@@ -5,8 +5,8 @@ Method:   (1) an empty unary call through the service's own edge (authentication
           process over each transport in alternation; the same client for both, native as well, in a process of its
           own. Counted are calls per second and the server's CPU per call.
           (2) Settle, one call per order, against `rights serve` on a PostgreSQL with default durability, one worker
-          per core; CPU of the workers per settlement, PostgreSQL's own apart. The load generator runs on the same
-          machine. Receipts are counted again in the database.
+          per core, warmed up; CPU of the workers per settlement, PostgreSQL's own apart. The load generator
+          (benchmarks.load) runs on the same machine. Receipts are counted again in the database.
 
     python -m benchmarks.transport [--seconds 12] [--rounds 3] [--members 200000] [--json PATH]
 """
@@ -16,8 +16,6 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -27,24 +25,25 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]
 import uvloop
 
-from benchmarks import harness
-from benchmarks.orders import add_members, orders
+from benchmarks import costs, harness
+from benchmarks.load import Generator, Orders, unary
+from benchmarks.orders import add_members
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.methods import Call, Method
 from rights.native_client import CallError, NativeChannel
 from rights.server import transport
 from rights.settings import load_settings
-from rights.supervisor import serving
+from rights.supervisor import Supervisor
 from rights.v1 import event_pb2
 
 EMPTY = b"/rights.v1.EventService/AckEvents"
-SETTLE = b"/rights.v1.SettlementService/Settle"
-RECEIPT = b"\x0a"  # the first byte of a SettleResponse that has one
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 CONNECTIONS = 8
 IN_FLIGHT = 16  # empty calls on a connection
-SETTLING = 128  # settlements under way on a connection
+CARTS = 50_000  # drawn for the settlements
+WARM_UP_SECONDS = 1.0
+SETTLING = {"native": 1_024, "grpcio": 64}  # settlements under way
 
 
 class _EveryTenant:
@@ -74,33 +73,31 @@ def _empty_server(kind: str, pipe: Pipe) -> None:
     uvloop.run(_serve_empty(kind, pipe))
 
 
-async def _load(
-    port: int, path: bytes, messages: Iterator[bytes], connections: int, in_flight: int, seconds: float
-) -> tuple[int, float]:
-    """Calls answered, and seconds, of a closed loop."""
+async def _load(port: int, seconds: float) -> tuple[int, float]:
+    """Empty calls answered, and seconds, of a closed loop."""
     answered = under_way = 0
     failed: list[str] = []
-    channels = [await NativeChannel.open("127.0.0.1", port) for _ in range(connections)]
+    channels = [await NativeChannel.open("127.0.0.1", port) for _ in range(CONNECTIONS)]
     began = time.perf_counter()
     until = began + seconds
 
     def begin(channel: NativeChannel) -> None:
         nonlocal under_way
-        if not failed and time.perf_counter() < until and (message := next(messages, None)) is not None:
+        if not failed and time.perf_counter() < until:
             under_way += 1
-            channel.begin(path, message, None, partial(end, channel))
+            channel.begin(EMPTY, b"", None, partial(end, channel))
 
     def end(channel: NativeChannel, answer: bytes | CallError) -> None:
         nonlocal answered, under_way
         under_way -= 1
-        if isinstance(answer, CallError) or (path == SETTLE and answer[:1] != RECEIPT):
+        if isinstance(answer, CallError):
             failed.append(str(answer))
             return
         answered += 1
         begin(channel)
 
     for channel in channels:
-        for _ in range(in_flight):
+        for _ in range(IN_FLIGHT):
             begin(channel)
     while under_way:  # noqa: ASYNC110  an event would cost every call
         await asyncio.sleep(0.001)
@@ -108,37 +105,33 @@ async def _load(
     for channel in channels:
         await channel.close()
     if failed:
-        raise SystemExit(f"not every call had the answer that it was made for: {failed[0]}")
+        raise SystemExit(f"not every call was answered: {failed[0]}")
     return answered, elapsed
 
 
-def _client(pipe: Pipe) -> None:
-    """A load generator: told what to call, tells how many were answered in which time."""
-    port, path, messages, connections, in_flight, seconds = pipe.recv()
-    endless = iter(lambda: b"", None) if messages is None else iter(messages)
+def _client(pipe: Pipe, port: int, seconds: float) -> None:
+    """Calls when told to; tells how many were answered in which time. Does less for a call than benchmarks.load."""
     pipe.send("ready")
     pipe.recv()
-    pipe.send(uvloop.run(_load(port, path, endless, connections, in_flight, seconds)))
+    pipe.send(uvloop.run(_load(port, seconds)))
 
 
-def _cpu_seconds(pids: list[int]) -> float:
-    times = [psutil.Process(pid).cpu_times() for pid in pids]
-    return float(sum(each.user + each.system for each in times))
+def _cpu_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
-def _measure(
-    port: int, pids: list[int], path: bytes, messages: list[bytes] | None, in_flight: int, seconds: float
-) -> tuple[float, float]:
-    """Calls per second, and microseconds of the processes' CPU per call."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    client = multiprocessing.get_context("spawn").Process(target=_client, args=(theirs,), daemon=True)
+def _measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
+    """Empty calls per second, and microseconds of the server's CPU for each."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    client = context.Process(target=_client, args=(theirs, port, seconds), daemon=True)
     client.start()
-    ours.send((port, path, messages, CONNECTIONS, in_flight, seconds))
     ours.recv()
-    before = _cpu_seconds(pids)
+    before = _cpu_seconds(pid)
     ours.send("go")
     answered, elapsed = ours.recv()
-    used = _cpu_seconds(pids) - before
+    used = _cpu_seconds(pid) - before
     client.join()
     return answered / elapsed, used / answered * 1e6
 
@@ -153,7 +146,7 @@ def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
             server.start()
             port = ours.recv()
             assert server.pid is not None
-            taken.append(_measure(port, [server.pid], EMPTY, None, IN_FLIGHT, seconds))
+            taken.append(_measure(port, server.pid, seconds))
             ours.send("stop")
             server.join()
         told = ", ".join(
@@ -174,46 +167,33 @@ def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
     }
 
 
-@asynccontextmanager
-async def _service(database_url: str, kind: str) -> AsyncIterator[tuple[int, list[int]]]:
-    """The real service; its port and its workers."""
-    settings = load_settings(
-        database_url=database_url,
-        port=0,
-        metrics_port=0,
-        log_level="warning",
-        transport=kind,
-        max_queue_age_milliseconds=10_000,
-    )
-    async with serving(settings) as supervisor:
-        yield int(supervisor.address.rpartition(":")[2]), supervisor.worker_pids
+async def _settled(
+    url: str, service: Supervisor, load: Generator, in_flight: int, seconds: float
+) -> tuple[float, float]:
+    """Settlements per second, and microseconds of the workers' CPU for each."""
+    before = await costs.read(url, service)
+    rate, settled = await unary(load, in_flight, seconds)
+    return rate, (await costs.read(url, service) - before).worker_cpu / settled * 1e6
 
 
 async def settlements(members: int, seconds: float, rounds: int) -> dict[str, float]:
     """Durable unary settlements over both transports, in one database."""
-    per_second: dict[str, list[float]] = {"native": [], "grpcio": []}
-    cpu: dict[str, list[float]] = {"native": [], "grpcio": []}
-    batch = 0
+    taken: dict[str, list[tuple[float, float]]] = {"native": [], "grpcio": []}
     async with harness.database() as url:
-        async with _service(url, "native") as (port, _):
-            await harness.publish(f"127.0.0.1:{port}", RULEBOOK)
+        async with harness.running(url) as service:
+            await harness.publish(service.address, RULEBOOK)
         harness.say(f"seeding {members:,} members")
         await add_members(url, members, coupons=True)
         for number in range(1, rounds + 1):
-            for kind in per_second:
-                batch += 1
-                count = int(seconds * (25_000 if kind == "native" else 6_000))
-                drawn = await asyncio.to_thread(orders, count, members, f"t{batch}", seed=batch)
-                messages = [order.SerializeToString() for order in drawn]
-                in_flight = SETTLING if kind == "native" else 8
-                async with _service(url, kind) as (port, pids):
-                    measured = await asyncio.to_thread(
-                        _measure, port, pids, SETTLE, messages, in_flight, seconds
-                    )
-                per_second[kind].append(measured[0])
-                cpu[kind].append(measured[1])
+            for kind, in_flight in SETTLING.items():
+                requests = Orders(members, CARTS, seed=number)
+                async with harness.running(url, transport=kind, **harness.PATIENT) as service:
+                    prefix = f"{kind}-{number}-"
+                    with Generator(service.address, requests, prefix=prefix, connections=CONNECTIONS) as load:
+                        await unary(load, in_flight, WARM_UP_SECONDS)
+                        taken[kind].append(await _settled(url, service, load, in_flight, seconds))
             told = ", ".join(
-                f"{kind} {values[-1]:,.0f}/s, {cpu[kind][-1]:.0f} µs" for kind, values in per_second.items()
+                f"{kind} {each[-1][0]:,.0f}/s {each[-1][1]:.0f} µs" for kind, each in taken.items()
             )
             harness.say(f"settlements, round {number} of {rounds}: {told}")
         connection = await asyncpg.connect(url)
@@ -224,11 +204,13 @@ async def settlements(members: int, seconds: float, rounds: int) -> dict[str, fl
         harness.say(f"{expected:,} receipts in the journal")
         if expected != distinct:
             raise SystemExit(f"{expected} entries for {distinct} orders")
+    rate = {kind: statistics.median(each[0] for each in measured) for kind, measured in taken.items()}
+    cpu = {kind: statistics.median(each[1] for each in measured) for kind, measured in taken.items()}
     return {
-        "durable_unary_per_second": statistics.median(per_second["native"]),
-        "durable_unary_per_second_grpcio": statistics.median(per_second["grpcio"]),
-        "server_cpu_us_per_durable_unary": statistics.median(cpu["native"]),
-        "server_cpu_us_per_durable_unary_grpcio": statistics.median(cpu["grpcio"]),
+        "durable_unary_per_second": rate["native"],
+        "durable_unary_per_second_grpcio": rate["grpcio"],
+        "server_cpu_us_per_durable_unary": cpu["native"],
+        "server_cpu_us_per_durable_unary_grpcio": cpu["grpcio"],
     }
 
 
