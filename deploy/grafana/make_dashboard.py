@@ -501,10 +501,11 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                 ),
                 panel(
                     "Database retries",
-                    "Batches tried again, by cause, and connections made anew.",
+                    "Batches tried again, by cause, commands left for the next batch, and connections made anew.",
                     "ops",
                     [
                         (total("rights_database_retries_total", "cause"), "{{cause}}"),
+                        (total("rights_members_busy_total"), "member busy"),
                         (total("rights_database_reconnects_total"), "reconnects"),
                     ],
                 ),

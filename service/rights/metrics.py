@@ -187,6 +187,10 @@ DATABASE_RETRIES: Final = Counter(
     "Batches tried again. cause: deadlock, serialization, lock_timeout, connection, claim, budget, bisect.",
     ["cause"],
 )
+MEMBERS_BUSY: Final = Counter(
+    "rights_members_busy_total",
+    "Commands left for the next batch, because another worker's had their member, or there is none.",
+)
 DATABASE_RECONNECTS: Final = Counter(
     "rights_database_reconnects_total", "Database connections made anew after a loss."
 )

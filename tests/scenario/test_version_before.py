@@ -8,19 +8,27 @@ import pytest
 
 from rights.store.migrate import migrate
 
-# Of the version before, with empty batches: what it locks and reads, and what it books.
-LOADS = "SELECT count(*) FROM rights.load_batch('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', 0, $1)"
-COMMITS = f"SELECT claims_refused, budgets_refused FROM rights.commit_batch({', '.join(['{}'] * 60)})"
+# Of the version before: what it locks and reads, and what it books.
+LOADS = "SELECT member_id FROM rights.open_batch('{t}', '{m}', '{key/c}', '{k}', '{o}', '{NULL}', '{m}', '{}', 0, $1)"
+COMMITS = f"SELECT claims_refused, budgets_refused FROM rights.commit_batch({', '.join(['{}'] * 13)})"
 
 
 @pytest.mark.parametrize("locks_budgets", [False, True])
 async def test_it_can_still_load_and_commit(new_database: Callable[[], str], locks_budgets: bool) -> None:
     url = new_database()
     await asyncio.to_thread(migrate, url)
-    connection = await asyncpg.connect(url)
+    connection, other = await asyncpg.connect(url), await asyncpg.connect(url)
     try:
-        assert await connection.fetchval(LOADS, locks_budgets) == 0
-        empty = ["0" if number == 5 else "'{}'" for number in range(1, 61)]  # the fifth is the time
+        await connection.execute("INSERT INTO rights.tenant (tenant_id) VALUES ('t')")
+        await connection.execute("INSERT INTO rights.member (tenant_id, member_id) VALUES ('t', 'm')")
+        async with other.transaction():
+            assert [row[0] for row in await other.fetch(LOADS, locks_budgets)] == ["m", None]
+            loading = asyncio.create_task(connection.fetch(LOADS, locks_budgets))
+            await asyncio.sleep(0.2)
+            assert not loading.done()  # it waits for the member, and would take none for an unknown one
+        assert [row[0] for row in await loading] == ["m", None]
+        empty = ["0", "'[]'", "''", "'{1}'", "''", "'{1}'", *["NULL"] * 7]
         assert tuple(await connection.fetchrow(COMMITS.format(*empty))) == (0, 0)
     finally:
         await connection.close()
+        await other.close()

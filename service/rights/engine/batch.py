@@ -48,7 +48,7 @@ async def _attempt(
 ) -> tuple[list[Outcome], tuple[int, int]]:
     keys = [_key(command) for command in commands]
     keys += [
-        _member(c.envelope.tenant, c.other_member_id)
+        _member(c.envelope.tenant, c.other_member_id, c.envelope.waits)
         for c in commands
         if c.other_member_id is not None and c.other_member_id != c.member_id
     ]
@@ -163,12 +163,13 @@ def _key(command: Command) -> Key:
         command.order_id if command.claims_order else None,
         command.settlement_id,
         command.settlement_member,
+        envelope.waits,
     )
 
 
-def _member(tenant: str, member_id: str) -> Key:
+def _member(tenant: str, member_id: str, waits: bool = True) -> Key:
     """A member to lock and load, without a command that it is asked for."""
-    return Key(tenant, member_id, "", None, None, None)
+    return Key(tenant, member_id, "", None, None, None, waits=waits)
 
 
 async def _deciding(

@@ -58,6 +58,8 @@ class Envelope:
     digest: bytes
     request: bytes
     deadline: float  # loop time
+    # For its member, whom another worker had when it was tried:
+    waits: bool = field(default=False, init=False)
     # Since it is in a lane:
     enqueued_at: float = field(init=False)  # loop time
     answer: "asyncio.Future[bytes]" = field(init=False)

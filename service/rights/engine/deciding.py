@@ -17,7 +17,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Ordering, Situation
-from rights.engine.errors import MovedTo, Refused, Unavailable, key_reused
+from rights.engine.errors import MemberBusy, MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
 from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
 
@@ -70,12 +70,12 @@ class Deciding:
     def decide(self, command: Command, found: Loaded) -> Outcome:
         """The outcome of one command.
 
-        Refused and InvalidField are raised before anything is changed (but for the count of codes tried in
-        vain), so they are this command's alone. Any other exception is a fault and ends the batch.
+        What is caught here is raised before anything is changed (but for the count of codes tried in vain), so it is
+        this command's alone. Any other exception is a fault and ends the batch.
         """
         try:
             return self._replay(command, found) or self._execute(command, found)
-        except (Refused, InvalidField, MovedTo) as error:
+        except (Refused, InvalidField, MovedTo, MemberBusy) as error:
             return Outcome(error, bounded=isinstance(error, SearchEnded))
 
     def sweep(self, wallet: Wallet) -> None:
@@ -192,6 +192,8 @@ class Deciding:
     def _wallet(self, command: Command, member_id: str) -> Wallet:
         wallet = self._wallets.get((command.envelope.tenant, member_id))
         if wallet is None:
+            if not command.envelope.waits:
+                raise MemberBusy  # or there is none: who waits will know
             raise Refused("MEMBER_NOT_FOUND", f"no member {member_id!r}", {"member_id": member_id})
         if wallet.membership.merged_into:
             raise MovedTo(member_id, wallet.membership.merged_into)

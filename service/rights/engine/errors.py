@@ -27,6 +27,10 @@ def key_reused(key: str) -> Refused:
     return Refused("IDEMPOTENCY_KEY_REUSED", message, {"idempotency_key": key})
 
 
+class MemberBusy(Exception):
+    """Another worker's batch has the member of a command: it is for the next one, which waits."""
+
+
 class MovedTo(Exception):
     """The member of a command is another one now: the command is for that one."""
 

@@ -17,7 +17,7 @@ from rights import metrics
 from rights.engine import batch
 from rights.engine.commands import Command, Ordering
 from rights.engine.deciding import Outcome
-from rights.engine.errors import MovedTo, Overloaded, Refused, Unavailable
+from rights.engine.errors import MemberBusy, MovedTo, Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
 from rights.settings import Settings
 from rights.store.connect import CONNECTION_LOST, CONTENTION
@@ -169,9 +169,7 @@ class Lane:
                 await self._isolate(commands, error)
                 return
             else:
-                moved = _answer(commands, outcomes)
-                if moved:
-                    await self._execute(moved)
+                self._queue.extendleft(reversed(_answer(commands, outcomes)))
                 return
             log.warning("batch_retried", attempt=attempt + 1, size=len(commands), error=repr(problem))
             await asyncio.sleep(self._backoff_seconds(attempt))
@@ -260,15 +258,22 @@ def _cause(error: Exception) -> str:
 
 
 def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
-    """Answers what is decided. What is left are commands on members who have been merged, now on whom they became."""
-    moved: list[Command] = []
+    """Answers what is decided. What is left is for the next batch: commands on members who have been merged, now on
+    whom they became, and on those whom another worker had, who are waited for now.
+    """
+    left: list[Command] = []
     # By kind, reason of a rejection, and whether it is of a quote:
     booked: dict[tuple[str, str | None, bool], int] = {}
     for command, outcome in zip(commands, outcomes, strict=True):
         told, entry = outcome.answer, outcome.entry
         if isinstance(told, MovedTo):
             command.redirect(told.member_id, told.merged_into)
-            moved.append(command)
+            left.append(command)
+            continue
+        if isinstance(told, MemberBusy):
+            metrics.MEMBERS_BUSY.inc()
+            command.envelope.waits = True
+            left.append(command)
             continue
         if entry is not None:
             of_quote = isinstance(command, Ordering) and command.of_quote
@@ -285,10 +290,10 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
             answer.set_result(told)
         else:
             answer.set_exception(told)
-    metrics.BATCH_SIZE.observe(len(commands) - len(moved))
+    metrics.BATCH_SIZE.observe(len(commands) - len(left))
     for (kind, reason, of_quote), count in booked.items():
         result = "rejection" if reason else "receipt"
         metrics.SETTLEMENTS.labels(kind, result, reason or "").inc(count)
         if of_quote:
             metrics.QUOTE_SETTLEMENTS.labels(result).inc(count)
-    return moved
+    return left

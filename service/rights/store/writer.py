@@ -21,7 +21,7 @@ class Key:
     """What loading needs to know of one command. order: the one it claims; settlement: the one it is about,
     and the member it was made for.
 
-    Without a key: a member who is loaded beside the commands.
+    Without a key: a member who is loaded beside the commands. waits: for the member, if another batch has them.
     """
 
     tenant: str
@@ -31,6 +31,7 @@ class Key:
     order: str | None
     settlement: str | None
     settlement_member: str = ""
+    waits: bool = True
 
 
 class CodeTry(NamedTuple):
@@ -169,7 +170,11 @@ class Writer:
         return [tuple(row) for row in found]
 
     async def load(self, keys: list[Key], coupon_ids: list[str], now_ms: int, lock_budgets: bool) -> Batch:
-        """Locks the members of the commands and reads what deciding needs."""
+        """Locks the members of the commands and reads what deciding needs.
+
+        There is no wallet of members who do not exist, nor of those who are not waited for and whom others have.
+        """
+        waiting = [position for position, key in enumerate(keys, 1) if key.waits]
         found_rows = await self._open().fetch(
             SQL["open_batch"],
             rows.join([k.tenant for k in keys]),
@@ -182,6 +187,7 @@ class Writer:
             coupon_ids,
             now_ms,
             lock_budgets,
+            waiting if len(waiting) < len(keys) else None,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
         batch = Batch([], {}, {}, {})
