@@ -32,7 +32,10 @@ Why it is written the way it is:
     only what slopes change is computed anew (price_bound).
 (j) *Ids as a bit set.* Of two sets of ids, which sorted tuple is smaller shows in the lowest bit in
     which they differ, so that ties cost a few words.
-(k) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
+(k) *Plain first.* Most carts are small, and most of their time would go into dives and bounds that
+    they do not need. One pass over the candidates makes a bound that is valid to the last stage; often
+    a few turns with it decide (twin._Search._search_plainly). A cart that needs more loses only them.
+(l) *Same order, same bounds as the twin*, to the node: any difference between the two is a bug.
 """
 
 from libc.stdint cimport INT64_MIN, int32_t, int64_t, uint8_t, uint64_t
@@ -174,6 +177,7 @@ cdef enum:  # see twin
     LARGE_FROM = 40
     LARGE = 4
     LOOSE = 4
+    PLAIN_NODES = 48
 
 
 # --- Flat forms --------------------------------------------------------------------------------------
@@ -261,7 +265,7 @@ cdef struct Most:
     int64_t most  # upper bound of what the candidate takes off
     int64_t net  # what of it counts as its own, scaled; 0: it is part of a line
     int64_t later  # the largest net among later members of its home group
-    int64_t discount  # natural discount, if its stage is the one that begins; -1: below threshold
+    int64_t discount  # natural discount on the largest basis that can be; -1: below threshold, or (plain) not known
 
 cdef struct Weight:  # see twin._Bound._weigh
     int64_t average
@@ -634,7 +638,7 @@ cdef class Program:
     cdef int32_t* all_forced  # the candidates that are
     cdef int64_t* pull
     cdef int32_t active_count, forced_count, first, parts
-    cdef bint diving, splitting, eased, has_reference, impossible
+    cdef bint plain, diving, splitting, eased, has_reference, impossible
     cdef Split split
     cdef int32_t large, wide  # see twin._Search
     cdef int64_t loose  # see twin._Bound
@@ -672,10 +676,12 @@ cdef class Program:
     cdef bint cut_off, minimal, constrained, found, needs_beside
     cdef int64_t best_payable
     cdef int32_t best_expiry_count
+    cdef public int64_t plain_nodes  # see twin.Program
 
     def __cinit__(self, plan):
         check_plan(plan)
         self.plan = plan
+        self.plain_nodes = PLAIN_NODES
         self.stage_count = len(plan.stages)
         self.campaign_count = len(plan.campaigns)
         self.predicate_count = len(plan.predicates)
@@ -1248,7 +1254,7 @@ cdef class Program:
         return 0
 
     cdef void _fill_candidates(self) noexcept nogil:
-        cdef int32_t i, k, g, at, group_at = 0, stage = -1, level = -1
+        cdef int32_t i, k, g, at, group_at = 0, stage = -1
         cdef int64_t share_at = 0, total, shortfall
         cdef Campaign* campaign
         cdef Candidate* candidate
@@ -1292,9 +1298,7 @@ cdef class Program:
                 if campaign.stage != stage:
                     stage = campaign.stage
                     candidate.first_of_stage = True
-                    if candidate.in_best_stage:
-                        level += 1
-                candidate.level = level
+        self.number_bounds(False)
         self.candidate_count = self.passing_count
         self.find_homes()
 
@@ -1679,8 +1683,41 @@ cdef class Program:
                 self.active_count += 1
             elif self.forced[j] or j == self.wide:
                 self.impossible = True
-        self.go_forth(now, most)
-        self.price_bound(first)
+        if self.plain:
+            self.price_plainly(now)
+        else:
+            self.go_forth(now, most)
+            self.price_bound(first)
+
+    cdef void number_bounds(self, bint plain) noexcept nogil:
+        """Says which bound covers which turns: that of the last BEST stage that began, or that of the first."""
+        cdef int32_t i, level = -1
+        cdef Candidate* candidate
+        for i in range(self.discount_count):
+            candidate = &self.candidates[i]
+            if candidate.first_of_stage and candidate.in_best_stage and (level < 0 or not plain):
+                level += 1
+            candidate.level = level
+
+    cdef void price_plainly(self, int32_t now) noexcept nogil:
+        """Instead of go_forth and price_bound, if there are no lines: nets are what discounts are at most."""
+        cdef int32_t j, g
+        cdef Most* most = self.most
+        memset(self.of_group, 0, self.local_group_count * sizeof(int64_t))
+        memset(self.price, 0, self.line_count * sizeof(int64_t))
+        self.rest = 0
+        for j in range(self.discount_count - 1, self.first - 1, -1):
+            if self.basis_after(&self.candidates[j]) > now:
+                most[j].discount = -1
+            most[j].net = most[j].most
+            most[j].later = 0
+            g = self.candidates[j].home
+            if g < 0:
+                self.rest += most[j].net
+            else:
+                most[j].later = self.of_group[g]
+                self.of_group[g] = most_of_two(most[j].net, most[j].later)
+                self.rest += self.of_group[g] - most[j].later
 
     cdef void price_bound(self, int32_t first) noexcept nogil:
         """The part of a bound that slopes change (`pull`): what is active, and `least`, are as they were."""
@@ -2553,6 +2590,7 @@ cdef class Program:
         self.wide = -1
         self.first = 0
         self.minimal = False
+        self.plain = False
         self.splitting = False
         self.eased = False
         self.has_reference = False
@@ -2567,9 +2605,10 @@ cdef class Program:
                 self.forced_count += 1
         if self.contradictory():
             return
-        self.clear_branch()
         while self.first < self.discount_count and not self.candidates[self.first].in_best_stage:
             self.first += 1
+        if self.search_plainly():
+            return
         self.dive()
         if self.descend_to(0, self.first) == self.first:
             if self.first == self.discount_count:
@@ -2585,6 +2624,34 @@ cdef class Program:
             self.clear_branch()
             if self.descend_to(0, self.discount_count) == self.discount_count:
                 self.arrive()
+
+    cdef bint search_plainly(self) noexcept nogil:
+        """See twin._Search._search_plainly."""
+        cdef int32_t at = 0, shift = self.shift
+        self.clear_branch()
+        if self.free_count > self.plain_nodes:
+            return False
+        self.shift = 0
+        self.one = 1
+        self.plain = True
+        self.number_bounds(True)
+        self.part_limit = self.plain_nodes
+        while at >= 0 and not self.cut_off:
+            at = self.descend_to(at, self.discount_count)
+            if at == self.discount_count:
+                self.arrive()
+            at = self.backtrack(at)
+        self.plain = False
+        self.number_bounds(False)
+        self.shift = shift
+        self.one = <int64_t>1 << shift
+        if not self.cut_off:
+            return True
+        self.found = False
+        self.cut_off = False
+        self.nodes = 0
+        self.clear_branch()
+        return False
 
     cdef bint contradictory(self) noexcept nogil:
         """See twin._Search._contradictory."""
@@ -2802,9 +2869,9 @@ cdef class Program:
             candidate = &self.candidates[i]
             if candidate.first_of_stage and not (self.splitting and i == self.first):
                 self.enter_stage(i)
-                if candidate.in_best_stage:
+                if candidate.in_best_stage and (i == self.first or not self.plain):
                     self.make_bound(i)
-                    if not self.diving and not self.minimal:
+                    if not (self.plain or self.diving or self.minimal):
                         self.nodes += BOUND_NODES
                     if self.impossible:
                         break

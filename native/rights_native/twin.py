@@ -543,6 +543,7 @@ STEPS = 8  # towards an average
 LARGE_FROM = 40  # candidates: on smaller carts a part of its own for the large discount does not pay
 LARGE = 4  # it is more than 1/2^LARGE of what is payable
 LOOSE = 4  # it gets that part if more than 1/LOOSE of the gap is its looseness
+PLAIN_NODES = 48  # turns that the plain search may take: they cost less than the dives that it saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -1030,7 +1031,10 @@ class _Step:
 class _Search:
     """Depth first over the candidates' turns; exact branch and bound.
 
-    First come dives: descents without a way back, for a good combination to begin with, and for where
+    Small carts seldom need good bounds. So the search is first tried plainly, with one bound for all stages
+    (`_search_plainly`); one that does not end within PLAIN_NODES turns is forgotten.
+
+    Then come dives: descents without a way back, for a good combination to begin with, and for where
     the bounds are to be tight. Then the search is split while its bound leaves a question open that it
     can be split by (`_Split`): a late threshold that is reached or not, one of a group or the others.
     Each part is searched on its own; most are given up by their bound alone. The nodes that are left are
@@ -1045,15 +1049,20 @@ class _Search:
     Of taking and leaving, the one with the lower bound is tried first; taking, where they are equal.
     A branch is given up when what is payable in it at best is above the best known, or equal and it
     cannot win the tie. `node_budget` counts turns in BEST stages and, as BOUND_NODES of them, every bound that is
-    made; not dives. One descent is always paid for. When it is used up, what is still unexplored counts in
-    `lowest_open`.
+    made; not dives, and of the plain search only the turns, if it ends. The plain search and one descent are
+    always paid for. When it is used up, what is still unexplored counts in `lowest_open`.
 
     If the budget ends before any combination was found (first descents can fail where campaigns are
     mandatory or required), one more descent takes only what must be taken.
     """
 
     def __init__(
-        self, plan: KernelPlan, facts: Facts, candidates: list[_Candidate], node_budget: int
+        self,
+        plan: KernelPlan,
+        facts: Facts,
+        candidates: list[_Candidate],
+        node_budget: int,
+        plain_nodes: int,
     ) -> None:
         self.plan = plan
         self.facts = facts
@@ -1077,10 +1086,13 @@ class _Search:
         self.first = next((i for i, c in enumerate(candidates) if c.in_best_stage), len(candidates))
         self.parts = 0
         self.pending = 0  # parts that are still to be searched
+        self.plain_nodes = plain_nodes
         free = [c.plan.stage for c in candidates if c.in_best_stage]
+        self.free_count = len(free)
         self.node_limit = max(node_budget, len(free) + BOUND_NODES * len(set(free)))
         self.part_limit = self.node_limit
         self.nodes = 0
+        self.plain = False
         self.diving = False
         self.splitting = False
         self.minimal = False
@@ -1101,7 +1113,7 @@ class _Search:
         ]
 
     def run(self) -> None:
-        if self._contradictory():
+        if self._contradictory() or self._search_plainly():
             return
         self._dive()
         if self._descend(self.first):  # up to there is no choice
@@ -1122,6 +1134,31 @@ class _Search:
         """Two that are required share a group, so there is nothing to search for."""
         groups = [g for c in self.candidates if c.required for g in c.plan.groups]
         return len(groups) > len(set(groups))
+
+    def _search_plainly(self) -> bool:
+        """Searches with one bound, made where the first choice is; whether it came to the end.
+
+        By that bound, a discount takes off the most that it can as seen from there, and a group what the
+        largest of its members still to come does. It holds to the last stage: amounts, and with them
+        bases and room, only fall, as do budgets and quotas; a group that is taken stays so. So what is
+        found is as proven as by any other bound. If the end is not reached, nothing is kept, neither what
+        was found nor its nodes: the decision is then that of a search that was not tried.
+        """
+        if self.free_count > self.plain_nodes:  # it would not end: a descent takes so many turns
+            return False
+        shift, self.shift = self.shift, 0  # no fractions, so no lines: nets are what discounts are at most
+        self.plain, self.part_limit = True, self.plain_nodes
+        while self.lowest_open is None:
+            if self._descend(len(self.candidates)):
+                self._arrive()
+            if not self._backtrack():
+                break
+        self._undo_all()
+        self.plain, self.shift = False, shift
+        if self.lowest_open is None:
+            return True
+        self.best, self.taken, self.lowest_open, self.nodes = None, [], None, 0
+        return False
 
     def _dive(self) -> None:
         self.diving = True
@@ -1283,10 +1320,10 @@ class _Search:
         first_of_stage = i == 0 or self.candidates[i - 1].plan.stage != candidate.plan.stage
         if first_of_stage and not (self.splitting and i == self.first):
             self._pass_stages(i)
-            if candidate.in_best_stage:
+            if candidate.in_best_stage and (i == self.first or not self.plain):
                 self.bound = _Bound(self, i)
                 self.rest = self.bound.rest
-                if not self.diving and not self.minimal:
+                if not (self.plain or self.diving or self.minimal):
                     self.nodes += BOUND_NODES
 
     def _pass_stages(self, i: int) -> None:
@@ -1527,11 +1564,16 @@ def _choose_beside(
 
 
 class Program:
-    """A plan, ready to decide requests."""
+    """A plan, ready to decide requests.
+
+    plain_nodes: how many turns the plain search may take (`_Search._search_plainly`). It changes nodes and
+    time, and which carts are decided within a node budget, but no decision that is proven.
+    """
 
     def __init__(self, plan: KernelPlan) -> None:
         check_plan(plan)
         self._plan = plan
+        self.plain_nodes = PLAIN_NODES
 
     def matches(self, facts: Facts, predicate: int) -> list[int]:
         """The lines on which a predicate is true."""
@@ -1628,7 +1670,7 @@ class Program:
     ) -> _Search:
         candidates = self._candidates(facts, scopes, screened, required)
         discounts = [c for c in candidates if c.plan.stage < len(self._plan.stages)]
-        search = _Search(self._plan, facts, discounts, node_budget)
+        search = _Search(self._plan, facts, discounts, node_budget, self.plain_nodes)
         search.beside = [c for c in candidates if c.plan.stage == len(self._plan.stages)]
         search.required_beside = [c for c in search.beside if c.required]
         search.run()

@@ -1,6 +1,7 @@
 """Plans and facts for the kernel's tests: short ways to write one, and random ones from a seed."""
 
 import random
+from types import ModuleType
 
 from rights.domain.limits import NEVER_MS
 from rights.domain.plan import (
@@ -16,6 +17,7 @@ from rights.domain.plan import (
     StagePlan,
     Unit,
 )
+from rights_native import _kernel, twin
 
 ALWAYS = Predicate(((Op.CONST, 1),), False)
 LINE_NUMBER = 0  # `line.sku` of the facts below is the line's index
@@ -77,6 +79,17 @@ def facts_of(plan: KernelPlan, amounts: list[int], **fields: object) -> Facts:
     }
     values.update(fields)
     return Facts(**values)  # type: ignore[arg-type]
+
+
+def without_plain_search(kernel: ModuleType, plan: KernelPlan) -> twin.Program | _kernel.Program:
+    """A program in which dives, full bounds and splits decide, on small carts too."""
+    return with_plain_nodes(kernel, plan, 0)
+
+
+def with_plain_nodes(kernel: ModuleType, plan: KernelPlan, turns: int) -> twin.Program | _kernel.Program:
+    program: twin.Program | _kernel.Program = kernel.Program(plan)
+    program.plain_nodes = turns
+    return program
 
 
 def random_case(seed: int, max_campaigns: int = 7, max_lines: int = 4) -> tuple[KernelPlan, Facts]:

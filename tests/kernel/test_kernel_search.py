@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 from types import ModuleType
 
 import kernel_oracle
@@ -19,6 +19,8 @@ from kernel_cases import (
     random_chain,
     random_cross_shop,
     random_sale,
+    with_plain_nodes,
+    without_plain_search,
 )
 
 from rights.domain.plan import Basis, CampaignPlan, Effect, Reason, Select, StagePlan
@@ -26,6 +28,11 @@ from rights_native import _kernel, twin
 
 SEEDS = st.integers(0, 2**48)
 PLENTY = 10**9
+PLAIN_NODES = [
+    twin.PLAIN_NODES,
+    0,
+    PLENTY,
+]  # as a service decides, by full bounds only, by the plain one only
 
 
 GENERATORS = [random_case, random_chain, random_sale, random_sale]
@@ -34,7 +41,7 @@ CHUNKS, CHUNK = 26, 400
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_brute_force_finds_nothing_better(chunk: int) -> None:
-    """10,400 small carts: decisions, explanations and refusals are those of the oracle.
+    """10,400 small carts: decisions, explanations and refusals are those of the oracle, by either kind of bound.
 
     The compiled kernel decides all of them, the twin every fifth; they agree elsewhere as well.
     """
@@ -52,9 +59,60 @@ def check_against_brute_force(seed: int, kernels: list[ModuleType]) -> None:
     plan, facts = GENERATORS[seed % len(GENERATORS)](seed, 6)
     expected = kernel_oracle.decide(plan, facts)
     for module in kernels:
-        found = module.Program(plan).decide(facts, PLENTY, True)
-        expected.nodes = found.nodes
-        assert found == expected, (module.__name__, seed)
+        for turns in PLAIN_NODES:
+            found = with_plain_nodes(module, plan, turns).decide(facts, PLENTY, True)
+            expected.nodes = found.nodes
+            assert found == expected, (module.__name__, seed, turns)
+
+
+@settings(max_examples=150)
+@given(SEEDS)
+def test_a_plain_search_that_is_given_up_leaves_nothing_behind(seed: int) -> None:
+    """Neither what it found nor its nodes: the decision is that of a search without it, whatever the budget."""
+    plan, facts = GENERATORS[seed % len(GENERATORS)](seed, 12)
+    facts.required = []
+    for module in (twin, _kernel):
+        alone = with_plain_nodes(module, plan, PLENTY).decide(facts, 0, True)
+        assert alone.proven
+        for budget in (0, 45, PLENTY):
+            without = without_plain_search(module, plan).decide(facts, budget, True)
+            for turns in {0, 1, alone.nodes // 2, alone.nodes - 1, alone.nodes, alone.nodes + 1}:
+                found = with_plain_nodes(module, plan, turns).decide(facts, budget, True)
+                assert found == (alone if turns >= alone.nodes else without), (module.__name__, turns)
+
+
+def test_no_plain_bound_is_above_what_is_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is given up, so that every combination is compared with the bounds on the way to it."""
+    arrive, compared = twin._Search._arrive, 0
+
+    def watched(search: twin._Search) -> bool:
+        nonlocal compared
+        assert search.plain
+        assert search.floor <= search.branch.payable()
+        compared += 1
+        return arrive(search)
+
+    monkeypatch.setattr(twin._Search, "_arrive", watched)
+    monkeypatch.setattr(twin._Search, "_hopeless", lambda search, i: False)
+    for seed in range(400):
+        plan, facts = GENERATORS[seed % len(GENERATORS)](seed, 8)
+        facts.required = []
+        with_plain_nodes(twin, plan, PLENTY).decide(facts, PLENTY, False)
+    assert compared > 4_000
+
+
+@pytest.mark.parametrize("fields", [{"threshold": 2_001}, {"budget": 0}, {"groups": (0,)}])
+def test_the_plain_bound_tells_what_cannot_be(kernel: ModuleType, fields: dict[str, object]) -> None:
+    """Then no turn is taken for the sake of what is required, and all nodes are those of the search without it."""
+    first = campaign(5, 0, groups=(0,))
+    optional = [campaign(i, 1) for i in range(4)]
+    plan = plan_of(first, *optional, campaign(4, 2, **fields), stages=LATE, groups=1, limits=1)
+    facts = facts_of(plan, [1_000, 1_000], remaining=[0], required=[5])
+    program = with_plain_nodes(kernel, plan, PLENTY)
+    refused = program.decide(facts, PLENTY, False)
+    facts.required = []
+    assert not refused.met
+    assert refused.nodes == program.decide(facts, PLENTY, False).nodes
 
 
 @pytest.fixture
@@ -77,7 +135,7 @@ def test_brute_force_finds_nothing_better_where_one_discount_is_large(on_small_c
     for seed in range(200):
         plan, facts = random_cross_shop(seed, 9)
         expected = kernel_oracle.decide(plan, facts)
-        found = twin.Program(plan).decide(facts, PLENTY, True)
+        found = without_plain_search(twin, plan).decide(facts, PLENTY, True)
         expected.nodes = found.nodes
         assert found == expected, seed
     assert sum(on_small_carts) > 100
@@ -97,7 +155,8 @@ def test_no_bound_is_above_what_is_below_it(
     monkeypatch.setattr(twin._Search, "_hopeless", lambda search, i: False)
     monkeypatch.setattr(twin._Search, "_large_is_loose", lambda search: 0 <= search.large != search.wide)
     for seed in range(120):
-        twin.Program(random_cross_shop(seed, 9)[0]).decide(random_cross_shop(seed, 9)[1], PLENTY, False)
+        plan, facts = random_cross_shop(seed, 9)
+        without_plain_search(twin, plan).decide(facts, PLENTY, False)
     assert sum(on_small_carts) > 300
 
 
@@ -124,7 +183,7 @@ def test_the_line_of_the_large_discount_is_above_what_it_nets(
     monkeypatch.setattr(twin._Bound, "_spread", compared)
     for seed in range(300):
         plan, facts = random_cross_shop(seed, 9)
-        twin.Program(plan).decide(facts, PLENTY, False)
+        without_plain_search(twin, plan).decide(facts, PLENTY, False)
     assert sum(on_small_carts) > 100
 
 
@@ -132,7 +191,7 @@ def test_the_line_of_the_large_discount_is_above_what_it_nets(
 @given(SEEDS, st.integers(60, 90), st.integers(10, 60))
 def test_bounds_hold_where_one_discount_is_large(seed: int, campaigns: int, lines: int) -> None:
     plan, facts = random_cross_shop(seed, campaigns, lines)
-    program = _kernel.Program(plan)
+    program = without_plain_search(_kernel, plan)
     best = program.decide(facts, 20_000, False)
     for budget in (100, 700, 2_500):
         bounded = program.decide(facts, budget, False)
@@ -145,10 +204,9 @@ def test_bounds_hold_where_one_discount_is_large(seed: int, campaigns: int, line
 @given(SEEDS, st.integers(60, 90), st.integers(10, 60))
 def test_twins_agree_where_one_discount_is_large(seed: int, campaigns: int, lines: int) -> None:
     plan, facts = random_cross_shop(seed, campaigns, lines)
+    readable, compiled = without_plain_search(twin, plan), without_plain_search(_kernel, plan)
     for budget in (300, 1_500):
-        assert twin.Program(plan).decide(facts, budget, True) == _kernel.Program(plan).decide(
-            facts, budget, True
-        )
+        assert readable.decide(facts, budget, True) == compiled.decide(facts, budget, True)
 
 
 @settings(max_examples=40)
@@ -184,7 +242,7 @@ def test_independent_shops_are_solved_one_by_one(seed: int) -> None:
         predicates=tuple(predicates),
         groups=3,
     )
-    decision = _kernel.Program(plan).decide(facts_of(plan, amounts), PLENTY, False)
+    decision = without_plain_search(_kernel, plan).decide(facts_of(plan, amounts), PLENTY, False)
     assert decision.proven
     assert sum(decision.amounts) == payable
 
@@ -205,17 +263,18 @@ def test_one_budget_is_a_knapsack(seed: int) -> None:
         limits=1,
     )
     facts = facts_of(plan, [1_000] * len(cuts), remaining=[budget])
-    decision = _kernel.Program(plan).decide(facts, PLENTY, False)
-    assert decision.proven
-    assert sum(decision.amounts) == 1_000 * len(cuts) - max(reachable)
+    for turns in PLAIN_NODES:
+        decision = with_plain_nodes(_kernel, plan, turns).decide(facts, PLENTY, False)
+        assert decision.proven
+        assert sum(decision.amounts) == 1_000 * len(cuts) - max(reachable)
 
 
 @settings(max_examples=60)
-@given(SEEDS, st.integers(20, 60), st.integers(10, 60))
-def test_bounds_hold_on_large_carts(seed: int, campaigns: int, lines: int) -> None:
+@given(SEEDS, st.integers(20, 60), st.integers(10, 60), st.sampled_from([0, twin.PLAIN_NODES]))
+def test_bounds_hold_on_large_carts(seed: int, campaigns: int, lines: int, turns: int) -> None:
     """Whatever a search with few nodes leaves open, no longer search finds outside of its gap."""
     plan, facts = random_sale(seed, campaigns, lines)
-    program = _kernel.Program(plan)
+    program = with_plain_nodes(_kernel, plan, turns)
     best = program.decide(facts, 5_000, False)
     for budget in (0, 20, 100, 700):
         bounded = program.decide(facts, budget, False)
@@ -228,26 +287,29 @@ def test_bounds_hold_on_large_carts(seed: int, campaigns: int, lines: int) -> No
 @given(SEEDS, st.integers(15, 40), st.integers(5, 40))
 def test_twins_agree_on_large_carts(seed: int, campaigns: int, lines: int) -> None:
     plan, facts = random_sale(seed, campaigns, lines)
-    for budget in (0, 60, 300):
-        assert twin.Program(plan).decide(facts, budget, True) == _kernel.Program(plan).decide(
-            facts, budget, True
-        )
+    for turns, budget in product((0, twin.PLAIN_NODES), (0, 60, 300)):
+        readable, compiled = (with_plain_nodes(each, plan, turns) for each in (twin, _kernel))
+        assert readable.decide(facts, budget, True) == compiled.decide(facts, budget, True), (turns, budget)
 
 
 @settings(max_examples=100)
 @given(SEEDS, st.integers(1, 18), st.integers(1, 8), st.booleans())
 def test_twins_agree_to_the_node(seed: int, campaigns: int, lines: int, explain: bool) -> None:
     plan, facts = random_case(seed, campaigns, lines)
-    readable, compiled = twin.Program(plan), _kernel.Program(plan)
-    for budget in (PLENTY, 0, 1, 7, 40):
-        assert readable.decide(facts, budget, explain) == compiled.decide(facts, budget, explain), budget
+    assert twin.Program(plan).plain_nodes == _kernel.Program(plan).plain_nodes
+    for turns, budget in product((*PLAIN_NODES, 10), (PLENTY, 0, 1, 7, 40)):
+        readable, compiled = (with_plain_nodes(each, plan, turns) for each in (twin, _kernel))
+        assert readable.decide(facts, budget, explain) == compiled.decide(facts, budget, explain), (
+            turns,
+            budget,
+        )
 
 
 @settings(max_examples=100)
-@given(SEEDS, st.integers(8, 16), st.integers(0, 60))
-def test_the_optimum_is_never_outside_the_gap(seed: int, campaigns: int, budget: int) -> None:
+@given(SEEDS, st.integers(8, 16), st.integers(0, 60), st.sampled_from([0, twin.PLAIN_NODES]))
+def test_the_optimum_is_never_outside_the_gap(seed: int, campaigns: int, budget: int, turns: int) -> None:
     plan, facts = random_case(seed, campaigns)
-    program = _kernel.Program(plan)
+    program = with_plain_nodes(_kernel, plan, turns)
     best, bounded = program.decide(facts, PLENTY, False), program.decide(facts, budget, False)
     assert best.proven
     assert best.gap == 0
@@ -268,8 +330,8 @@ def test_a_program_keeps_nothing_of_earlier_requests(seed: int) -> None:
     other = random_case(seed, 10)[1]
     other.amounts = [amount * 3 for amount in facts.amounts]
     other.required, other.blocked, other.coupons = [], {}, {}
-    for module in (twin, _kernel):
-        program = module.Program(plan)
+    for module, turns in product((twin, _kernel), (*PLAIN_NODES, 5)):
+        program = with_plain_nodes(module, plan, turns)
         first = program.decide(facts, PLENTY, True)
         program.decide(other, PLENTY, True)
         assert program.decide(facts, PLENTY, True) == first
@@ -318,16 +380,16 @@ def test_a_gap_is_never_larger_than_the_bound_of_the_whole(monkeypatch: pytest.M
         plan, facts = generator(seed, 10)
         facts.required = []
         wholes.clear()
-        decision = twin.Program(plan).decide(facts, 0, False)
+        decision = without_plain_search(twin, plan).decide(facts, 0, False)
         assert not wholes or decision.gap <= sum(decision.amounts) - wholes[0], seed
-        assert decision == _kernel.Program(plan).decide(facts, 0, False)
+        assert decision == without_plain_search(_kernel, plan).decide(facts, 0, False)
 
 
 def test_one_descent_is_always_paid_for() -> None:
     plan = plan_of(*(campaign(i) for i in range(20)))
     facts = facts_of(plan, [1_000])
     for module in (twin, _kernel):
-        decision = module.Program(plan).decide(facts, 0, False)
+        decision = without_plain_search(module, plan).decide(facts, 0, False)
         assert sum(decision.amounts) == 800
         assert decision.gap == 0
 
@@ -338,7 +400,7 @@ def test_first_descents_that_fail_leave_what_must_be_taken() -> None:
     last = campaign(20, a=1, groups=tuple(range(20)), mandatory=True)
     plan = plan_of(*optional, last, groups=20)
     for module in (twin, _kernel):
-        decision = module.Program(plan).decide(facts_of(plan, [1_000]), 0, False)
+        decision = without_plain_search(module, plan).decide(facts_of(plan, [1_000]), 0, False)
         assert decision.applied == [(20, [(0, 1)])]
         assert not decision.proven
         assert decision.gap > 0
@@ -384,9 +446,10 @@ def test_what_cannot_be_is_refused_without_a_search(
     )
     indices = [i for i, each in enumerate(plans) if each in required]
     facts = facts_of(plan, [1_000, 1_000], remaining=[49, 10**9], required=indices)
-    decision = kernel.Program(plan).decide(facts, 0, False)
-    assert (decision.met, decision.proven, decision.gap) == (False, True, 0)
-    assert {Reason(reason) for _, reason, _ in decision.not_applied} <= why
+    for turns in (0, twin.PLAIN_NODES):
+        decision = with_plain_nodes(kernel, plan, turns).decide(facts, 0, False)
+        assert (decision.met, decision.proven, decision.gap) == (False, True, 0)
+        assert {Reason(reason) for _, reason, _ in decision.not_applied} <= why
 
 
 def test_a_thousand_lines() -> None:
