@@ -1,4 +1,4 @@
-"""Members whom another batch has locked: nobody waits for them but their own commands."""
+"""What another batch has locked: a member holds up nobody's commands but their own, a budget is waited for."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_the_rest_of_a_batch_is_booked_while_a_member_is_busy(new_database
             assert not calling.done()
         items = Caller.read("SettleBatch", await calling).items
         assert [item.response.HasField("receipt") for item in items] == [True] * 4
-        assert await busy(shop) == before + 2
+        assert await busy(shop) == before + 4  # two commands, twice passed over
         # Each once, and the same answers for whoever asks again.
         again = Caller.read("SettleBatch", await shop.raw("SettleBatch", batch)).items
         assert [item.SerializeToString() for item in again] == [item.SerializeToString() for item in items]
@@ -116,6 +116,26 @@ async def test_a_member_who_is_not_there_is_told_so(new_database: Callable[[], s
         failed = await failure(shop.settle(shop.order("nobody")))
         assert (failed.code, failed.reason) == (grpc.StatusCode.NOT_FOUND, "MEMBER_NOT_FOUND")
         assert (await shop.recorded())[0] == 0
+
+
+async def test_a_batch_that_waits_too_long_for_a_budget_is_tried_again(
+    new_database: Callable[[], str],
+) -> None:
+    with running(new_database(), workers=1, database_lock_timeout_milliseconds=100) as service:
+        async with shop_of(service, "budgets") as shop:
+            await shop.open(book(off("cheap", 100, budget_id="b"), budgets={"b": 1_000}))
+            await shop.member("alice")
+            await shop.buy("alice")
+            connection = await asyncpg.connect(service.database_url)
+            async with connection.transaction():
+                await connection.execute("SELECT FROM rights.budget FOR UPDATE")
+                buying = asyncio.create_task(shop.buy("alice"))
+                await asyncio.sleep(0.35)
+                assert not buying.done()
+            await connection.close()
+            assert (await buying).adjustments[0].amount_minor == 100
+            assert (await shop.used())["b"] == 200
+            assert any(line["event"] == "batch_retried" for line in service.log())
 
 
 async def test_few_members_on_two_workers(shop: Shop) -> None:

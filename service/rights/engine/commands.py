@@ -24,6 +24,10 @@ from rights.domain.wallet import Wallet
 from rights.engine.errors import Unavailable
 from rights.engine.registry import TenantRules
 
+# Batches for which a command is passed over while its member is locked. When the second is done, whoever had the member
+# at first is, too, unless many want the same one.
+_PATIENCE = 2
+
 
 @dataclass(slots=True)
 class Situation:
@@ -58,11 +62,15 @@ class Envelope:
     digest: bytes
     request: bytes
     deadline: float  # loop time
-    # For its member, whom another worker had when it was tried:
-    waits: bool = field(default=False, init=False)
+    passed_over: int = field(default=0, init=False)  # so often another worker had its member
     # Since it is in a lane:
     enqueued_at: float = field(init=False)  # loop time
     answer: "asyncio.Future[bytes]" = field(init=False)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it now waits for its member, and the whole batch with it."""
+        return self.passed_over >= _PATIENCE
 
 
 @dataclass(slots=True, kw_only=True)

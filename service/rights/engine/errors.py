@@ -28,7 +28,7 @@ def key_reused(key: str) -> Refused:
 
 
 class MemberBusy(Exception):
-    """Another worker's batch has the member of a command: it is for the next one, which waits."""
+    """Another worker's batch has the member of a command, or there is none: it is for the next batch."""
 
 
 class MovedTo(Exception):

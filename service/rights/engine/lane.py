@@ -259,7 +259,7 @@ def _cause(error: Exception) -> str:
 
 def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
     """Answers what is decided. What is left is for the next batch: commands on members who have been merged, now on
-    whom they became, and on those whom another worker had, who are waited for now.
+    whom they became, and on those whom another worker has.
     """
     left: list[Command] = []
     # By kind, reason of a rejection, and whether it is of a quote:
@@ -272,7 +272,7 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
             continue
         if isinstance(told, MemberBusy):
             metrics.MEMBERS_BUSY.inc()
-            command.envelope.waits = True
+            command.envelope.passed_over += 1
             left.append(command)
             continue
         if entry is not None:

@@ -46,6 +46,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "server_settings": {
             "application_name": "rights",
             "jit": "off",
+            "standard_conforming_strings": "on",  # what rows.literal relies on
             "lock_timeout": str(settings.database_lock_timeout_milliseconds),
             **KEYED_PLANS,
         },

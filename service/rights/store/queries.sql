@@ -24,9 +24,9 @@ ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: commit_batch
--- Books a decided batch in one statement; answers whether claims (1) and how many budgets refused.
-SELECT claims_refused, budgets_refused FROM rights.commit_batch(
-    $1, $2, $3, string_to_array($4, E'\x1f')::int[], $5, string_to_array($6, E'\x1f')::int[], $7, $8, $9, $10, $11, $12, $13)
+-- Books a decided batch, but for its budgets, in one statement; answers whether claims refused (1).
+SELECT claims_refused FROM rights.commit_batch(
+    $1, $2, $3, string_to_array($4, E'\x1f')::int[], $5, string_to_array($6, E'\x1f')::int[], $7, $8, $9, $10, $11, $12, NULL)
 
 -- name: pair_entries
 -- Notes which entries of a batch are the two sides of one operation on two members.

@@ -242,7 +242,7 @@ class Writer:
         await self._pair(entries)
         await self._send(entries, now_ms)
         await self._redeem(entries, codes)
-        row = await connection.fetchrow(
+        claims_refused: int = await connection.fetchval(
             SQL["commit_batch"],
             now_ms,
             rows.encode(_journal(entries, claims)),
@@ -254,14 +254,27 @@ class Writer:
             rows.encode_some([(*coupon, *end) for coupon, end in _changed_coupons(entries).items()]),
             rows.encode_some([_state(s) for s in states]),
             rows.encode_some([*events.items()]),
-            rows.encode_some([_budget(b) for b in budgets]),
         )
-        assert row is not None, "a function with one row"
-        refused = (row["claims_refused"], row["budgets_refused"])
-        if refused == (0, 0):
-            await self._move_rows(entries)
-        await connection.execute("COMMIT" if refused == (0, 0) else "ROLLBACK")
-        return refused
+        if claims_refused:
+            await self.rollback()
+            return claims_refused, 0
+        await self._move_rows(entries)
+        return 0, await self._take_and_commit(budgets, now_ms)
+
+    async def _take_and_commit(self, budgets: list[BudgetChange], now_ms: int) -> int:
+        """Takes from budgets and commits, in one message: everyone waits for them. How many refused."""
+        if not budgets:
+            await self._open().execute("COMMIT")
+            return 0
+        taken = rows.literal(rows.encode([_budget(b) for b in budgets]))
+        try:
+            await self._open().execute(f"SELECT rights.require_budgets({now_ms}, {taken}); COMMIT")
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != _BUDGETS_REFUSED:
+                raise
+            await self.rollback()
+            return int(str(error))
+        return 0
 
     async def _pair(self, entries: list[Entry]) -> None:
         """Notes which entries are the two sides of one operation."""
@@ -320,6 +333,8 @@ class Writer:
             raise asyncpg.InterfaceError("not connected")
         return self._connection
 
+
+_BUDGETS_REFUSED = "RB001"  # of rights.require_budgets
 
 # Rows as rights.commit_batch takes them.
 

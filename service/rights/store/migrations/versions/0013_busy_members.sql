@@ -1,6 +1,8 @@
+-- What batches wait for. Nothing here changes what is stored.
+--
 -- A batch does not wait for a member whom another worker's batch has locked: of two batches of 250, drawn from 200,000
 -- members, one in four would wait for the whole of the other one. The commands of such a member are left for the next
--- batch; that one waits for them, if it still has to.
+-- batch, and then for one more; that one waits for them, if it still has to.
 --
 -- p_waiting: positions in the arrays whose member is waited for, null for all. Of others who are locked there is no row.
 -- First those that are waited for, in the order of the primary key. A batch that waits has locked nobody yet whom it has
@@ -90,6 +92,18 @@ CREATE OR REPLACE FUNCTION rights.open_batch(
     SELECT * FROM rights.open_batch(p_tenant, p_member, p_key_scope, p_key, p_order, p_settlement, p_settlement_member,
                                     p_coupons, p_now_ms, p_lock_budgets, NULL)
 $$;
+
+-- As rights.take_budgets, for a statement that is sent together with COMMIT: so a budget that all batches take from is
+-- locked for as long as the log is written, and not until a worker has read one answer and sent the next statement.
+-- Raises RB001, and how many refused.
+CREATE FUNCTION rights.require_budgets(p_recorded_ms bigint, p_budgets jsonb) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    refused bigint := rights.take_budgets(p_recorded_ms, p_budgets);
+BEGIN
+    IF refused > 0 THEN
+        RAISE EXCEPTION '%', refused USING ERRCODE = 'RB001';
+    END IF;
+END $$;
 
 -- What only workers of two versions ago call: the functions that 0012 replaced.
 DROP FUNCTION rights.load_batch, rights.coupons_of;
