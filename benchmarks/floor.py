@@ -47,9 +47,10 @@ class _Recording(asyncpg.Connection):
     async def execute(self, query: str, *args: Any, **named: Any) -> str:
         self._open.append(("execute", query, args))
         answer = await super().execute(query, *args, **named)
-        if query == "COMMIT":
+        if query.endswith("COMMIT"):
             self._kept.append(self._open)
-        if query in ("COMMIT", "ROLLBACK"):
+            self._open = []
+        elif query == "ROLLBACK":
             self._open = []
         return answer
 
@@ -57,9 +58,9 @@ class _Recording(asyncpg.Connection):
         self._open.append(("fetch", query, args))
         return await super().fetch(query, *args, **named)
 
-    async def fetchrow(self, query: str, *args: Any, **named: Any) -> asyncpg.Record | None:
-        self._open.append(("fetchrow", query, args))
-        return await super().fetchrow(query, *args, **named)
+    async def fetchval(self, query: str, *args: Any, **named: Any) -> Any:
+        self._open.append(("fetchval", query, args))
+        return await super().fetchval(query, *args, **named)
 
 
 def _record(index: str, directory: str) -> None:

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         "While one lane decides, another of the same worker cannot commit, and keeps what it has locked: more "
         "than one helps only where the database is far away and batches share no budget.",
     )
-    max_batch_size: int = Field(512, ge=1, le=4096, description="Requests committed together by a lane.")
+    max_batch_size: int = Field(256, ge=1, le=4096, description="Requests committed together by a lane.")
     max_queue_length: int = Field(
         20_000, ge=1, le=1_000_000, description="Requests that may wait in a lane; more are shed."
     )

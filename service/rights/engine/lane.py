@@ -49,6 +49,16 @@ class Lane:
         self._seconds_each = 0.0  # of a command, in batches that are not small; 0: not known yet
         self._began = 0.0  # the batch under way,
         self._executing = 0  # and its size
+        # What is told of what is shed, by cause, and its counter: thousands a second may be told.
+        retry_after = settings.retry_after_milliseconds / 1000
+        self._refusals = {
+            cause: (Overloaded(message, retry_after), metrics.OVERLOAD.labels(cause))
+            for cause, message in (
+                ("draining", "the service is stopping; another worker will answer"),
+                ("queue_length", f"{settings.max_queue_length} requests are waiting"),
+                ("queue_age", f"requests wait for {settings.max_queue_age_milliseconds} ms"),
+            )
+        }
         self._told_length = 0  # of the queue, as the metric has it
         self._tells_length = False  # it will be told at the end of the loop's turn
 
@@ -57,7 +67,7 @@ class Lane:
         now = self._loop.time()
         refusal = self.refusal(now)
         if refusal is not None:
-            raise refusal
+            raise Overloaded(refusal.message, refusal.retry_after_seconds)  # raised, one would keep its frames
         envelope = command.envelope
         envelope.enqueued_at = now
         answer = envelope.answer = self._loop.create_future()
@@ -70,25 +80,25 @@ class Lane:
 
     def refusal(self, now: float) -> Overloaded | None:
         """What is told of what comes now, and counted, if it is shed."""
-        full = self.full(now)
-        if full is None:
+        cause = self.full(now)
+        if cause is None:
             return None
-        cause, message = full
-        metrics.OVERLOAD.labels(cause).inc()
-        return Overloaded(message, self._settings.retry_after_milliseconds / 1000)
+        told, counter = self._refusals[cause]
+        counter.inc()
+        return told
 
-    def full(self, now: float) -> tuple[str, str] | None:
-        """Why what comes now is shed: the cause for the metrics, and for the caller."""
+    def full(self, now: float) -> str | None:
+        """Why what comes now is shed: the cause, as the metric calls it."""
         if self._closing:
-            return "draining", "the service is stopping; another worker will answer"
+            return "draining"
         if not self._queue:
             return None
         length, longest = len(self._queue), self._max_queue_seconds
         if length >= self._settings.max_queue_length:
-            return "queue_length", f"{self._settings.max_queue_length} requests are waiting"
+            return "queue_length"
         oldest = now - self._queue[0].envelope.enqueued_at
         if oldest > longest or (length + self._executing) * self._seconds_each > longest:
-            return "queue_age", f"requests wait for {self._settings.max_queue_age_milliseconds} ms"
+            return "queue_age"
         return None
 
     def close(self) -> None:
