@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         20_000, ge=1, le=1_000_000, description="Requests that may wait in a lane; more are shed."
     )
     max_queue_age_milliseconds: int = Field(
-        1000,
+        500,
         ge=1,
         le=60_000,
         description="Time that requests wait in a lane, or will at its pace, from which new ones are shed.",
