@@ -29,7 +29,9 @@ from benchmarks.orders import add_members
 
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 OVERLOAD = 3
-CONNECTIONS = 16  # so that what is under way in overload is not bounded by the calls that a connection may have
+CONNECTIONS = (
+    16  # so that what is under way in overload is not bounded by the calls that a connection may have
+)
 NORMAL_MS = 25.0
 WINDOW_SECONDS = 0.5
 PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99, 100)

@@ -67,7 +67,9 @@ class Lane:
         now = self._loop.time()
         refusal = self.refusal(now)
         if refusal is not None:
-            raise Overloaded(refusal.message, refusal.retry_after_seconds)  # raised, one would keep its frames
+            raise Overloaded(
+                refusal.message, refusal.retry_after_seconds
+            )  # raised, one would keep its frames
         envelope = command.envelope
         envelope.enqueued_at = now
         answer = envelope.answer = self._loop.create_future()
