@@ -2,7 +2,8 @@
 
 A run of the real service is recorded: every statement of every transaction of its lanes, with its arguments. A script
 of as many processes and connections then sends the same to a copy of the database as it was before: the same rows,
-in the same batches, by the same statements, but no gRPC, no rules, nothing to decide or to encode.
+in the same batches, by the same statements, but no gRPC, no rules, nothing to decide or to encode. Unlike the service,
+it waits for members whom its other connections have: it can leave nothing for the next batch.
 
     python -m benchmarks.floor INDEX DIRECTORY     # a worker of the service that records; `recorded` starts it
 """
@@ -26,6 +27,7 @@ import uvloop
 from benchmarks import harness
 from rights.settings import Settings
 from rights.store.connect import options
+from rights.store.sql import SQL
 from rights.supervisor import Supervisor
 
 # Method of a connection, statement, arguments.
@@ -55,7 +57,11 @@ class _Recording(asyncpg.Connection):
         return answer
 
     async def fetch(self, query: str, *args: Any, **named: Any) -> list[asyncpg.Record]:
-        self._open.append(("fetch", query, args))
+        if query == SQL["open_batch"]:
+            # The script waits for all members: who was free when this was recorded may not be when it is played.
+            self._open.append(("fetch", query, (*args[:-1], None)))
+        else:
+            self._open.append(("fetch", query, args))
         return await super().fetch(query, *args, **named)
 
     async def fetchval(self, query: str, *args: Any, **named: Any) -> Any:
