@@ -1,6 +1,6 @@
 """A batch from load to commit: the unit in which settlements become durable.
 
-    begin -> load (lock members, read) -> decide each in order -> commit (one statement) -> answers
+    begin -> load (lock members, read) -> decide each in order -> book -> take budgets and commit -> answers
 
 Commands of one batch see what the earlier ones did. Nothing is answered before the commit is
 durable; whatever fails before it rolls back as a whole and leaves no trace.

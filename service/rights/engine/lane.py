@@ -67,9 +67,8 @@ class Lane:
         now = self._loop.time()
         refusal = self.refusal(now)
         if refusal is not None:
-            raise Overloaded(
-                refusal.message, refusal.retry_after_seconds
-            )  # raised, one would keep its frames
+            # Another one each time: an exception that is raised again and again keeps all their frames.
+            raise Overloaded(refusal.message, refusal.retry_after_seconds)
         envelope = command.envelope
         envelope.enqueued_at = now
         answer = envelope.answer = self._loop.create_future()

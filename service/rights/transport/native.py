@@ -57,9 +57,7 @@ class NativeServer:
         self._settings = settings
         self._health = Health(services_of(edge))
         self._tls = server_context(settings)
-        self._beginning: set[asyncio.Task[None]] = (
-            set()
-        )  # connections that are accepted, up to their handshake
+        self._beginning: set[asyncio.Task[None]] = set()  # of connections, from accepted to their handshake
         self._connections: set[Connection] = set()
         self._deserted = asyncio.Event()  # the last connection is gone
         self._tending: asyncio.Task[None] | None = None
