@@ -1,4 +1,5 @@
--- Every statement the service sends, by name. `-- name: x` begins one; the comment after it says what for.
+-- Every statement the service sends, by name, but for the one that takes from budgets and commits (Writer), which takes no
+-- arguments. `-- name: x` begins one; the comment after it says what for.
 
 -- name: open_batch
 -- Locks a batch's members, but those whom others have and it does not wait for, and reads all that deciding needs.
