@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 
 from rights import metrics
 from rights.api.auth import Authenticator
-from rights.api.errors import CODES, ApiError, PlainStatus, told
+from rights.api.errors import CODES, ApiError, StatusError, told
 from rights.api.methods import Call, Exchange, Method, StreamHandler, UnaryHandler
 from rights.engine.registry import Registry
 
@@ -106,10 +106,16 @@ class Edge:
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
+        except StatusError as error:
+            code = CODES[error.code]
+            raise
         except Exception as error:
-            failure = error if isinstance(error, PlainStatus) else told(error, method.path)
+            failure = told(error, method.path)
             code = CODES[failure.code]
-            raise failure from error
+            try:
+                raise failure from error
+            finally:
+                del failure  # its traceback has this frame: together they would wait for the garbage collector
         finally:
             rpc.handled(_LABELS[code], time.perf_counter() - began)
             self._under_way -= 1
