@@ -1,7 +1,6 @@
 # Everything runs from a virtual environment in .venv, made by the first target that needs it.
-# Needs Python 3.11, gcc and make; no root, no PostgreSQL.
+# Needs Python 3.11, gcc and make; no root, no PostgreSQL. Of several 3.11 it takes a fast one, or: make PYTHON=...
 
-PYTHON ?= python3.11
 BIN := .venv/bin
 KERNEL := $(wildcard native/rights_native/*.pyx native/rights_native/*.pxd)
 PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
@@ -12,9 +11,8 @@ PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml $(KERNEL)
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is needed (or name another 3.11: make PYTHON=...)"; exit 1; }
-	@echo "setting up .venv: dependencies and the compiled kernel, about a minute"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || { python=$(or $(PYTHON),$$(deploy/find-python.sh)) && $$python -m venv .venv; }
+	@echo "setting up .venv with $$(readlink -f $(BIN)/python): dependencies and the compiled kernel, about a minute"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
