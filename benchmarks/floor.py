@@ -9,7 +9,6 @@ it waits for members whom its other connections have: it can leave nothing for t
 """
 
 import asyncio
-import functools
 import multiprocessing
 import pickle
 import sys
@@ -26,7 +25,9 @@ import uvloop
 
 from benchmarks import harness
 from rights.settings import Settings
+from rights.store import writer
 from rights.store.connect import options
+from rights.store.pipeline import Pipeline
 from rights.store.sql import SQL
 from rights.supervisor import Supervisor
 
@@ -37,7 +38,7 @@ Transaction = list[Statement]
 _lanes: list[list[Transaction]] = []
 
 
-class _Recording(asyncpg.Connection):
+class _Recording(Pipeline):
     """A lane's connection. What is rolled back is not kept."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -46,34 +47,35 @@ class _Recording(asyncpg.Connection):
         self._kept: list[Transaction] = []
         _lanes.append(self._kept)
 
-    async def execute(self, query: str, *args: Any, **named: Any) -> str:
-        self._open.append(("execute", query, args))
-        answer = await super().execute(query, *args, **named)
-        if query.endswith("COMMIT"):
+    def lead(self, query: str, *arguments: object) -> None:
+        self._open.append(("lead", query, arguments))
+        super().lead(query, *arguments)
+
+    async def ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        if query == SQL["open_batch"]:
+            # The script waits for all members: who was free when this was recorded may not be when it is played.
+            self._open.append(("ask", query, (*arguments[:-1], None)))
+        else:
+            self._open.append(("ask", query, arguments))
+        answer = await super().ask(query, *arguments)
+        if query == "COMMIT":
             self._kept.append(self._open)
-            self._open = []
-        elif query == "ROLLBACK":
             self._open = []
         return answer
 
-    async def fetch(self, query: str, *args: Any, **named: Any) -> list[asyncpg.Record]:
-        if query == SQL["open_batch"]:
-            # The script waits for all members: who was free when this was recorded may not be when it is played.
-            self._open.append(("fetch", query, (*args[:-1], None)))
+    async def execute(self, query: str, *args: Any, **named: Any) -> str:
+        if query == "ROLLBACK":
+            self._open = []
         else:
-            self._open.append(("fetch", query, args))
-        return await super().fetch(query, *args, **named)
-
-    async def fetchval(self, query: str, *args: Any, **named: Any) -> Any:
-        self._open.append(("fetchval", query, args))
-        return await super().fetchval(query, *args, **named)
+            self._open.append(("execute", query, args))
+        return await super().execute(query, *args, **named)
 
 
 def _record(index: str, directory: str) -> None:
     """A worker, whose lanes are recorded into a file when it ends."""
     from rights.cli import app
 
-    asyncpg.connect = functools.partial(asyncpg.connect, connection_class=_Recording)
+    writer.Pipeline = _Recording  # type: ignore[misc]
     try:
         app(["worker", "--index", index])
     finally:
@@ -155,7 +157,10 @@ def _play(url: str, file: Path, parts: int, pipe: Pipe) -> None:
 
 
 async def _play_parts(url: str, lanes: list[list[Transaction]], parts: int, pipe: Pipe) -> None:
-    connections = [await asyncpg.connect(**options(Settings(database_url=url))) for _ in lanes]
+    settings = options(Settings(database_url=url))
+    connections = [await asyncpg.connect(**settings, connection_class=Pipeline) for _ in lanes]
+    for connection in connections:
+        await connection.prepare_all(writer.PREPARED)
     pipe.send(sum(map(len, lanes)))
     for part in range(parts):
         try:
@@ -166,11 +171,14 @@ async def _play_parts(url: str, lanes: list[list[Transaction]], parts: int, pipe
         pipe.send(await asyncio.gather(*map(_play_lane, connections, slices)))
 
 
-async def _play_lane(connection: asyncpg.Connection, transactions: list[Transaction]) -> tuple[int, float]:
+async def _play_lane(connection: Pipeline, transactions: list[Transaction]) -> tuple[int, float]:
     began = time.perf_counter()
     for transaction in transactions:
         for method, query, arguments in transaction:
-            await getattr(connection, method)(query, *arguments)
+            if method == "lead":
+                connection.lead(query, *arguments)
+            else:
+                await getattr(connection, method)(query, *arguments)
     return len(transactions), time.perf_counter() - began
 
 

@@ -9,7 +9,10 @@ import pytest
 from rights.store.migrate import migrate
 
 # Of the version before: what it locks and reads, and what it books.
-LOADS = "SELECT member_id FROM rights.open_batch('{t}', '{m}', '{key/c}', '{k}', '{o}', '{NULL}', '{m}', '{}', 0, $1)"
+LOADS = (
+    "SELECT member_id FROM rights.open_batch("
+    "'{t}', '{m}', '{key/c}', '{k}', '{o}', '{NULL}', '{m}', '{}', 0, $1, NULL)"
+)
 COMMITS = f"SELECT claims_refused, budgets_refused FROM rights.commit_batch({', '.join(['{}'] * 13)})"
 
 
@@ -29,6 +32,7 @@ async def test_it_can_still_load_and_commit(new_database: Callable[[], str], loc
         assert [row[0] for row in await loading] == ["m", None]
         empty = ["0", "'[]'", "''", "'{1}'", "''", "'{1}'", *["NULL"] * 7]
         assert tuple(await connection.fetchrow(COMMITS.format(*empty))) == (0, 0)
+        await connection.execute("SELECT rights.require_budgets(0, '[]')")
     finally:
         await connection.close()
         await other.close()

@@ -115,7 +115,9 @@ class Edge:
             try:
                 raise failure from error
             finally:
-                del failure  # its traceback has this frame: together they would wait for the garbage collector
+                del (
+                    failure
+                )  # its traceback has this frame: together they would wait for the garbage collector
         finally:
             rpc.handled(_LABELS[code], time.perf_counter() - began)
             self._under_way -= 1

@@ -1,6 +1,6 @@
 """A batch from load to commit: the unit in which settlements become durable.
 
-    begin -> load (lock members, read) -> decide each in order -> book -> take budgets and commit -> answers
+    begin and load (lock members, read) -> decide each in order -> book and commit -> answers
 
 Commands of one batch see what the earlier ones did. Nothing is answered before the commit is
 durable; whatever fails before it rolls back as a whole and leaves no trace.
@@ -55,7 +55,7 @@ async def _attempt(
     coupon_ids = [coupon_id for c in commands for coupon_id in c.coupon_ids]
     tries = [CodeTry(c.envelope.tenant, c.member_id, c.code) for c in commands if c.code is not None]
     started = time.perf_counter()
-    await writer.begin()
+    writer.begin()
     try:
         loaded = await writer.load(keys, coupon_ids, clock.now_ms(), lock_budgets)
         codes = await writer.load_codes(tries, clock.now_ms() // _HOUR_MS)
@@ -90,7 +90,7 @@ async def sweep(
 
     Raises SweepFailed, with the members that were tried, when something other than the database fails.
     """
-    await writer.begin()
+    writer.begin()
     members: list[tuple[str, str]] = []
     try:
         due = await writer.lock_due(clock.now_ms(), limit, left_out)
@@ -117,7 +117,7 @@ async def sweep_members(
     Raises what the database raises; the same members may then be swept again.
     """
     while True:
-        await writer.begin()
+        writer.begin()
         try:
             entries = await _sweep_loaded([(tenant, m) for m in members], writer, registry, settings)
         except BaseException:

@@ -69,9 +69,12 @@ class Errands:
         while True:
             more = False
             try:
-                async with errand_turn(self._reader) as turn:
-                    if turn is not None:
-                        more = await self._do(turn)
+                oldest_ms = await self._reader.oldest_errand_ms()
+                lag_ms = clock.now_ms() - oldest_ms if oldest_ms else 0
+                metrics.ERRAND_LAG_SECONDS.set(max(0, lag_ms) / 1000)
+                if oldest_ms:
+                    async with errand_turn(self._reader) as turn:
+                        more = turn is not None and await self._do(turn)
             except CONNECTION_LOST as error:
                 log.warning("errands_failed", error=str(error))
             except Exception as error:  # must not end the chore
@@ -83,10 +86,6 @@ class Errands:
     async def _do(self, turn: ErrandTurn) -> bool:
         """Does some errands; whether all of many were done, so that there may be more."""
         errands = await turn.to_do(_AT_ONCE)
-        oldest_ms = errands[0].recorded_ms if errands else clock.now_ms()
-        metrics.ERRAND_LAG_SECONDS.set(max(0, clock.now_ms() - oldest_ms) / 1000)
-        if not errands:
-            return False
         outcomes = await asyncio.gather(*(self._give(errand) for errand in errands), return_exceptions=True)
         done = []
         for errand, outcome in zip(errands, outcomes, strict=True):

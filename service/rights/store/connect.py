@@ -46,8 +46,22 @@ def options(settings: Settings) -> dict[str, Any]:
         "server_settings": {
             "application_name": "rights",
             "jit": "off",
-            "standard_conforming_strings": "on",  # what rows.literal relies on
             "lock_timeout": str(settings.database_lock_timeout_milliseconds),
             **KEYED_PLANS,
         },
     }
+
+
+async def open_pool(settings: Settings, min_size: int, max_size: int) -> "asyncpg.Pool":
+    """A pool of connections. Nothing may be set on one of them but within a transaction.
+
+    So there is nothing to be put back when it is returned. asyncpg does that by a query of its own, which would be half
+    of what reading a row takes; a transaction that is still open it ends all the same.
+    """
+    return await asyncpg.create_pool(
+        **options(settings), min_size=min_size, max_size=max_size, reset=_as_it_is
+    )
+
+
+async def _as_it_is(connection: Connection) -> None:
+    """Resets nothing."""

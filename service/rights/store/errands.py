@@ -18,7 +18,6 @@ class StoredErrand(NamedTuple):
     to_member_id: str
     grant_id: str
     version: int
-    recorded_ms: int
 
 
 class ErrandTurn:

@@ -9,7 +9,7 @@ import orjson
 
 from rights.domain.events import END_OF_BATCH, ORIGIN, Position, Sample, backlog
 from rights.settings import Settings
-from rights.store.connect import options
+from rights.store.connect import open_pool
 from rights.store.sql import statements
 
 SQL = statements("outbox.sql")
@@ -71,8 +71,7 @@ class Outbox:
     @classmethod
     async def open(cls, settings: Settings) -> "Outbox":
         """Connects when it is first used."""
-        pool = await asyncpg.create_pool(**options(settings), min_size=0, max_size=settings.event_pool_size)
-        return cls(pool)
+        return cls(await open_pool(settings, 0, settings.event_pool_size))
 
     async def close(self) -> None:
         """Closes the pool."""

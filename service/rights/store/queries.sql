@@ -1,5 +1,4 @@
--- Every statement the service sends, by name, but for the one that takes from budgets and commits (Writer), which takes no
--- arguments. `-- name: x` begins one; the comment after it says what for.
+-- Every statement the service sends, by name. `-- name: x` begins one; the comment after it says what for.
 
 -- name: open_batch
 -- Locks a batch's members, but those whom others have and it does not wait for, and reads all that deciding needs.
@@ -24,19 +23,15 @@ WHERE due_ms <= $1 AND (tenant_id, member_id) NOT IN (SELECT * FROM unnest($3::t
 ORDER BY due_ms LIMIT $2
 FOR NO KEY UPDATE SKIP LOCKED
 
--- name: commit_batch
--- Books a decided batch, but for its budgets, in one statement; answers whether claims refused (1).
-SELECT claims_refused FROM rights.commit_batch(
-    $1, $2, $3, string_to_array($4, E'\x1f')::int[], $5, string_to_array($6, E'\x1f')::int[], $7, $8, $9, $10, $11, $12, NULL)
+-- name: book_batch
+-- Books a decided batch; it is sent together with COMMIT. What refuses is an error: see rights.book_batch.
+CALL rights.book_batch($1, $2, $3, string_to_array($4, E'\x1f')::int[], $5, string_to_array($6, E'\x1f')::int[],
+                       $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- name: pair_entries
 -- Notes which entries of a batch are the two sides of one operation on two members.
 INSERT INTO rights.entry_pair (tenant_id, member_id, entry_id, other_member_id, other_entry_id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-
--- name: move_member_rows
--- Moves the coupons, identities, tier and tags of members who were merged into others.
-SELECT rights.move_member_rows($1, $2, $3)
 
 -- name: unlink_identity
 -- Unlinks an account, unless its member has been merged with another one.
@@ -235,12 +230,15 @@ INSERT INTO rights.errand (
 SELECT *, $7::bigint
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
 
+-- name: oldest_errand
+SELECT coalesce(min(recorded_ms), 0) FROM rights.errand WHERE NOT done
+
 -- name: take_errand_turn
 -- One worker at a time does errands; the others would only find them done.
 SELECT pg_try_advisory_xact_lock(hashtext('rights.errand'))
 
 -- name: errands_to_do
-SELECT tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version, recorded_ms
+SELECT tenant_id, member_id, errand_id, to_member_id, grant_id, rulebook_version
 FROM rights.errand WHERE NOT done ORDER BY recorded_ms, errand_id LIMIT $1
 
 -- name: errands_done

@@ -14,7 +14,7 @@ from rights.domain.used import LimitState, Used
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
-from rights.store.connect import Connection, options
+from rights.store.connect import Connection, open_pool
 from rights.store.sql import SQL
 from rights.v1 import rulebook_pb2
 
@@ -88,8 +88,7 @@ class Reader:
     @classmethod
     async def open(cls, settings: Settings) -> "Reader":
         """Connects."""
-        pool = await asyncpg.create_pool(**options(settings), min_size=1, max_size=settings.read_pool_size)
-        return cls(pool)
+        return cls(await open_pool(settings, 1, settings.read_pool_size))
 
     async def close(self) -> None:
         """Closes the pool."""
@@ -108,6 +107,11 @@ class Reader:
     async def quote_key(self) -> bytes:
         """The secret that signs quotes when no file has one."""
         return bytes(await self._pool.fetchval(SQL["quote_key"]))
+
+    async def oldest_errand_ms(self) -> int:
+        """Since when the oldest errand is to be done; 0: none is."""
+        oldest_ms: int = await self._pool.fetchval(SQL["oldest_errand"])
+        return oldest_ms
 
     # Rules
 

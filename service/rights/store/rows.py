@@ -55,11 +55,6 @@ def encode_some(table: list[Any]) -> str | None:
     return encode(table) if table else None
 
 
-def literal(text: str) -> str:
-    """A text as it stands in a statement that takes no arguments."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def nullable(at_ms: int) -> int | None:
     """A time as stored: null for never."""
     return None if at_ms == NEVER_MS else at_ms

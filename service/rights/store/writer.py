@@ -13,6 +13,7 @@ from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
 from rights.store.connect import options
+from rights.store.pipeline import Pipeline
 from rights.store.sql import SQL
 
 
@@ -126,17 +127,22 @@ class BudgetChange:
     limit: Limit | None
 
 
+_BEGIN, _COMMIT = "BEGIN", "COMMIT"
+PREPARED = (_BEGIN, SQL["open_batch"], SQL["lock_due"], SQL["book_batch"], _COMMIT)
+
+
 @dataclass(slots=True)
 class Writer:
     """A connection for batches. Not safe for two batches at once; a lane owns it."""
 
     settings: Settings
-    _connection: asyncpg.Connection | None = field(default=None)
+    _connection: Pipeline | None = field(default=None)
 
     async def connect(self) -> None:
         """Opens the connection if it is not open. Raises one of CONNECTION_LOST."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(**options(self.settings))
+            self._connection = await asyncpg.connect(**options(self.settings), connection_class=Pipeline)
+            await self._connection.prepare_all(PREPARED)
 
     def drop(self) -> None:
         """Throws the connection away, in whatever state; the server rolls back what was open."""
@@ -150,9 +156,12 @@ class Writer:
             await self._connection.close()
             self._connection = None
 
-    async def begin(self) -> None:
-        """Opens a transaction (READ COMMITTED: row locks, CHECK and UNIQUE keep the invariants)."""
-        await self._open().execute("BEGIN")
+    def begin(self) -> None:
+        """Opens a transaction, together with what comes next.
+
+        READ COMMITTED: row locks, CHECK and UNIQUE keep the invariants.
+        """
+        self._open().lead(_BEGIN)
 
     async def rollback(self) -> None:
         """Gives the transaction up."""
@@ -166,7 +175,7 @@ class Writer:
         Those whom others have locked are left to them, and those `left_out` are left alone.
         """
         tenants, members = [tenant for tenant, _ in left_out], [member for _, member in left_out]
-        found = await self._open().fetch(SQL["lock_due"], now_ms, limit, tenants, members)
+        found = await self._open().ask(SQL["lock_due"], now_ms, limit, tenants, members)
         return [tuple(row) for row in found]
 
     async def load(self, keys: list[Key], coupon_ids: list[str], now_ms: int, lock_budgets: bool) -> Batch:
@@ -175,7 +184,7 @@ class Writer:
         There is no wallet of members who do not exist, nor of those who are not waited for and whom others have.
         """
         waiting = [position for position, key in enumerate(keys, 1) if key.waits]
-        found_rows = await self._open().fetch(
+        found_rows = await self._open().ask(
             SQL["open_batch"],
             rows.join([k.tenant for k in keys]),
             rows.join([k.member_id for k in keys]),
@@ -238,12 +247,12 @@ class Writer:
         Unless both are 0 the transaction is rolled back. When this raises, whether it was committed
         is unknown: run the batch again, the claims answer for what was booked.
         """
-        connection = self._open()
         await self._pair(entries)
         await self._send(entries, now_ms)
         await self._redeem(entries, codes)
-        claims_refused: int = await connection.fetchval(
-            SQL["commit_batch"],
+        connection = self._open()
+        connection.lead(
+            SQL["book_batch"],
             now_ms,
             rows.encode(_journal(entries, claims)),
             *rows.pack([e.request for e in entries]),
@@ -254,27 +263,20 @@ class Writer:
             rows.encode_some([(*coupon, *end) for coupon, end in _changed_coupons(entries).items()]),
             rows.encode_some([_state(s) for s in states]),
             rows.encode_some([*events.items()]),
+            rows.encode_some(
+                [(e.tenant, e.effects.absorbed, e.member_id) for e in entries if e.effects.absorbed]
+            ),
+            rows.encode_some([_budget(b) for b in budgets]),
         )
-        if claims_refused:
-            await self.rollback()
-            return claims_refused, 0
-        await self._move_rows(entries)
-        return 0, await self._take_and_commit(budgets, now_ms)
-
-    async def _take_and_commit(self, budgets: list[BudgetChange], now_ms: int) -> int:
-        """Takes from budgets and commits, in one message: everyone waits for them. How many refused."""
-        if not budgets:
-            await self._open().execute("COMMIT")
-            return 0
-        taken = rows.literal(rows.encode([_budget(b) for b in budgets]))
         try:
-            await self._open().execute(f"SELECT rights.require_budgets({now_ms}, {taken}); COMMIT")
+            await connection.ask(_COMMIT)
         except asyncpg.PostgresError as error:
-            if error.sqlstate != _BUDGETS_REFUSED:
+            refused = _refused(error)
+            if refused == (0, 0):
                 raise
             await self.rollback()
-            return int(str(error))
-        return 0
+            return refused
+        return 0, 0
 
     async def _pair(self, entries: list[Entry]) -> None:
         """Notes which entries are the two sides of one operation."""
@@ -299,17 +301,6 @@ class Writer:
         if errands:
             await self._open().execute(SQL["add_errands"], *map(list, zip(*errands, strict=True)), now_ms)
 
-    async def _move_rows(self, entries: list[Entry]) -> None:
-        """Moves what members have in rows of their own to those they were merged into.
-
-        After everything else, so that what the batch itself gave them comes along.
-        """
-        merged = [e for e in entries if e.effects.absorbed]
-        if merged:
-            gone = [e.effects.absorbed for e in merged]
-            stays = [e.member_id for e in merged]
-            await self._open().execute(SQL["move_member_rows"], [e.tenant for e in merged], gone, stays)
-
     async def _redeem(self, entries: list[Entry], codes: dict[str, Codes]) -> None:
         """Marks codes as redeemed, and notes tries that found none."""
         redeemed = [
@@ -328,15 +319,20 @@ class Writer:
         if failed:
             await self._open().execute(SQL["note_code_failures"], *map(list, zip(*failed, strict=True)))
 
-    def _open(self) -> asyncpg.Connection:
+    def _open(self) -> Pipeline:
         if self._connection is None:
             raise asyncpg.InterfaceError("not connected")
         return self._connection
 
 
-_BUDGETS_REFUSED = "RB001"  # of rights.require_budgets
+def _refused(error: asyncpg.PostgresError) -> tuple[int, int]:
+    """Whether claims (1) and how many budgets refused a batch; (0, 0): it failed otherwise. See rights.book_batch."""
+    if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == "claim_pkey":
+        return 1, 0
+    return 0, int(str(error)) if error.sqlstate == "RB001" else 0
 
-# Rows as rights.commit_batch takes them.
+
+# Rows as rights.book_batch takes them.
 
 
 def _journal(entries: list[Entry], claims: Claims) -> list[tuple[object, ...]]:
