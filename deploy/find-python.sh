@@ -3,9 +3,9 @@
 #
 #     deploy/find-python.sh
 #
-# Of those that can make a virtual environment and compile extensions, the first that was built to be fast. One that
-# was compiled without profile-guided optimization and calls itself through a shared library, as pyenv does it unless it
-# is told otherwise, takes half as long again for the same code. If all are slow, the first of them.
+# Of those that can make a virtual environment and compile extensions, the first that was built to be fast: configured
+# with optimization, or at least without a shared library of itself. One that has neither, as pyenv builds it unless it is
+# told otherwise, takes half as long again for the same code. If all are slow, the first of them.
 set -eu
 
 usable() {

@@ -52,7 +52,9 @@ def test_without_any_it_is_said_what_is_needed(tmp_path: Path, pythons: list[str
 
 
 def test_the_real_one_is_usable() -> None:
-    python = subprocess.run([SCRIPT], capture_output=True, text=True, check=True).stdout.strip()
+    python = subprocess.run([SCRIPT], capture_output=True, text=True, check=False).stdout.strip()
+    if not python:
+        pytest.skip("no Python 3.11 on PATH has headers and venv")
     asked = "import ensurepip, sys; print(sys.version_info[:2])"
     told = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout
     assert told == "(3, 11)\n"

@@ -1,12 +1,17 @@
 """Statements that are led are executed with the next one, in order, or not at all."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
 
-from rights.store.pipeline import Pipeline
+from rights.settings import Settings
+from rights.store import writer
+from rights.store.connect import CONNECTION_LOST
+from rights.store.migrate import migrate
+from rights.store.pipeline import Pipeline, _bind
 
 ADD = "CALL add_row($1, $2, $3)"
 ALL = "SELECT number, told, raw FROM row_of ORDER BY number"
@@ -73,9 +78,71 @@ async def test_an_end_of_the_server_is_told_by_the_next_statement(url: str, conn
     other = await asyncpg.connect(url)
     await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
     await other.close()
-    with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.InterfaceError)):
+    with pytest.raises(CONNECTION_LOST):
         async with asyncio.timeout(10):
             while True:
                 connection.lead("BEGIN")
                 await connection.ask(ALL)
                 await connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize(
+    ("keys", "refused"), [(("k", "k"), (1, 0)), ((None, None), (0, 0))], ids=["a claim", "something else"]
+)
+async def test_only_a_claim_that_is_made_twice_is_a_lost_race(
+    url: str, keys: tuple[str | None, str | None], refused: tuple[int, int]
+) -> None:
+    await asyncio.to_thread(migrate, url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("INSERT INTO rights.tenant (tenant_id) VALUES ('t')")
+    entries = [
+        [
+            "t",
+            "m",
+            "e",
+            "expire",
+            key and "c",
+            key,
+            key and "00",
+            *[None] * 2,
+            1,
+            None,
+            [],
+            [],
+            [],
+            None,
+            None,
+        ]
+        for key in keys
+    ]
+    with pytest.raises(asyncpg.UniqueViolationError) as error:
+        await connection.execute(
+            f"CALL rights.book_batch(0, $1, '', '{{1,1,1}}', '', '{{1,1,1}}', {', '.join(['NULL'] * 8)})",
+            json.dumps(entries),
+        )
+    await connection.close()
+    assert writer._refused(error.value) == refused
+
+
+async def test_a_connection_that_could_not_be_prepared_is_made_anew(url: str) -> None:
+    await asyncio.to_thread(migrate, url)
+    lane = writer.Writer(Settings(database_url=url, database_lock_timeout_milliseconds=50))
+    other = await asyncpg.connect(url)
+    async with other.transaction():
+        await other.execute("LOCK TABLE rights.member IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await lane.connect()
+    await lane.connect()
+    async with other.transaction():  # once it is connected it has no lock
+        await other.execute("SET LOCAL lock_timeout = '50ms'")
+        await other.execute("LOCK TABLE rights.member IN ACCESS EXCLUSIVE MODE")
+    lane.begin()
+    assert await lane.lock_due(0, 1, set()) == []
+    await lane.rollback()
+    await lane.close()
+    await other.close()
+
+
+def test_what_cannot_be_sent_is_said() -> None:
+    with pytest.raises(TypeError, match="numbers, texts and bytes, and no list"):
+        _bind("name", (1, None, "text", b"bytes", ["list"]))

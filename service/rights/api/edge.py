@@ -108,16 +108,18 @@ class Edge:
             raise
         except StatusError as error:
             code = CODES[error.code]
+            error.__traceback__ = None  # as below
             raise
         except Exception as error:
             failure = told(error, method.path)
             code = CODES[failure.code]
+            # Tracebacks have frames, and frames have what was raised, or the future that told of it: all together
+            # they would wait for the garbage collector.
+            error.__traceback__ = None
             try:
                 raise failure from error
             finally:
-                del (
-                    failure
-                )  # its traceback has this frame: together they would wait for the garbage collector
+                del failure
         finally:
             rpc.handled(_LABELS[code], time.perf_counter() - began)
             self._under_way -= 1

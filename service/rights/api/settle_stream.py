@@ -52,7 +52,7 @@ class SettleStream:
         try:
             answer = self._lanes.put(await self._intake.settle(self._call, request))
         except Exception as error:
-            self._ready.put_nowait((key, error))
+            self._ready.put_nowait((key, error.with_traceback(None)))
             return
         self._under_way.add(answer)
 

@@ -157,7 +157,7 @@ class SettlementApi:
             try:
                 outcomes.append(self._lanes.put(await self._intake.settle(call, item)))
             except Exception as error:
-                outcomes.append(error)
+                outcomes.append(error.with_traceback(None))  # which has this frame
         waiting = [outcome for outcome in outcomes if isinstance(outcome, asyncio.Future)]
         await asyncio.gather(*waiting, return_exceptions=True)
         response = pb.SettleBatchResponse()

@@ -12,7 +12,6 @@ answers of statements that have no rows. tests/scenario/test_pipeline.py would n
 import asyncio
 import struct
 from collections.abc import Iterable
-from typing import Any
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
@@ -31,6 +30,8 @@ class Pipeline(asyncpg.Connection):
     async def prepare_all(self, queries: Iterable[str]) -> None:
         """Prepares statements, for as long as the connection is open."""
         self._statements = {query: await self.prepare(query) for query in queries}
+        # To prepare takes locks on tables, and asyncpg ends that with no Sync: they are held until something else does.
+        await self.execute("SELECT 1")
 
     def lead(self, query: str, *arguments: object) -> None:
         """Sends a statement that has no rows ahead of the next one, which raises what this one does."""
@@ -42,15 +43,22 @@ class Pipeline(asyncpg.Connection):
 
 
 def _bind(statement: str, arguments: tuple[object, ...]) -> bytes:
-    """The message that gives a prepared statement its arguments: bytes as they are, all others as texts."""
+    """The message that gives a prepared statement its arguments: bytes as they are, numbers and texts as texts."""
     count = struct.pack("!H", len(arguments))
     formats = [_BINARY if isinstance(argument, bytes) else _TEXT for argument in arguments]
     parts = [b"\0", statement.encode(), b"\0", count, *formats, count, *map(_argument, arguments), b"\0\0"]
     return b"".join([b"B", struct.pack("!i", 4 + sum(map(len, parts))), *parts])
 
 
-def _argument(value: Any) -> bytes:
+def _argument(value: object) -> bytes:
     if value is None:
         return _NULL
-    encoded = value if isinstance(value, bytes) else str(value).encode()
-    return struct.pack("!i", len(encoded)) + encoded
+    if isinstance(value, int):
+        value = str(value)
+    if isinstance(value, str):
+        value = value.encode()
+    if not isinstance(value, bytes):
+        raise TypeError(
+            f"a statement that is led takes numbers, texts and bytes, and no {type(value).__name__}"
+        )
+    return struct.pack("!i", len(value)) + value

@@ -1,4 +1,4 @@
--- Every statement the service sends, by name. `-- name: x` begins one; the comment after it says what for.
+-- What the service asks of its tables, by name. `-- name: x` begins one; the comment after it says what for.
 
 -- name: open_batch
 -- Locks a batch's members, but those whom others have and it does not wait for, and reads all that deciding needs.

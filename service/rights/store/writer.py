@@ -141,8 +141,13 @@ class Writer:
     async def connect(self) -> None:
         """Opens the connection if it is not open. Raises one of CONNECTION_LOST."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(**options(self.settings), connection_class=Pipeline)
-            await self._connection.prepare_all(PREPARED)
+            connection = await asyncpg.connect(**options(self.settings), connection_class=Pipeline)
+            try:
+                await connection.prepare_all(PREPARED)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
 
     def drop(self) -> None:
         """Throws the connection away, in whatever state; the server rolls back what was open."""
