@@ -70,9 +70,13 @@ class EmbeddedPostgresError(Exception):
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server in `directory`, or in a temporary one that is removed at the end."""
+    """A PostgreSQL server in `directory`, or in a temporary one that is removed at the end.
 
-    def __init__(self, directory: Path | None = None) -> None:
+    settings: of PostgreSQL, beside and before those that it is always given.
+    """
+
+    def __init__(self, directory: Path | None = None, **settings: str) -> None:
+        self._settings = {**SETTINGS, **settings}
         self._given = directory.expanduser().resolve() if directory else None
         self._user: str | None = _UNPRIVILEGED_USER if os.geteuid() == 0 else None
         self._temporary: list[Path] = []
@@ -119,7 +123,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError("the server is running")
         self._close_keeper()
         command = [str(self._bin / "postgres"), "-D", str(self._data), "-k", str(self._sockets)]
-        for name, value in SETTINGS.items():
+        for name, value in self._settings.items():
             command += ["-c", f"{name}={value}"]
         log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:

@@ -42,9 +42,10 @@ def servers(directory: Path) -> list[psutil.Process]:
 
 
 def test_durable_crash_safe_and_gone_at_the_end() -> None:
-    with EmbeddedPostgres() as postgres:
+    with EmbeddedPostgres(shared_buffers="64MB") as postgres:
         directory = postgres.log_file.parent
         url = postgres.url
+        assert query(url, "SHOW shared_buffers") == "64MB"
         for name, value in {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}.items():
             assert query(url, f"SHOW {name}") == value
         assert query(url, "SHOW listen_addresses") == ""
