@@ -22,7 +22,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "optimizer": ("--calls", "2"),
     "transport": ("--seconds", "6", "--members", "50000"),
     "settle": ("--seconds", "7.5"),
-    "scale": ("--seconds", "6"),
+    "scale": ("--seconds", "15"),
     "latency": ("--short",),
     "memory": ("--seconds", "50"),
     "capacity": (),  # after settle: it computes from its figures

@@ -15,11 +15,11 @@ SEEDED_AT_ONCE = 500_000
 
 
 async def add_members(
-    url: str, count: int, coupons: bool, told: Callable[[str], None] = lambda _: None
+    url: str, count: int, coupons: bool, starts_ms: int = 0, told: Callable[[str], None] = lambda _: None
 ) -> None:
     """Members with points, a third of them 88VIP; written directly, since seeding is not measured.
 
-    told: is told how far it is, where that takes long.
+    starts_ms: when the coupons become valid. told: is told how far it is, where that takes long.
     """
     connection = await asyncpg.connect(url)
     expires_ms = int((time.time() + 365 * 86_400) * 1000)
@@ -41,11 +41,12 @@ async def add_members(
             await connection.execute(
                 """
                 INSERT INTO rights.coupon (tenant_id, member_id, coupon_id, template_id, starts_ms, expires_ms)
-                SELECT 'demo', 'm' || i, 'c' || i, 'welcome', 0, $3 FROM generate_series($1::int, $2::int) i
+                SELECT 'demo', 'm' || i, 'c' || i, 'welcome', $4, $3 FROM generate_series($1::int, $2::int) i
                 """,
                 first,
                 last,
                 expires_ms,
+                starts_ms,
             )
         if count > SEEDED_AT_ONCE:
             told(f"{last + 1:,} of {count:,} members")
