@@ -63,6 +63,10 @@ class _Recording(Pipeline):
             self._open = []
         return answer
 
+    async def fetch(self, query: str, *args: Any, **named: Any) -> list[asyncpg.Record]:
+        self._open.append(("fetch", query, args))
+        return await super().fetch(query, *args, **named)
+
     async def execute(self, query: str, *args: Any, **named: Any) -> str:
         if query == "ROLLBACK":
             self._open = []

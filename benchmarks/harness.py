@@ -62,7 +62,7 @@ def form(options: argparse.Namespace, size: str) -> str:
 async def database() -> AsyncIterator[str]:
     """A migrated database: RIGHTS_DATABASE_URL's, or an embedded one with default durability.
 
-    It has a quarter of the memory for its buffers, which PostgreSQL's manual gives to begin with.
+    The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
     """
     url = Settings().database_url
     if url:

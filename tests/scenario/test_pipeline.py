@@ -95,26 +95,10 @@ async def test_only_a_claim_that_is_made_twice_is_a_lost_race(
     await asyncio.to_thread(migrate, url)
     connection = await asyncpg.connect(url)
     await connection.execute("INSERT INTO rights.tenant (tenant_id) VALUES ('t')")
-    entries = [
-        [
-            "t",
-            "m",
-            "e",
-            "expire",
-            key and "c",
-            key,
-            key and "00",
-            *[None] * 2,
-            1,
-            None,
-            [],
-            [],
-            [],
-            None,
-            None,
-        ]
-        for key in keys
-    ]
+    entries = []
+    for key in keys:
+        claim = ["c", key, "00"] if key else [None, None, None]
+        entries.append(["t", "m", "e", "expire", *claim, None, None, 1, None, [], [], [], None, None])
     with pytest.raises(asyncpg.UniqueViolationError) as error:
         await connection.execute(
             f"CALL rights.book_batch(0, $1, '', '{{1,1,1}}', '', '{{1,1,1}}', {', '.join(['NULL'] * 8)})",
