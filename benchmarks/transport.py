@@ -2,11 +2,11 @@
 
 Question: what does the transport take from a unary call, and what is left to the settlement?
 Method:   (1) an empty unary call through the service's own edge (authentication, metrics, parsing), served by one
-          process over each transport in alternation; the same client for both, native as well, in a process of its
-          own. Counted are calls per second and the server's CPU per call.
+          process over each transport in alternation; the same client for both (benchmarks.load), in a process of
+          its own. Counted are calls per second and the server's CPU per call.
           (2) Settle, one call per order, against `rights serve` on a PostgreSQL with default durability, one worker
-          per core, warmed up; CPU of the workers per settlement, PostgreSQL's own apart. The load generator
-          (benchmarks.load) runs on the same machine. Receipts are counted again in the database.
+          per core, warmed up; CPU of the workers per settlement, PostgreSQL's own apart. The load generator runs on
+          the same machine. Receipts are counted again in the database.
 
     python -m benchmarks.transport [--seconds 12] [--rounds 3] [--members 200000] [--json PATH]
 """
@@ -15,8 +15,8 @@ import asyncio
 import multiprocessing
 import os
 import statistics
-import time
-from functools import partial
+from collections.abc import Iterator
+from itertools import repeat
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
@@ -26,24 +26,32 @@ import psutil  # type: ignore[import-untyped]
 import uvloop
 
 from benchmarks import costs, harness
-from benchmarks.load import Generator, Orders, unary
+from benchmarks.load import REJECTION, Generator, Orders, unary
 from benchmarks.orders import add_members
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.methods import Call, Method
-from rights.native_client import CallError, NativeChannel
 from rights.server import transport
 from rights.settings import load_settings
 from rights.supervisor import Supervisor
 from rights.v1 import event_pb2
 
 EMPTY = b"/rights.v1.EventService/AckEvents"
+ANSWERED = REJECTION  # as the generator takes an answer that does not begin with a receipt
 RULEBOOK = Path(__file__).parent / "rulebook.yaml"
 CONNECTIONS = 8
 IN_FLIGHT = 16  # empty calls on a connection
 CARTS = 50_000  # drawn for the settlements
 WARM_UP_SECONDS = 1.0
 SETTLING = {"native": 1_024, "grpcio": 64}  # settlements under way
+
+
+class _NoContent:
+    """What empty calls ask."""
+
+    def messages(self, prefix: str) -> Iterator[bytes]:
+        """The same, endlessly."""
+        return repeat(b"")
 
 
 class _EveryTenant:
@@ -73,49 +81,6 @@ def _empty_server(kind: str, pipe: Pipe) -> None:
     uvloop.run(_serve_empty(kind, pipe))
 
 
-async def _load(port: int, seconds: float) -> tuple[int, float]:
-    """Empty calls answered, and seconds, of a closed loop."""
-    answered = under_way = 0
-    failed: list[str] = []
-    channels = [await NativeChannel.open("127.0.0.1", port) for _ in range(CONNECTIONS)]
-    began = time.perf_counter()
-    until = began + seconds
-
-    def begin(channel: NativeChannel) -> None:
-        nonlocal under_way
-        if not failed and time.perf_counter() < until:
-            under_way += 1
-            channel.begin(EMPTY, b"", None, partial(end, channel))
-
-    def end(channel: NativeChannel, answer: bytes | CallError) -> None:
-        nonlocal answered, under_way
-        under_way -= 1
-        if isinstance(answer, CallError):
-            failed.append(str(answer))
-            return
-        answered += 1
-        begin(channel)
-
-    for channel in channels:
-        for _ in range(IN_FLIGHT):
-            begin(channel)
-    while under_way:  # noqa: ASYNC110  an event would cost every call
-        await asyncio.sleep(0.001)
-    elapsed = time.perf_counter() - began
-    for channel in channels:
-        await channel.close()
-    if failed:
-        raise SystemExit(f"not every call was answered: {failed[0]}")
-    return answered, elapsed
-
-
-def _client(pipe: Pipe, port: int, seconds: float) -> None:
-    """Calls when told to; tells how many were answered in which time. Does less for a call than benchmarks.load."""
-    pipe.send("ready")
-    pipe.recv()
-    pipe.send(uvloop.run(_load(port, seconds)))
-
-
 def _cpu_seconds(pid: int) -> float:
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
@@ -123,16 +88,15 @@ def _cpu_seconds(pid: int) -> float:
 
 def _measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
     """Empty calls per second, and microseconds of the server's CPU for each."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    client = context.Process(target=_client, args=(theirs, port, seconds), daemon=True)
-    client.start()
-    ours.recv()
-    before = _cpu_seconds(pid)
-    ours.send("go")
-    answered, elapsed = ours.recv()
-    used = _cpu_seconds(pid) - before
-    client.join()
+    address = f"127.0.0.1:{port}"
+    with Generator(address, _NoContent(), path=EMPTY, connections=CONNECTIONS, timeout_seconds=None) as load:
+        before = _cpu_seconds(pid)
+        calls = load.closed_loop(IN_FLIGHT * CONNECTIONS, seconds)
+        used = _cpu_seconds(pid) - before
+    answered = calls.count(ANSWERED)
+    if answered < len(calls.outcome):
+        raise SystemExit(f"not every call was answered: {calls.failures}")
+    elapsed = max(due + taken for due, taken in zip(calls.due, calls.latency, strict=True))
     return answered / elapsed, used / answered * 1e6
 
 
