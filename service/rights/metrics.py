@@ -274,18 +274,60 @@ OUTBOX_OLDEST_AGE_SECONDS: Final = Gauge(
 EVENTS_DROPPED: Final = Counter("rights_events_dropped_total", "Events dropped by retention.")
 
 
-class Rpc:
-    """The three gRPC metrics of one method, labelled once.
+class _ByTurn:
+    """What a turn of the event loop counts, written at its end.
 
-    What a turn of the event loop counts is written at its end: a value that workers share costs a microsecond to write
-    (a lock, the file), and at full load hundreds of RPCs begin or end in a turn. So values are late
-    by the rest of a turn, and nothing is lost when a worker drains; one that is killed loses what its last turn
-    counted, calls whose answers have not left either.
+    A value that workers share costs a microsecond to write (a lock, the file), and at full load hundreds of RPCs begin
+    or end in a turn. So values are late by the rest of a turn, and nothing is lost when a worker drains; one that is
+    killed loses what its last turn counted, calls whose answers have not left either.
     """
 
-    __slots__ = ("_codes", "_ended", "_labels", "_seconds", "_started", "_started_count", "_writes")
+    __slots__ = ("_writes",)
+
+    def __init__(self) -> None:
+        self._writes = False  # a write is due
+
+    def _write_soon(self) -> None:
+        try:
+            asyncio.get_running_loop().call_soon(self._write)
+        except RuntimeError:  # a call that is thrown away after its loop
+            self._write()
+        else:
+            self._writes = True
+
+    def _write(self) -> None:
+        raise NotImplementedError
+
+
+class TurnCounter(_ByTurn):
+    """Adds to a labelled counter, what may happen hundreds of times in a turn."""
+
+    __slots__ = ("_count", "_counter")
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__()
+        self._counter = counter
+        self._count = 0
+
+    def inc(self) -> None:
+        """One more."""
+        self._count += 1
+        if not self._writes:
+            self._write_soon()
+
+    def _write(self) -> None:
+        self._writes = False
+        self._counter.inc(self._count)
+        self._count = 0
+
+
+class Rpc(_ByTurn):
+    """The three gRPC metrics of one method, labelled once."""
+
+    __slots__ = ("_codes", "_ended", "_labels", "_seconds", "_started", "_started_count")
 
     def __init__(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
+        super().__init__()
         self._labels = (grpc_type, grpc_service, grpc_method)
         self._started = GRPC_STARTED.labels(*self._labels)
         self._seconds = GRPC_HANDLING_SECONDS.labels(*self._labels)
@@ -293,7 +335,6 @@ class Rpc:
         self._codes = {"OK": GRPC_HANDLED.labels(*self._labels, "OK")}
         self._started_count = 0
         self._ended: dict[str, list[float]] = {}  # seconds of those that have ended, by code
-        self._writes = False  # a write is due
 
     def started(self) -> None:
         """The RPC began."""
@@ -310,14 +351,6 @@ class Rpc:
             ended.append(seconds)
         if not self._writes:
             self._write_soon()
-
-    def _write_soon(self) -> None:
-        try:
-            asyncio.get_running_loop().call_soon(self._write)
-        except RuntimeError:  # a call that is thrown away after its loop
-            self._write()
-        else:
-            self._writes = True
 
     def _write(self) -> None:
         self._writes = False

@@ -137,12 +137,23 @@ class Service:
 
     def _ready_workers(self) -> int:
         """What the supervisor says. One that has died counts until its successor is started."""
-        (metrics,) = {line["metrics"] for line in self.log() if line["event"] == "ready"}
         try:
-            with urllib.request.urlopen(metrics.removesuffix("/metrics") + "/healthz", timeout=10) as answer:
+            with urllib.request.urlopen(
+                self._metrics().removesuffix("/metrics") + "/healthz", timeout=10
+            ) as answer:
                 return int(json.load(answer)["ready_workers"])
         except urllib.error.HTTPError:  # none
             return 0
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's values, as Prometheus would read them."""
+        with urllib.request.urlopen(self._metrics()) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def _metrics(self) -> str:
+        (address,) = {line["metrics"] for line in self.log() if line["event"] == "ready"}
+        return str(address)
 
     def terminate(self) -> None:
         """SIGTERM, as an orchestrator would send it."""

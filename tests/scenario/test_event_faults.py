@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -290,9 +289,9 @@ async def test_a_long_transaction_delays_events_and_no_settlement(lively_shop: S
     await settle_some(shop, 10)
     await asyncio.sleep(1)
     assert not consumer.events
-    assert metric(shop.service, "rights_event_horizon_age_seconds") > 0.5
+    assert shop.service.metric("rights_event_horizon_age_seconds") > 0.5
     consumer.close()  # nobody follows: nobody waits
-    await until(lambda: metric(shop.service, "rights_event_horizon_age_seconds") == 0)
+    await until(lambda: shop.service.metric("rights_event_horizon_age_seconds") == 0)
     await consumer.open()
     await end()
     await consumer.until(10)
@@ -384,35 +383,27 @@ async def test_the_client_goes_on_after_a_kill(database: str) -> None:
             assert shop.tenant == "t"
 
 
-def metric(service: Service, name: str) -> float:
-    """The sum of a metric's values, as Prometheus would read them."""
-    (address,) = {line["metrics"] for line in service.log() if line["event"] == "ready"}
-    with urllib.request.urlopen(address) as answer:
-        lines = answer.read().decode().splitlines()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
-
-
 async def test_metrics(lively_shop: Shop) -> None:
     shop = lively_shop
-    before = metric(shop.service, 'rights_events_delivered_total{kind="settled"}')
+    before = shop.service.metric('rights_events_delivered_total{kind="settled"}')
     consumer = await Consumer(shop, "c").open()
     await settle_some(shop, 10)
     await consumer.until(10)
     await consumer.read()  # what was sent before is counted
-    assert metric(shop.service, 'rights_events_delivered_total{kind="settled"}') == before + 10
-    await until(lambda: metric(shop.service, "rights_event_streams") == 1)
+    assert shop.service.metric('rights_events_delivered_total{kind="settled"}') == before + 10
+    await until(lambda: shop.service.metric("rights_event_streams") == 1)
     lag = f'rights_event_consumer_lag_seconds{{consumer="c",tenant="{shop.tenant}"}}'
-    await until(lambda: metric(shop.service, lag) > 0.5)
-    assert metric(shop.service, "rights_outbox_oldest_age_seconds") > 0.5
+    await until(lambda: shop.service.metric(lag) > 0.5)
+    assert shop.service.metric("rights_outbox_oldest_age_seconds") > 0.5
     await consumer.ack()
-    await until(lambda: metric(shop.service, lag) == 0)
+    await until(lambda: shop.service.metric(lag) == 0)
     started = 'grpc_server_started_total{grpc_method="StreamEvents"'
     handled = 'grpc_server_handled_total{grpc_code="Canceled",grpc_method="StreamEvents"'
-    cancelled = metric(shop.service, handled)
+    cancelled = shop.service.metric(handled)
     consumer.close()
-    await until(lambda: metric(shop.service, handled) == cancelled + 1)
-    assert metric(shop.service, started) > 0
-    await until(lambda: metric(shop.service, "rights_event_streams") == 0)
+    await until(lambda: shop.service.metric(handled) == cancelled + 1)
+    assert shop.service.metric(started) > 0
+    await until(lambda: shop.service.metric("rights_event_streams") == 0)
 
 
 async def test_the_commands(lively_shop: Shop) -> None:

@@ -69,5 +69,5 @@ async def test_what_is_shed_is_invited_again_and_leaves_no_trace(small: Service)
             assert len(refused) < len(waiting)  # overloaded is not closed
             assert (await shop.recorded())[0] == receipts == 4_000 - len(refused)
             waiting = refused
-        assert shed
+        assert shed == small.metric('rights_overload_total{cause="queue_age"}')
         await channel.close()

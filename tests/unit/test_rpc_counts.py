@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
 from rights import metrics
-from rights.metrics import Rpc
+from rights.metrics import Rpc, TurnCounter
 
 WORKER = """
 import uvloop
@@ -62,6 +62,17 @@ async def test_a_turn_is_written_as_if_each_call_had_been() -> None:
     assert counted["grpc_server_started_total", ""] == len(seconds) + 2
     assert counted["grpc_server_handled_total", "OK"] == len(seconds) + 1
     assert counted["grpc_server_handled_total", "NotFound"] == 1
+
+
+async def test_a_counter_of_a_turn_loses_nothing() -> None:
+    counter = Counter("turns", "", registry=None)
+    counted = TurnCounter(counter)
+    for turn in range(1, 4):
+        for _ in range(100):
+            counted.inc()
+        assert counter._value.get() == 100 * (turn - 1)
+        await asyncio.sleep(0)
+        assert counter._value.get() == 100 * turn
 
 
 def test_workers_that_end_read_as_one_service_and_nothing_is_lost(tmp_path: Path) -> None:

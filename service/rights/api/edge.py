@@ -7,7 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from google.protobuf.message import DecodeError
@@ -60,10 +60,10 @@ class Edge:
         refused = self._shed()
         if refused is None:
             return None
-        failure = told(refused, method.path)
+        failure, label = _refused(refused)
         rpc = self._rpcs[method.path]
         rpc.started()
-        rpc.handled(_LABELS[CODES[failure.code]], 0.0)
+        rpc.handled(label, 0.0)
         return failure
 
     def invoke(self, method: Method, request: Requests, exchange: Exchange) -> Coroutine[Any, Any, bytes]:
@@ -162,6 +162,13 @@ class Edge:
             )
         request = _parsed(method, raw) if isinstance(raw, bytes) else _each_parsed(method, raw)
         return Call(caller.tenant, caller.caller, exchange.deadline, exchange), request
+
+
+@lru_cache(maxsize=32)
+def _refused(error: Exception) -> tuple[ApiError, str]:
+    """What a caller is told, and the label of its code. Kept, since all who are shed are told the same."""
+    failure = told(error, "")
+    return failure, _LABELS[CODES[failure.code]]
 
 
 def _parsed(method: Method, raw: bytes) -> Any:

@@ -107,7 +107,7 @@ class PlainStatus(StatusError):
         self.code, self.message, self.details = code, message, b""
 
 
-@dataclass
+@dataclass(eq=False)  # each is its own, as exceptions are
 class ApiError(StatusError):
     """A failed call of the contract. `fields`: (path, what is wrong); `retry_after_seconds` > 0 invites a retry."""
 

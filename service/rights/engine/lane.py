@@ -42,6 +42,7 @@ class Lane:
         self._registry = registry
         self._settings = settings
         self._max_queue_seconds = settings.max_queue_age_milliseconds / 1000
+        self._max_queue_length = settings.max_queue_length
         self._writer = Writer(settings)
         self._queue: deque[Command] = deque()
         self._wake = asyncio.Event()
@@ -49,10 +50,10 @@ class Lane:
         self._seconds_each = 0.0  # of a command, in batches that are not small; 0: not known yet
         self._began = 0.0  # the batch under way,
         self._executing = 0  # and its size
-        # What is told of what is shed, by cause, and its counter: thousands a second may be told.
+        # What is told of what is shed, by cause, and its counter: tens of thousands a second may be told.
         retry_after = settings.retry_after_milliseconds / 1000
         self._refusals = {
-            cause: (Overloaded(message, retry_after), metrics.OVERLOAD.labels(cause))
+            cause: (Overloaded(message, retry_after), metrics.TurnCounter(metrics.OVERLOAD.labels(cause)))
             for cause, message in (
                 ("draining", "the service is stopping; another worker will answer"),
                 ("queue_length", f"{settings.max_queue_length} requests are waiting"),
@@ -65,8 +66,9 @@ class Lane:
     def put(self, command: Command) -> asyncio.Future[bytes]:
         """Queues a command; its answer. Raises Overloaded, with nothing recorded."""
         now = self._loop.time()
-        refusal = self.refusal(now)
-        if refusal is not None:
+        cause = self.full(now)
+        if cause is not None:
+            refusal = self.refusal(cause)
             # Another one each time: an exception that is raised again and again keeps all their frames.
             raise Overloaded(refusal.message, refusal.retry_after_seconds)
         envelope = command.envelope
@@ -79,11 +81,8 @@ class Lane:
             self._loop.call_soon(self._tell_length)
         return answer
 
-    def refusal(self, now: float) -> Overloaded | None:
-        """What is told of what comes now, and counted, if it is shed."""
-        cause = self.full(now)
-        if cause is None:
-            return None
+    def refusal(self, cause: str) -> Overloaded:
+        """What is told of one that is shed, which is counted: the same each time."""
         told, counter = self._refusals[cause]
         counter.inc()
         return told
@@ -95,7 +94,7 @@ class Lane:
         if not self._queue:
             return None
         length, longest = len(self._queue), self._max_queue_seconds
-        if length >= self._settings.max_queue_length:
+        if length >= self._max_queue_length:
             return "queue_length"
         oldest = now - self._queue[0].envelope.enqueued_at
         if oldest > longest or (length + self._executing) * self._seconds_each > longest:
@@ -239,10 +238,8 @@ class Lanes:
     def refusal(self) -> Overloaded | None:
         """What is told while every lane sheds, whatever the request: it need not even be read."""
         now = self._loop.time()
-        for lane in self._lanes:
-            if lane.full(now) is None:
-                return None
-        return self._lanes[0].refusal(now)
+        causes = [cause for lane in self._lanes if (cause := lane.full(now)) is not None]
+        return self._lanes[0].refusal(causes[0]) if len(causes) == len(self._lanes) else None
 
     async def drain(self) -> None:
         """Answers everything queued, then closes the connections."""

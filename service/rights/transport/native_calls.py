@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 QUEUE_BYTES = 64 * 1024  # of answers that the peer has not taken; above it, who sends waits
 _OK: wire.Pairs = [(b"grpc-status", b"0")]
+_CONTENT_TYPE = (b"content-type", b"application/grpc")
 _CANCELLED, _DEADLINE_EXCEEDED = 1, 4
 _DEADLINE = PlainStatus(_DEADLINE_EXCEEDED, "the deadline of the call has passed")
 
@@ -37,7 +39,13 @@ def fail(stream: http2.Stream, error: StatusError, trailing: wire.Pairs | None =
     if stream.answered:
         stream.finish(trailers)
     else:
-        stream.refuse(b"200", [(b"content-type", b"application/grpc"), *trailers])
+        stream.refuse(b"200", [_CONTENT_TYPE, *trailers])
+
+
+@lru_cache(maxsize=64)
+def headers_of(refusal: StatusError) -> wire.Pairs:
+    """What tells a refusal, in headers alone. Kept, since all who are shed are told the same one."""
+    return [_CONTENT_TYPE, *wire.status_trailers(refusal)]
 
 
 class Call:

@@ -15,7 +15,7 @@ from rights import metrics
 from rights.api.errors import PlainStatus
 from rights.api.methods import Metadata, Peer
 from rights.transport import wire
-from rights.transport.native_calls import StreamCall, UnaryCall, fail
+from rights.transport.native_calls import StreamCall, UnaryCall, fail, headers_of
 from rights.transport.table import unknown
 from rights_native import _http2 as http2
 
@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
             return
         refusal = served.refusal() if served.refusal is not None else None
         if refusal is not None:
-            fail(stream, refusal)
+            stream.refuse(b"200", headers_of(refusal))
             return
         try:
             seconds = math.inf if stream.timeout is None else wire.timeout_seconds(stream.timeout)
