@@ -2,7 +2,7 @@
 # Needs Python 3.11, gcc and make; no root, no PostgreSQL. Of several 3.11 it takes a fast one, or: make PYTHON=...
 
 BIN := .venv/bin
-KERNEL := $(wildcard native/rights_native/*.pyx native/rights_native/*.pxd)
+KERNEL := $(wildcard native/rights_native/*.pyx native/rights_native/*.pxd native/rights_native/*.h)
 PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
 
 .PHONY: setup demo serve test lint types protos bench promtool grpcjs clean

@@ -8,15 +8,19 @@ since their products leave 64 bits.
 
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Lot
-from rights.v1.rulebook_pb2 import Earn as _Earn
+from rights.v1.rulebook_pb2 import Earn as _Basis
 from rights_native._outcome cimport Earning
+from rights_native._views cimport Asset, CampaignPlan, Decision, Earn, Facts, Wallet
 
 cdef object new_tuple = tuple.__new__
 cdef object whole = BPS, most = MAX_AMOUNT, never = NEVER_MS
-cdef int on_list = _Earn.BASIS_LIST, on_discounted = _Earn.BASIS_DISCOUNTED
+cdef int on_list = _Basis.BASIS_LIST, on_discounted = _Basis.BASIS_DISCOUNTED
 
 
-def earn(list lines not None, request, decision, book, wallet, list payable not None, now_ms):
+def earn(
+    list lines not None, Facts request not None, Decision decision not None, book, Wallet wallet not None,
+    list payable not None, now_ms,
+):
     """The earnings of a priced order: Earnings of rights.domain.model.
 
     request, decision: see rights.domain.plan; payable: per line, what the member pays.
@@ -24,6 +28,8 @@ def earn(list lines not None, request, decision, book, wallet, list payable not 
     cdef list earnings = [], amounts, counters, counted
     cdef Py_ssize_t i
     cdef Earning each
+    cdef Asset asset
+    cdef Earn rule
     for asset in book.earning_assets:
         rule = asset.earn
         if book.closings and not book.gives(asset.id, now_ms):
@@ -31,9 +37,9 @@ def earn(list lines not None, request, decision, book, wallet, list payable not 
         amounts = basis(rule, request.amounts, decision.amounts, payable)
         index = decision.multipliers[asset.index]
         multiplied = index >= 0
-        multiplier_bps = book.plan.campaigns[index].a if multiplied else whole
+        multiplier_bps = (<CampaignPlan>book.plan.campaigns[index]).a if multiplied else whole
         tier_bps = rule.tiers.get(wallet.tier, whole)
-        room = min(rule.max_units or most, most - wallet.total(asset.id))  # no wallet holds more
+        room = min(rule.max_units or most, most - (<object>wallet).total(asset.id))  # no wallet holds more
         counters = []
         for period, cap in rule.caps:
             counter = book.counter(f"asset/{asset.id}", period, now_ms)
@@ -60,16 +66,16 @@ def earn(list lines not None, request, decision, book, wallet, list payable not 
     return earnings
 
 
-cdef object expiry(object asset, object rule, object book, object now_ms):
+cdef object expiry(Asset asset, Earn rule, object book, object now_ms):
     """When what is earned now expires. What is pending does not, until it is available."""
     return never if rule.availability is not None else book.lot_expiry(asset.expiry, now_ms)
 
 
-cdef list together(object asset, object rule, list lines, object request, object book):
+cdef list together(Asset asset, Earn rule, list lines, Facts request, object book):
     """(rate, issuer, lines): the lines that earn, those that are counted together in one."""
     cdef list scope = list(range(len(lines)))
     cdef dict rates = {}, found = {}
-    if rule.predicate >= 0:
+    if <int>rule.predicate >= 0:
         scope = book.program.matches(request, rule.predicate)
     if not rule.rates and not rule.by_merchant:
         return [(None, asset.issuer, scope)]
@@ -83,7 +89,7 @@ cdef list together(object asset, object rule, list lines, object request, object
     return [(rate, issuer, counted) for (rate, issuer), counted in found.items()]
 
 
-cpdef list basis(object rule, list listed, list discounted, list payable):
+cpdef list basis(Earn rule, list listed, list discounted, list payable):
     """Per line, the amount that a rule counts on."""
     cdef int on = rule.basis
     if on == on_list:
@@ -91,7 +97,7 @@ cpdef list basis(object rule, list listed, list discounted, list payable):
     return discounted if on == on_discounted else payable
 
 
-cpdef tuple earned(object rule, object rate, object base, object tier_bps, object multiplier_bps):
+cpdef tuple earned(Earn rule, object rate, object base, object tier_bps, object multiplier_bps):
     """(units before the multipliers, units after them and the cap per order) of a base amount.
 
     rate: None for the asset's own.
@@ -102,7 +108,7 @@ cpdef tuple earned(object rule, object rate, object base, object tier_bps, objec
     return base_units, min(units, rule.max_units or most)
 
 
-cpdef object available_ms(object rule, object now_ms):
+cpdef object available_ms(Earn rule, object now_ms):
     """When what is earned now becomes available: 0 at once, NEVER_MS only when it is delivered."""
     if rule.availability is None:
         return 0

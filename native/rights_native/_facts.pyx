@@ -11,7 +11,9 @@ from libc.stdint cimport int64_t
 
 from rights.domain import benefits
 from rights.domain.blocking import blocked
-from rights.domain.plan import Facts
+from rights.domain.model import Coupon
+from rights.domain.plan import Facts as new_facts
+from rights_native._views cimport Order, Template, Wallet
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL  # borrowed
@@ -25,6 +27,15 @@ cdef enum:  # places in a Line
     BRAND = 5
     FLOOR = 6
     FIELDS = 7
+
+
+cdef enum:  # places in a Coupon
+    COUPON_ID = 0
+    TEMPLATE_ID = 1
+    STARTS_MS = 2
+    EXPIRES_MS = 3
+    STATE = 4
+assert Coupon._fields[:5] == ("coupon_id", "template_id", "starts_ms", "expires_ms", "state")
 
 
 cdef object number(dict known, dict unknown, object text):
@@ -67,7 +78,7 @@ def line_facts(list lines not None, dict known not None, dict unknown not None):
 
 
 def build(
-    order, wallet, book, dict coupons not None, list required not None, list remaining not None,
+    Order order not None, Wallet wallet not None, book, dict coupons not None, list required not None, list remaining not None,
     bytes standing not None, dict known not None, now_ms,
 ):
     """The Facts of one order.
@@ -93,9 +104,9 @@ def build(
     ]
     for name in book.more_vars:
         cart_vars.append(known.get(name, 0))
-    return Facts(
+    return new_facts(
         cart_vars,
-        frozenset([number(numbers, unknown, tag) for tag in wallet.tags_at(now_ms)]),
+        frozenset([number(numbers, unknown, tag) for tag in (<object>wallet).tags_at(now_ms)]),
         variables,
         amounts,
         floors,
@@ -103,32 +114,37 @@ def build(
         standing,
         remaining + benefits.held(book, wallet, now_ms) if book.benefits else remaining,
         blocked(order, wallet, book, now_ms) if wallet.counters or order.forbidden_campaigns else {},
-        {campaign: coupon.expires_ms for campaign, coupon in coupons.items()},
+        {campaign: expiry(coupon) for campaign, coupon in coupons.items()},
         required,
     )
 
 
-def choose_coupons(order, wallet, book, int64_t now_ms):
+def choose_coupons(Order order not None, Wallet wallet not None, book, int64_t now_ms):
     """Campaign index -> coupon it would redeem: of several of one template the soonest expiring, then the lowest id."""
     cdef list held = []
-    cdef dict chosen = {}
+    cdef dict chosen = {}, templates = book.templates
+    cdef Template template
     if order.coupon_ids is not None:
         held = [sort_key(wallet.coupons[coupon_id]) for coupon_id in order.coupon_ids]
     else:
         for coupon in wallet.coupons.values():
             if (
-                coupon.state == "held"
-                and coupon.starts_ms <= now_ms < coupon.expires_ms
-                and coupon.coupon_id not in order.forbidden_coupons
+                <str>PyTuple_GET_ITEM(coupon, STATE) == "held"
+                and <int64_t><object>PyTuple_GET_ITEM(coupon, STARTS_MS) <= now_ms < <int64_t>expiry(coupon)
+                and <object>PyTuple_GET_ITEM(coupon, COUPON_ID) not in order.forbidden_coupons
             ):
                 held.append(sort_key(coupon))
     held.sort()
     for _, _, coupon in held:
-        template = book.templates.get(coupon.template_id)
-        if template is not None and template.campaign >= 0 and now_ms < template.until_ms:
+        template = templates.get(<object>PyTuple_GET_ITEM(coupon, TEMPLATE_ID))
+        if template is not None and <int>template.campaign >= 0 and now_ms < <int64_t>template.until_ms:
             chosen.setdefault(template.campaign, coupon)
     return chosen
 
 
 cdef inline tuple sort_key(object coupon):
-    return coupon.expires_ms, coupon.coupon_id, coupon
+    return expiry(coupon), <object>PyTuple_GET_ITEM(coupon, COUPON_ID), coupon
+
+
+cdef inline object expiry(object coupon):
+    return <object>PyTuple_GET_ITEM(coupon, EXPIRES_MS)

@@ -11,17 +11,20 @@ from cpython.ref cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 from libc.stdint cimport int64_t
 
-from rights.domain.model import LOTS, PAYMENT, PLATFORM, Line, Posting
+from rights.domain.model import LOTS, PAYMENT, PLATFORM, Coupon, Line, Posting
 from rights.v1.rulebook_pb2 import FundingShare as _FundingShare
 from rights_native._outcome cimport Adjustment, Priced, Redemption
+from rights_native._views cimport Campaign
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL  # borrowed
 
-cdef enum:  # places in a Line
+cdef enum:  # places in a Line, and in a Coupon
     MERCHANT = 3
     BRAND = 5
+    COUPON_ID = 0
 assert (Line._fields[MERCHANT], Line._fields[BRAND]) == ("merchant_id", "brand_id")
+assert Coupon._fields[COUPON_ID] == "coupon_id"
 
 cdef int OF_MERCHANT = _FundingShare.PARTY_MERCHANT
 cdef int OF_BRAND = _FundingShare.PARTY_BRAND
@@ -132,11 +135,12 @@ cpdef list adjustments(
     """
     cdef list found = []
     cdef Adjustment each
+    cdef Campaign campaign
     for index, shares in applied:
         campaign = campaigns[index]
         each = Adjustment.__new__(Adjustment)
         each.campaign_id = campaign.id
-        each.coupon_id = coupons[index].coupon_id if campaign.template_id else ""
+        each.coupon_id = <str>PyTuple_GET_ITEM(coupons[index], COUPON_ID) if campaign.template_id else ""
         each.allocations = shares
         each.consumed = []
         if campaign.is_cover:

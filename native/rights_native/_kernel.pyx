@@ -44,6 +44,7 @@ from libc.string cimport memcpy, memset
 
 from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
 from rights.domain.plan import CART_VARS, LINE_VARS, Decision
+from rights_native._views cimport Facts
 from rights_native.plan_check import check_facts, check_plan
 from rights_native.plan_index import INDEXED, implied
 
@@ -828,7 +829,7 @@ cdef class Program:
 
     # Facts
 
-    cdef int _read_facts(self, facts) except -1:
+    cdef int _read_facts(self, Facts facts) except -1:
         """Copies the facts into the arena, refusing what does not have the shape of the plan."""
         cdef list amounts = facts.amounts, floors = facts.floors, quantities = facts.quantities
         cdef list line_vars = facts.line_vars, cart_vars = facts.cart_vars, row

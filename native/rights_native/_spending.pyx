@@ -7,11 +7,22 @@ amounts stay Python's integers.
 
 from operator import attrgetter
 
+from cpython.tuple cimport PyTuple_GET_ITEM
+
 from rights.domain.limits import BPS
-from rights.domain.model import LOTS, InvalidField, Rejection, RejectionReason
+from rights.domain.model import LOTS, InvalidField, Lot, Rejection, RejectionReason, Spend
 from rights_native._funding cimport split
 from rights_native._lots cimport balance, soonest
 from rights_native._outcome cimport Redemption
+from rights_native._views cimport Asset, Redeem, Wallet
+
+cdef enum:  # places in a Spend, and in a Lot
+    ASSET = 0
+    UNITS = 1
+    ORIGIN = 2
+    AMOUNT = 3
+assert Spend._fields == ("asset", "units")
+assert Lot._fields[ORIGIN:] == ("origin", "amount")
 
 cdef object whole = BPS
 cdef str lots_party = LOTS
@@ -20,16 +31,18 @@ cdef object by_reason = attrgetter("reason")
 
 def check(list spends not None, book):
     """Raises InvalidField for an asset that cannot be spent."""
+    cdef dict assets = book.assets
+    cdef Asset asset
     for i, spend in enumerate(spends):
-        asset = book.assets.get(spend.asset)
+        asset = assets.get(asset_of(spend))
         if asset is None or asset.redeem is None:
-            known = ", ".join([a.id for a in book.assets.values() if a.redeem]) or "none"
+            known = ", ".join([a.id for a in assets.values() if a.redeem]) or "none"
             raise InvalidField(
                 f"spends[{i}].asset", f"{spend.asset!r} cannot be spent; assets that can: {known}"
             )
 
 
-def redeem(list spends not None, list lines not None, wallet, book, list discounted not None, now_ms):
+def redeem(list spends not None, list lines not None, Wallet wallet not None, book, list discounted not None, now_ms):
     """The redemptions of an order, and what is left of its lines; or the Rejection of it.
 
     Assets are spent in the order of the rulebook, whatever that of the request: points before stored
@@ -42,18 +55,20 @@ def redeem(list spends not None, list lines not None, wallet, book, list discoun
     if not spends:
         return [], list(discounted)
     if len(spends) > 1:
-        spends = [spend for _, spend in sorted([(book.assets[spend.asset].index, spend) for spend in spends])]
-    named = {spend.asset for spend in spends}
+        spends = [spend for _, spend in sorted([(book.assets[asset_of(spend)].index, spend) for spend in spends])]
+    named = {asset_of(spend) for spend in spends}
     return redeem_each(spends, named, lines, wallet, book, discounted, now_ms)
 
 
-def redeem_as_quoted(list spends not None, list lines not None, wallet, book, list discounted not None, now_ms):
+def redeem_as_quoted(
+    list spends not None, list lines not None, Wallet wallet not None, book, list discounted not None, now_ms
+):
     """As `redeem`, for the redemptions of a quote: one by one as they were, and nothing follows them."""
     return redeem_each(spends, book.assets.keys(), lines, wallet, book, discounted, now_ms)
 
 
 cdef object redeem_each(
-    list spends, object done, list lines, object wallet, object book, list discounted, object now_ms
+    list spends, object done, list lines, Wallet wallet, object book, list discounted, object now_ms
 ):
     """One spend after the other; what may be spent after an asset that names it is spent then, if it is not `done`.
 
@@ -62,13 +77,16 @@ cdef object redeem_each(
     """
     cdef list left = list(discounted), redemptions = [], refusals = [], rest, after
     cdef object amount = sum(discounted)
+    cdef dict assets = book.assets
+    cdef Asset asset
+    cdef str follower
     cdef Redemption redemption
     for spend in spends:
-        asset = book.assets[spend.asset]
-        follower = asset.redeem.then_asset
-        after = [asset, book.assets[follower]] if follower and follower not in done else [asset]
+        asset = assets[asset_of(spend)]
+        follower = (<Redeem?>asset.redeem).then_asset
+        after = [asset, assets[follower]] if follower and follower not in done else [asset]
         rest = list(left)
-        given = redeem_one(after, spend.units, lines, wallet, book, rest, amount, now_ms)
+        given = redeem_one(after, <object>PyTuple_GET_ITEM(spend, UNITS), lines, wallet, book, rest, amount, now_ms)
         if type(given) is not list:
             refusals.append(given)
             continue
@@ -83,15 +101,19 @@ cdef object redeem_each(
 
 
 cdef object redeem_one(
-    list assets, object wanted, list lines, object wallet, object book, list left, object discounted, object now_ms
+    list assets, object wanted, list lines, Wallet wallet, object book, list left, object discounted, object now_ms
 ):
     """Spends exactly `wanted` units (0: as many as allowed) of an asset and, for the rest, of the one after it.
 
     Changes `left`. What an asset gives is at most a share of the amount after discounts, what is left of the
     order, and its own limit, in whole steps.
     """
-    cdef list redemptions = [], balances = [balance(wallet.lots, each.id, now_ms) for each in assets]
+    cdef list redemptions = [], balances = []
+    cdef Asset each
+    cdef Redeem rule
     cdef Redemption redemption
+    for each in assets:
+        balances.append(balance(wallet.lots, each.id, now_ms))
     if wanted:
         refused = refuse(assets, wanted, sum(balances), sum(left), discounted)
         if refused is not None:
@@ -109,7 +131,7 @@ cdef object redeem_one(
             for index, amount in redemption.allocations:
                 left[<Py_ssize_t>index] = left[<Py_ssize_t>index] - amount
     if wanted and taken < wanted:  # the parts are there, but not in steps that fit together
-        asset_id = assets[0].id
+        asset_id = (<Asset>assets[0]).id
         message = f"{asset_id}: {wanted} asked for; {taken} can be spent"
         return Rejection(RejectionReason.REDEMPTION_NOT_ALLOWED, asset_id, message, wanted - taken)
     return redemptions
@@ -117,7 +139,9 @@ cdef object redeem_one(
 
 cdef object refuse(list assets, object wanted, object there, object left, object discounted):
     """Why exactly `wanted` units cannot be spent, as far as the first asset and the balances (`there`) say."""
-    rule, asset_id = assets[0].redeem, assets[0].id
+    cdef Asset each = assets[0]
+    cdef Redeem rule = each.redeem
+    cdef str asset_id = each.id
     needed = max(wanted, rule.min_balance)
     if there < needed:
         message = f"{asset_id}: {there} spendable, {needed} needed"
@@ -134,7 +158,7 @@ cdef object refuse(list assets, object wanted, object there, object left, object
     return None
 
 
-cdef object most(object rule, object left, object discounted):
+cdef object most(Redeem rule, object left, object discounted):
     """Units that the order allows, whatever the wallet holds."""
     steps = min(discounted * rule.max_share_bps // whole, left) // rule.value
     if rule.max_units:
@@ -142,7 +166,7 @@ cdef object most(object rule, object left, object discounted):
     return steps * rule.units
 
 
-cdef object room(object rule, object there, object left, object discounted):
+cdef object room(Redeem rule, object there, object left, object discounted):
     """Units that the order and the wallet allow."""
     if there < rule.min_balance:
         return 0
@@ -150,12 +174,12 @@ cdef object room(object rule, object there, object left, object discounted):
 
 
 cdef Redemption redeem_units(
-    object asset, object units, list lines, object wallet, object book, list left, object now_ms
+    Asset asset, object units, list lines, Wallet wallet, object book, list left, object now_ms
 ):
     cdef Redemption each = Redemption.__new__(Redemption)
     cdef list shares
     cdef Py_ssize_t i
-    rule = asset.redeem
+    cdef Redeem rule = asset.redeem
     each.asset, each.units, each.value = asset.id, units, units // rule.units * rule.value
     each.lots = soonest(wallet.lots, asset.id, units, now_ms, "")
     shares = book.allocate(each.value, left, left)
@@ -164,8 +188,14 @@ cdef Redemption redeem_units(
     each.lot_values = []
     of_lots = each.funding.pop(lots_party, 0)
     if of_lots:
-        each.lot_values = book.allocate(of_lots, [lot.amount for lot in each.lots], [of_lots] * len(each.lots))
+        weights = [<object>PyTuple_GET_ITEM(lot, AMOUNT) for lot in each.lots]
+        each.lot_values = book.allocate(of_lots, weights, [of_lots] * len(weights))
         for lot, value in zip(each.lots, each.lot_values):
             if value:
-                each.funding[lot.origin] = each.funding.get(lot.origin, 0) + value
+                origin = <object>PyTuple_GET_ITEM(lot, ORIGIN)
+                each.funding[origin] = each.funding.get(origin, 0) + value
     return each
+
+
+cdef inline str asset_of(object spend):
+    return <str>PyTuple_GET_ITEM(spend, ASSET)

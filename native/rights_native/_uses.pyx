@@ -8,6 +8,7 @@ from rights.domain import gifts
 from rights.domain.model import Usage
 from rights_native._earning cimport multipliers
 from rights_native._outcome cimport Adjustment, Earning, Priced
+from rights_native._views cimport Campaign, CampaignPlan
 
 cdef object new_tuple = tuple.__new__
 
@@ -15,14 +16,16 @@ cdef object new_tuple = tuple.__new__
 def uses_of(Priced priced not None, book, now_ms):
     """Every use that a priced order takes: (Usage, the Limit of the book it falls under or None for a counter)."""
     cdef list uses = []
+    cdef dict campaigns = book.by_id
     cdef Adjustment adjustment
     cdef Earning earning
+    cdef Campaign campaign
     for adjustment in priced.adjustments:
-        campaign = book.by_id[adjustment.campaign_id]
+        campaign = campaigns[adjustment.campaign_id]
         if campaign.is_limited:
             add_campaign(uses, campaign, adjustment.amount, book, now_ms)
     for campaign_id in multipliers(priced.earnings):
-        add_campaign(uses, book.by_id[campaign_id], 0, book, now_ms)
+        add_campaign(uses, campaigns[campaign_id], 0, book, now_ms)
     for earning in priced.earnings:
         for counter in earning.counters:
             uses.append((usage("counter", counter, earning.lot.amount), None))
@@ -36,15 +39,15 @@ cdef inline object usage(str kind, str of, object amount):
     return new_tuple(Usage, (kind, of, amount))
 
 
-cdef int add_campaign(list uses, object campaign, object amount, object book, object now_ms) except -1:
+cdef int add_campaign(list uses, Campaign campaign, object amount, object book, object now_ms) except -1:
     """A use of a campaign: the amount of its budget and of the pool that feeds it, one of its quota and member limit."""
     cdef Py_ssize_t i
-    plan = book.plan.campaigns[campaign.index]
+    cdef CampaignPlan plan = book.plan.campaigns[campaign.index]
     for index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         i = index
         if i >= 0 and units:
             limit = book.limits[i]
             uses.append((usage(limit.kind, limit.id, units), limit))
-    if campaign.period >= 0:
+    if <int>campaign.period >= 0:
         uses.append((usage("counter", book.counter(campaign.id, campaign.period, now_ms), 1), None))
     return 0

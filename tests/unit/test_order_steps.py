@@ -6,10 +6,10 @@ import plain_steps as plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rights.domain.book import Limit, Share
+from rights.domain.book import Asset, Campaign, Earn, Limit, Redeem, Share, Template
 from rights.domain.limits import NEVER_MS
-from rights.domain.model import Adjustment, Coupon, Earning, Line, Lot, Order, Priced, Rate, Spend
-from rights.domain.plan import Decision
+from rights.domain.model import Adjustment, Coupon, Earning, Expiry, Line, Lot, Order, Priced, Rate, Spend
+from rights.domain.plan import CampaignPlan, Decision, Effect, Facts
 from rights.domain.wallet import Wallet
 from rights.v1 import rulebook_pb2 as pb
 from rights_native import twin
@@ -65,20 +65,28 @@ _LOTS = st.lists(
 )
 
 
+def _asset(index: int, name: str, earn: Earn | None = None, redeem: Redeem | None = None) -> Asset:
+    return Asset(index, name, "platform", Expiry(0, 0), earn, redeem, None, False)
+
+
+def _campaign_plan(a: int = 0, budget: int = -1, quota: int = -1, pool: int = -1) -> CampaignPlan:
+    return CampaignPlan("c", 0, 0, 0, Effect.PERCENT, a, 0, 0, 0, (), False, False, budget, quota, pool=pool)
+
+
 @st.composite
-def _spendable(draw: st.DrawFn) -> dict[str, SimpleNamespace]:
+def _spendable(draw: st.DrawFn) -> dict[str, Asset]:
     """Assets that can be spent, in the order of a rulebook; one may follow another."""
     order = draw(st.permutations(_ASSETS))
     return {
-        name: SimpleNamespace(
-            index=order.index(name),
-            id=name,
-            redeem=SimpleNamespace(
+        name: _asset(
+            order.index(name),
+            name,
+            redeem=Redeem(
                 units=draw(st.sampled_from([1, 1, 1, 2, 3])),
                 value=draw(st.integers(1, 3)),
                 min_balance=draw(st.sampled_from([0, 0, 20])),
                 max_share_bps=draw(st.sampled_from([0, 3_000, 10_000, 10_000, 10_000])),
-                shares=draw(_SHARES),
+                shares=tuple(draw(_SHARES)),
                 max_units=draw(st.sampled_from([0, 0, 0, 10])),
                 then_asset=draw(st.sampled_from(["", *[other for other in _ASSETS if other != name]])),
             ),
@@ -90,7 +98,7 @@ def _spendable(draw: st.DrawFn) -> dict[str, SimpleNamespace]:
 @settings(max_examples=400)  # what follows an asset is rare
 @given(_spendable(), _LINES, _LOTS, st.data())
 def test_points_as_cash(
-    assets: dict[str, SimpleNamespace], lines: list[Line], lots: list[Lot], data: st.DataObject
+    assets: dict[str, Asset], lines: list[Line], lots: list[Lot], data: st.DataObject
 ) -> None:
     book = SimpleNamespace(assets=assets, allocate=twin.allocate)
     spent = data.draw(st.lists(st.sampled_from(_ASSETS), unique=True))
@@ -104,14 +112,12 @@ def test_points_as_cash(
 
 
 @st.composite
-def _earnable(draw: st.DrawFn, index: int) -> SimpleNamespace:
+def _earnable(draw: st.DrawFn, index: int) -> Asset:
     rates = st.builds(Rate, st.integers(1, 9), st.integers(1, 30))
-    return SimpleNamespace(
-        index=index,
-        id=_ASSETS[index],
-        issuer="platform",
-        expiry=None,
-        earn=SimpleNamespace(
+    return _asset(
+        index,
+        _ASSETS[index],
+        earn=Earn(
             rate=draw(rates),
             rates=tuple(draw(st.lists(st.tuples(st.sampled_from([1, 2]), rates), max_size=2))),
             by_merchant=draw(st.booleans()),
@@ -123,6 +129,7 @@ def _earnable(draw: st.DrawFn, index: int) -> SimpleNamespace:
             tiers=draw(st.sampled_from([{}, {1: 15_000}, {2: 30_000}])),
             caps=draw(st.sampled_from([(), ((2, 40),), ((2, 40), (3, 60))])),
             availability=draw(st.sampled_from([None, 0, 86_400_000])),
+            on_delivery=False,
         ),
     )
 
@@ -136,12 +143,12 @@ def test_what_is_earned(indices: list[int], lines: list[Line], lots: list[Lot], 
         earning_assets=[data.draw(_earnable(index)) for index in indices],
         closings=[],
         campaigns=[SimpleNamespace(id="double")],
-        plan=SimpleNamespace(campaigns=[SimpleNamespace(a=20_000)]),
+        plan=SimpleNamespace(campaigns=[_campaign_plan(a=20_000)]),
         counter=lambda name, period, now_ms: f"{name}|{period}",
         lot_expiry=lambda policy, now_ms: 99,
         program=SimpleNamespace(matches=lambda request, p: [i for i in range(count) if masks[p] >> i & 1]),
     )
-    request = SimpleNamespace(amounts=data.draw(amounts))
+    request = Facts([], frozenset(), [], data.draw(amounts), [], [], b"", [])
     multipliers = data.draw(st.lists(st.sampled_from([-1, 0]), min_size=3, max_size=3))
     decision = Decision(True, [], data.draw(amounts), multipliers, [], True, 0, 0)
     payable, counters = data.draw(amounts), {"asset/points|2": 30, "asset/card|3": 60}
@@ -167,13 +174,11 @@ def test_which_coupons_are_chosen_from(coupons: list[Coupon], named: bool, some:
         order.coupon_ids = sorted(some & wallet.coupons.keys())
     else:
         order.forbidden_coupons = sorted(some)
-    template = SimpleNamespace
+    ends = {"one": (1, NEVER_MS), "two": (2, 11), "useless": (-1, NEVER_MS), "ended": (3, 10)}
     book = SimpleNamespace(
         templates={
-            "one": template(campaign=1, until_ms=NEVER_MS),
-            "two": template(campaign=2, until_ms=11),
-            "useless": template(campaign=-1, until_ms=NEVER_MS),
-            "ended": template(campaign=3, until_ms=10),
+            name: Template(name, 0, until_ms, campaign, 0, 0, False, False, None)
+            for name, (campaign, until_ms) in ends.items()
         }
     )
     chosen = choose_coupons(order, wallet, book, _NOW)  # type: ignore[arg-type]
@@ -187,11 +192,28 @@ _LIMIT_INDEX = st.integers(-1, 2)
 def test_what_an_order_uses(data: st.DataObject) -> None:
     names = ["a", "b", "c"]
     campaigns = [
-        SimpleNamespace(index=i, id=name, is_limited=True, period=data.draw(st.sampled_from([-1, 1, 2])))
+        Campaign(
+            i,
+            name,
+            "",
+            "",
+            (),
+            (),
+            0,
+            data.draw(st.sampled_from([-1, 1, 2])),
+            False,
+            False,
+            "",
+            True,
+            "",
+            0,
+            False,
+            "",
+        )
         for i, name in enumerate(names)
     ]
     plans = [
-        SimpleNamespace(
+        _campaign_plan(
             budget=data.draw(_LIMIT_INDEX), pool=data.draw(_LIMIT_INDEX), quota=data.draw(_LIMIT_INDEX)
         )
         for _ in names
