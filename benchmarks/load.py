@@ -46,6 +46,7 @@ Arrivals = Literal["poisson", "constant"]
 _LONGEST_MICROSECONDS = 120_000_000
 _DIGITS = 3  # that a histogram keeps of a latency
 _TICK_SECONDS = 0.001  # calls that are due within it leave together
+_MOMENT_SECONDS = 0.05
 _SETTINGS_SECONDS = 10.0  # for a new connection's server to say what it allows
 _RESOURCE_EXHAUSTED, _DEADLINE_EXCEEDED = 8, 4
 
@@ -293,8 +294,8 @@ class _Source:
         connections = list(self._connections.values())
         for index, connection in enumerate(connections):
             self._begin(connection, len(range(index, in_flight, len(connections))))
-        while self._now() < seconds:
-            for connection, ended in self._read(seconds - self._now()):
+        while (left := seconds - self._now()) > 0:
+            for connection, ended in self._read(left):
                 if not connection.is_lost:
                     self._begin(connection, ended)
 
@@ -335,9 +336,13 @@ class _Source:
         connection.flush()
 
     def _read(self, seconds: float) -> list[tuple[LoadConnection, int]]:
-        """Waits so long for answers; the connections that had some, and how many."""
+        """Waits so long for answers, or a moment; the connections that had some, and how many."""
         ready = []
-        for descriptor, _ in self._poll.poll(seconds):
+        events = self._poll.poll(min(seconds, _MOMENT_SECONDS))
+        if not events:
+            for connection in self._connections.values():
+                connection.flush()  # what the socket has not taken before
+        for descriptor, _ in events:
             connection = self._connections[descriptor]
             ended = connection.receive()
             if connection.is_lost:
@@ -349,11 +354,9 @@ class _Source:
         """Waits for the last answers, as long as callers do."""
         while any(connection.under_way for connection in self._connections.values()):
             self._read(_TICK_SECONDS)
-            if self._timeout_seconds is None:
-                continue
-            for connection in self._connections.values():
-                connection.expire(self._now() - self._timeout_seconds)
-                connection.flush()
+            if self._timeout_seconds is not None:
+                for connection in self._connections.values():
+                    connection.expire(self._now() - self._timeout_seconds)
 
     def _now(self) -> float:
         return time.monotonic() - self._began

@@ -203,7 +203,7 @@ cdef class LoadConnection:
             not self._calls[self._oldest].open or self._calls[self._oldest].due < before
         ):
             if self._calls[self._oldest].open:
-                _put(self._frame(4, RST_STREAM, 0, 2 * self._oldest + 1), CANCEL)
+                _put(self._frame(4, RST_STREAM, 0, 2 * self._oldest + 1), CANCEL)  # leaves with what comes next
                 self._end(&self._calls[self._oldest], self._answers.expired())
             self._oldest += 1
         while self._waiting and self._waiting[0][1] < before:
