@@ -29,7 +29,6 @@ from rights.v1 import rulebook_pb2
 
 console = Console(stderr=True)
 
-SEGMENT_MEGABYTES = 16
 OLD_SEGMENTS = 128  # 2 GB, a minute and a half at full load
 # A setting for closed loops, which wait as long as it takes: they are not to be shed.
 PATIENT: dict[str, object] = {"max_queue_age_milliseconds": 30_000}
@@ -63,9 +62,7 @@ def form(options: argparse.Namespace, size: str) -> str:
 async def database() -> AsyncIterator[str]:
     """A migrated database: RIGHTS_DATABASE_URL's, or an embedded one with default durability.
 
-    The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins, and checkpoints
-    every 2 GB of log, a minute and a half at full load, not every 500 MB: after each, every page that is changed is
-    logged whole once, which triples the log for a while. Neither has to do with what is durable when.
+    The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
     """
     url = Settings().database_url
     if url:
@@ -73,8 +70,7 @@ async def database() -> AsyncIterator[str]:
         yield url
         return
     buffers = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    log_megabytes = 2 * OLD_SEGMENTS * SEGMENT_MEGABYTES  # of which a checkpoint comes at half
-    with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB", max_wal_size=f"{log_megabytes}MB") as postgres:
+    with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB") as postgres:
         await asyncio.to_thread(migrate, postgres.url)
         await _with_old_log(postgres.url)
         yield postgres.url
@@ -86,7 +82,7 @@ async def _with_old_log(url: str) -> None:
     A new one makes a segment every second under load, and all commits wait until its 16 MB are on disk.
     """
     connection = await asyncpg.connect(url)
-    await connection.execute(f"ALTER SYSTEM SET min_wal_size = '{OLD_SEGMENTS * SEGMENT_MEGABYTES}MB'")
+    await connection.execute(f"ALTER SYSTEM SET min_wal_size = '{OLD_SEGMENTS * 16}MB'")
     await connection.execute("SELECT pg_reload_conf()")
     for _ in range(OLD_SEGMENTS):
         await connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")

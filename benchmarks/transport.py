@@ -94,7 +94,7 @@ def _measure(port: int, pid: int, seconds: float) -> tuple[float, float]:
         calls = load.closed_loop(IN_FLIGHT * CONNECTIONS, seconds)
         used = _cpu_seconds(pid) - before
     answered = calls.count(ANSWERED)
-    if answered < len(calls.outcome):
+    if not answered or answered < len(calls.outcome):
         raise SystemExit(f"not every call was answered: {calls.failures}")
     elapsed = max(due + taken for due, taken in zip(calls.due, calls.latency, strict=True))
     return answered / elapsed, used / answered * 1e6

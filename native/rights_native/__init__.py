@@ -13,6 +13,7 @@ _PARTS = (
     "_funding",
     "_http2",
     "_kernel",
+    "_load",
     "_lots",
     "_outcome",
     "_receipts",

@@ -8,13 +8,14 @@ since their products leave 64 bits.
 
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Lot
-from rights.v1.rulebook_pb2 import Earn as _Basis
+from rights.v1.rulebook_pb2 import Earn as _EarnMessage
 from rights_native._outcome cimport Earning
-from rights_native._views cimport Asset, CampaignPlan, Decision, Earn, Facts, Wallet
+from rights_native._plan_views cimport CampaignPlan, Decision, Facts
+from rights_native._views cimport Asset, Earn, Wallet
 
 cdef object new_tuple = tuple.__new__
 cdef object whole = BPS, most = MAX_AMOUNT, never = NEVER_MS
-cdef int on_list = _Basis.BASIS_LIST, on_discounted = _Basis.BASIS_DISCOUNTED
+cdef int on_list = _EarnMessage.BASIS_LIST, on_discounted = _EarnMessage.BASIS_DISCOUNTED
 
 
 def earn(
@@ -31,13 +32,13 @@ def earn(
     cdef Asset asset
     cdef Earn rule
     for asset in book.earning_assets:
-        rule = asset.earn
+        rule = <Earn?>asset.earn
         if book.closings and not book.gives(asset.id, now_ms):
             continue
         amounts = basis(rule, request.amounts, decision.amounts, payable)
         index = decision.multipliers[asset.index]
         multiplied = index >= 0
-        multiplier_bps = (<CampaignPlan>book.plan.campaigns[index]).a if multiplied else whole
+        multiplier_bps = (<CampaignPlan?>book.plan.campaigns[index]).a if multiplied else whole
         tier_bps = rule.tiers.get(wallet.tier, whole)
         room = min(rule.max_units or most, most - (<object>wallet).total(asset.id))  # no wallet holds more
         counters = []
@@ -89,7 +90,7 @@ cdef list together(Asset asset, Earn rule, list lines, Facts request, object boo
     return [(rate, issuer, counted) for (rate, issuer), counted in found.items()]
 
 
-cpdef list basis(Earn rule, list listed, list discounted, list payable):
+def basis(Earn rule not None, list listed, list discounted, list payable):
     """Per line, the amount that a rule counts on."""
     cdef int on = rule.basis
     if on == on_list:
@@ -97,7 +98,7 @@ cpdef list basis(Earn rule, list listed, list discounted, list payable):
     return discounted if on == on_discounted else payable
 
 
-cpdef tuple earned(Earn rule, object rate, object base, object tier_bps, object multiplier_bps):
+def earned(Earn rule not None, rate, base, tier_bps, multiplier_bps):
     """(units before the multipliers, units after them and the cap per order) of a base amount.
 
     rate: None for the asset's own.
@@ -108,7 +109,7 @@ cpdef tuple earned(Earn rule, object rate, object base, object tier_bps, object 
     return base_units, min(units, rule.max_units or most)
 
 
-cpdef object available_ms(Earn rule, object now_ms):
+def available_ms(Earn rule not None, now_ms):
     """When what is earned now becomes available: 0 at once, NEVER_MS only when it is delivered."""
     if rule.availability is None:
         return 0

@@ -78,8 +78,8 @@ def line_facts(list lines not None, dict known not None, dict unknown not None):
 
 
 def build(
-    Order order not None, Wallet wallet not None, book, dict coupons not None, list required not None, list remaining not None,
-    bytes standing not None, dict known not None, now_ms,
+    Order order not None, Wallet wallet not None, book, dict coupons not None, list required not None,
+    list remaining not None, bytes standing not None, dict known not None, now_ms,
 ):
     """The Facts of one order.
 
@@ -128,6 +128,8 @@ def choose_coupons(Order order not None, Wallet wallet not None, book, int64_t n
         held = [sort_key(wallet.coupons[coupon_id]) for coupon_id in order.coupon_ids]
     else:
         for coupon in wallet.coupons.values():
+            if not PyTuple_Check(coupon):
+                raise TypeError(f"{coupon!r} is not a coupon")
             if (
                 <str>PyTuple_GET_ITEM(coupon, STATE) == "held"
                 and <int64_t><object>PyTuple_GET_ITEM(coupon, STARTS_MS) <= now_ms < <int64_t>expiry(coupon)

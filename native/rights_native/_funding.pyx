@@ -137,10 +137,13 @@ cpdef list adjustments(
     cdef Adjustment each
     cdef Campaign campaign
     for index, shares in applied:
-        campaign = campaigns[index]
+        campaign = <Campaign?>campaigns[index]
         each = Adjustment.__new__(Adjustment)
         each.campaign_id = campaign.id
-        each.coupon_id = <str>PyTuple_GET_ITEM(coupons[index], COUPON_ID) if campaign.template_id else ""
+        each.coupon_id = ""
+        if campaign.template_id:
+            coupon = coupons[index]  # held by this name while it is read
+            each.coupon_id = <str>PyTuple_GET_ITEM(coupon, COUPON_ID)
         each.allocations = shares
         each.consumed = []
         if campaign.is_cover:

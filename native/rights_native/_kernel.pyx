@@ -44,7 +44,7 @@ from libc.string cimport memcpy, memset
 
 from rights.domain.limits import MAX_AMOUNT as _MAX_AMOUNT
 from rights.domain.plan import CART_VARS, LINE_VARS, Decision
-from rights_native._views cimport Facts
+from rights_native._plan_views cimport Facts
 from rights_native.plan_check import check_facts, check_plan
 from rights_native.plan_index import INDEXED, implied
 
@@ -834,12 +834,13 @@ cdef class Program:
         cdef list amounts = facts.amounts, floors = facts.floors, quantities = facts.quantities
         cdef list line_vars = facts.line_vars, cart_vars = facts.cart_vars, row
         cdef dict blocked = facts.blocked, coupons = facts.coupons
+        cdef bytes standing = facts.standing
         cdef int32_t lines = <int32_t>len(amounts), i, v
         cdef int64_t total = 0
         cdef size_t campaigns = self.campaign_count
         cdef bint fits = (
             len(cart_vars) == self.cart_var_count and len(line_vars) == lines and len(floors) == lines
-            and len(quantities) == lines and len(facts.standing) == self.campaign_count
+            and len(quantities) == lines and len(standing) == self.campaign_count
             and len(facts.remaining) == self.limit_count
         )
         if not fits:
@@ -3059,7 +3060,7 @@ cdef class Program:
 
     # The edge
 
-    def matches(self, facts, predicate):
+    def matches(self, Facts facts not None, predicate):
         """The lines on which a predicate is true."""
         cdef int32_t index, k
         self._read_facts(facts)
@@ -3069,7 +3070,7 @@ cdef class Program:
         self._find_scope(index)
         return [self.scope_lines[self.scope_of[index].first + k] for k in range(self.scope_of[index].count)]
 
-    def decide(self, facts, node_budget, bint explain):
+    def decide(self, Facts facts not None, node_budget, bint explain):
         """The best combination of campaigns for a request."""
         cdef int64_t budget = min(node_budget, 2**62), nodes = 0, gap = 0
         cdef bytes standing = facts.standing

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Unary calls of a load generator: one HTTP/2 connection on which a call costs its process a microsecond or so.
+"""Unary calls of a load generator: one HTTP/2 connection on which a call costs little more than its bytes.
 
 A load generator shares its machine with what it measures, and in overload it makes most of the work: what a call costs
 here is taken from the goodput. So, unlike the session of _http2, it does only what load needs:
@@ -92,9 +92,10 @@ cdef class LoadConnection:
     """Calls over a connected socket that does not block, which stays the caller's.
 
     first, block: the headers of the first request and of every other, compressed. answers: what tells outcomes, as
-    small numbers: `read(block, whether it ends the answer)`, `reset(error code)`, `expired()` and `lost()`. A block
-    that means that the message tells the outcome has the number -1; then it is that of the message's first byte in
-    `answers.of_first_byte`, 256 bytes. Its dict `known` has the numbers of blocks that need no reading.
+    small numbers: `read(block, whether it ends the answer)`, `reset(error code)`, `expired()`, `lost()` and, where a
+    good end came without a message, `missing()`. A block that means that the message tells the outcome has the number
+    -1; then it is that of the message's first byte in `answers.of_first_byte`, 256 bytes. Two dicts have the numbers of
+    blocks that need no reading: `known_begins` and, where they end the answer, `known_ends`.
 
     Of the calls that have ended since `start`, in that order, arrays tell: due (seconds since the `began` that it was
     given, on the monotonic clock), latency (seconds, from then), outcome.
@@ -109,12 +110,13 @@ cdef class LoadConnection:
     cdef bytes _first, _block
     cdef object _answers
     cdef bytes _of_first_byte
-    cdef dict _known
+    cdef dict _known_begins, _known_ends
     cdef object _waiting  # (message, due) of calls beyond what the server allows
     cdef double _began
     cdef Call *_calls
     cdef uint32_t _count, _capacity, _oldest, _streams, _max_streams
     cdef int64_t _window, _stream_window, _unacknowledged
+    cdef bint _leaving  # the server takes no more calls
     cdef uint8_t *_output
     cdef size_t _output_size, _output_capacity
     cdef uint8_t *_input
@@ -123,7 +125,8 @@ cdef class LoadConnection:
     def __cinit__(self, int descriptor, bytes first not None, bytes block not None, answers):
         self._descriptor = descriptor
         self._first, self._block = first, block
-        self._answers, self._known, self._of_first_byte = answers, answers.known, answers.of_first_byte
+        self._answers, self._of_first_byte = answers, answers.of_first_byte
+        self._known_begins, self._known_ends = answers.known_begins, answers.known_ends
         if len(self._of_first_byte) != 256:
             raise ValueError("answers.of_first_byte has not an outcome for every byte")
         self._waiting = deque()
@@ -153,8 +156,10 @@ cdef class LoadConnection:
         """Begins a call that was due then."""
         if PyBytes_GET_SIZE(message) > MAX_FRAME - MESSAGE_HEADER:
             raise ValueError(f"a request of {len(message)} bytes; at most {MAX_MESSAGE_BYTES} fit in a frame")
+        if PyBytes_GET_SIZE(message) + MESSAGE_HEADER > self._stream_window:
+            raise ValueError(f"a request of {len(message)} bytes; the server's windows are {self._stream_window}")
         self.under_way += 1
-        if self.is_lost:
+        if self.is_lost or self._leaving:
             self._note(due, self._answers.lost())
         elif self._waiting or not self._send(message, due):
             self._waiting.append((message, due))
@@ -189,25 +194,31 @@ cdef class LoadConnection:
                 break
             elif taken == 0 or errno != EINTR:
                 self._lose()
+        self._send_waiting()
+        self.flush()
+        return before - self.under_way
+
+    def expire(self, double before):
+        """Ends calls that were due before that time: nobody waits for them any longer. Others have their places."""
+        while self._oldest < self._count and (
+            not self._calls[self._oldest].open or self._calls[self._oldest].due < before
+        ):
+            if self._calls[self._oldest].open:
+                _put(self._frame(4, RST_STREAM, 0, 2 * self._oldest + 1), CANCEL)
+                self._end(&self._calls[self._oldest], self._answers.expired())
+            self._oldest += 1
+        while self._waiting and self._waiting[0][1] < before:
+            self._note(self._waiting.popleft()[1], self._answers.expired())
+        self._send_waiting()
+        self.flush()
+
+    cdef int _send_waiting(self) except -1:
         while self._waiting:
             message, due = self._waiting[0]
             if not self._send(message, due):
                 break
             self._waiting.popleft()
-        self.flush()
-        return before - self.under_way
-
-    def expire(self, double before):
-        """Ends calls that were due before that time: nobody waits for them any longer."""
-        while self._oldest < self._count and (
-            not self._calls[self._oldest].open or self._calls[self._oldest].due < before
-        ):
-            if self._calls[self._oldest].open:
-                _put(self._frame(4, RST_STREAM, 0, 2 * self._oldest + 1), CANCEL)  # leaves with what comes next
-                self._end(&self._calls[self._oldest], self._answers.expired())
-            self._oldest += 1
-        while self._waiting and self._waiting[0][1] < before:
-            self._note(self._waiting.popleft()[1], self._answers.expired())
+        return 0
 
     cdef bint _send(self, bytes message, double due) except -1:
         """Begins a call, if the server allows another one now."""
@@ -273,6 +284,8 @@ cdef class LoadConnection:
     cdef int _take(self, uint8_t kind, uint8_t flags, uint32_t stream, const uint8_t *payload,
                    uint32_t length) except -1:
         cdef Call *call = NULL
+        if ((kind == RST_STREAM or kind == WINDOW_UPDATE) and length != 4) or (kind == SETTINGS and length % 6):
+            raise ValueError(f"a frame of kind {kind} with {length} bytes")
         if kind == DATA or kind == HEADERS or kind == RST_STREAM:
             if stream % 2 == 0 or stream // 2 >= self._count:
                 raise ValueError(f"a frame of kind {kind} on stream {stream}, which was not begun")
@@ -307,7 +320,8 @@ cdef class LoadConnection:
             if stream == 0:  # a request is one frame, which fits in the window that its stream begins with
                 self._window += _number(payload)
         elif kind == GOAWAY:
-            self._max_streams = 0  # what is under way may still end, and then the server closes
+            self._leaving = True  # what is under way may still end, and then the server closes
+            self._lose_waiting()
         elif kind == PUSH_PROMISE or kind == CONTINUATION:
             raise ValueError(f"a frame of kind {kind}, which no gRPC server needs")
         return 0
@@ -328,11 +342,16 @@ cdef class LoadConnection:
 
     cdef int _read_headers(self, Call *call, const uint8_t *content, uint32_t length, bint ends) except -1:
         cdef bytes block = PyBytes_FromStringAndSize(<const char *>content, length)
-        known = self._known.get(block)
-        cdef int outcome = self._answers.read(block, ends) if known is None else known
-        if ends and call.open:
-            self._end(call, <uint8_t>self._of_first_byte[call.first] if outcome == -1 else outcome)
-        return 0
+        cdef bint tells = ends and call.open  # not of a call that was given up
+        known = (self._known_ends if tells else self._known_begins).get(block)
+        cdef int outcome = self._answers.read(block, tells) if known is None else known
+        if not tells:
+            return 0
+        if outcome == -1 and call.received < MESSAGE_HEADER:
+            outcome = self._answers.missing()
+        elif outcome == -1:
+            outcome = <uint8_t>self._of_first_byte[call.first]
+        return self._end(call, outcome)
 
     cdef int _end(self, Call *call, int outcome) except -1:
         call.open = False
@@ -354,6 +373,9 @@ cdef class LoadConnection:
         for index in range(self._oldest, self._count):
             if self._calls[index].open:
                 self._end(&self._calls[index], self._answers.lost())
+        return self._lose_waiting()
+
+    cdef int _lose_waiting(self) except -1:
         while self._waiting:
             self._note(self._waiting.popleft()[1], self._answers.lost())
         return 0

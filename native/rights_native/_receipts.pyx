@@ -23,7 +23,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from rights_native._outcome cimport Adjustment, Earning, Priced, Redemption
-from rights_native._views cimport Decision
+from rights_native._plan_views cimport Decision
 
 cdef enum:
     FIRST_BYTES = 2048  # of a message; nearly every receipt fits
@@ -164,7 +164,7 @@ cdef int _receipt(
     _Message out, Priced priced, str member_id, str settlement_id, str order_id, int64_t settle_ms
 ) except -1:
     cdef Py_ssize_t i, before
-    cdef Decision decision = priced.decision
+    cdef Decision decision = <Decision?>priced.decision
     cdef list listed = priced.line_list, payable = priced.line_payable
     cdef object each
     if len(listed) != len(payable):

@@ -7,7 +7,7 @@ amounts stay Python's integers.
 
 from operator import attrgetter
 
-from cpython.tuple cimport PyTuple_GET_ITEM
+from cpython.tuple cimport PyTuple_Check, PyTuple_GET_ITEM
 
 from rights.domain.limits import BPS
 from rights.domain.model import LOTS, InvalidField, Lot, Rejection, RejectionReason, Spend
@@ -82,7 +82,7 @@ cdef object redeem_each(
     cdef str follower
     cdef Redemption redemption
     for spend in spends:
-        asset = assets[asset_of(spend)]
+        asset = <Asset?>assets[asset_of(spend)]
         follower = (<Redeem?>asset.redeem).then_asset
         after = [asset, assets[follower]] if follower and follower not in done else [asset]
         rest = list(left)
@@ -120,7 +120,7 @@ cdef object redeem_one(
             return refused
     taken = 0
     for each, there in zip(assets, balances):
-        rule = each.redeem
+        rule = <Redeem?>each.redeem
         units = room(rule, there, sum(left), discounted)
         if wanted:
             units = min(units, (wanted - taken) // rule.units * rule.units)
@@ -140,7 +140,7 @@ cdef object redeem_one(
 cdef object refuse(list assets, object wanted, object there, object left, object discounted):
     """Why exactly `wanted` units cannot be spent, as far as the first asset and the balances (`there`) say."""
     cdef Asset each = assets[0]
-    cdef Redeem rule = each.redeem
+    cdef Redeem rule = <Redeem?>each.redeem
     cdef str asset_id = each.id
     needed = max(wanted, rule.min_balance)
     if there < needed:
@@ -148,7 +148,7 @@ cdef object refuse(list assets, object wanted, object there, object left, object
         return Rejection(RejectionReason.INSUFFICIENT_BALANCE, asset_id, message, needed - there)
     allowed = 0
     for each in assets:
-        allowed = allowed + most(each.redeem, left, discounted)
+        allowed = allowed + most(<Redeem?>each.redeem, left, discounted)
     allowed = min(allowed, left // rule.value * rule.units)
     odd = wanted % rule.units
     if odd or wanted > allowed:
@@ -179,7 +179,7 @@ cdef Redemption redeem_units(
     cdef Redemption each = Redemption.__new__(Redemption)
     cdef list shares
     cdef Py_ssize_t i
-    cdef Redeem rule = asset.redeem
+    cdef Redeem rule = <Redeem?>asset.redeem
     each.asset, each.units, each.value = asset.id, units, units // rule.units * rule.value
     each.lots = soonest(wallet.lots, asset.id, units, now_ms, "")
     shares = book.allocate(each.value, left, left)
@@ -198,4 +198,6 @@ cdef Redemption redeem_units(
 
 
 cdef inline str asset_of(object spend):
+    if not PyTuple_Check(spend):
+        raise TypeError(f"{spend!r} is not a spend")
     return <str>PyTuple_GET_ITEM(spend, ASSET)

@@ -8,7 +8,8 @@ from rights.domain import gifts
 from rights.domain.model import Usage
 from rights_native._earning cimport multipliers
 from rights_native._outcome cimport Adjustment, Earning, Priced
-from rights_native._views cimport Campaign, CampaignPlan
+from rights_native._plan_views cimport CampaignPlan
+from rights_native._views cimport Campaign
 
 cdef object new_tuple = tuple.__new__
 
@@ -21,11 +22,11 @@ def uses_of(Priced priced not None, book, now_ms):
     cdef Earning earning
     cdef Campaign campaign
     for adjustment in priced.adjustments:
-        campaign = campaigns[adjustment.campaign_id]
+        campaign = <Campaign?>campaigns[adjustment.campaign_id]
         if campaign.is_limited:
             add_campaign(uses, campaign, adjustment.amount, book, now_ms)
     for campaign_id in multipliers(priced.earnings):
-        add_campaign(uses, campaigns[campaign_id], 0, book, now_ms)
+        add_campaign(uses, <Campaign?>campaigns[campaign_id], 0, book, now_ms)
     for earning in priced.earnings:
         for counter in earning.counters:
             uses.append((usage("counter", counter, earning.lot.amount), None))
@@ -42,7 +43,7 @@ cdef inline object usage(str kind, str of, object amount):
 cdef int add_campaign(list uses, Campaign campaign, object amount, object book, object now_ms) except -1:
     """A use of a campaign: the amount of its budget and of the pool that feeds it, one of its quota and member limit."""
     cdef Py_ssize_t i
-    cdef CampaignPlan plan = book.plan.campaigns[campaign.index]
+    cdef CampaignPlan plan = <CampaignPlan?>book.plan.campaigns[campaign.index]
     for index, units in ((plan.budget, amount), (plan.pool, amount), (plan.quota, 1)):
         i = index
         if i >= 0 and units:

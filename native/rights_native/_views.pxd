@@ -1,8 +1,10 @@
 # Fields of classes of rights.domain that are written in Python, for what is compiled. See views.h.
 #
 # To look an attribute up takes compiled code ten times as long as Python's interpreter, which remembers where it was
-# found the last time. Typed with one of these, a field is read from its place. They are objects of any type here, which
-# is checked where it matters: nothing else keeps Python from setting them to something else.
+# found the last time. Typed with one of these, a field is read from its place. Fields are objects of any type here, which
+# is checked where it matters: nothing else keeps Python from setting them to something else. An object must have been
+# through `__init__`: a field that was never set, or deleted, ends the process, as does None in place of the object.
+# So they are taken by `not None` parameters, and out of other fields by `<Class?>`.
 
 cdef extern from "views.h":
     ctypedef class rights.domain.model.Order [object ViewOrder, check_size error]:
@@ -94,50 +96,3 @@ cdef extern from "views.h":
         cdef object until_ms
         cdef object valid_days
         cdef object valid_ms
-
-    ctypedef class rights.domain.plan.CampaignPlan [object ViewCampaignPlan, check_size error]:
-        cdef object a
-        cdef object b
-        cdef object benefit
-        cdef object benefit_units
-        cdef object budget
-        cdef object c
-        cdef object cheapest_first
-        cdef object effect
-        cdef object every_quantity
-        cdef object groups
-        cdef object id
-        cdef object id_rank
-        cdef object mandatory
-        cdef object max_quantity
-        cdef object needs_coupon
-        cdef object on_price
-        cdef object pool
-        cdef object predicate
-        cdef object quota
-        cdef object stage
-        cdef object threshold
-        cdef object unit
-
-    ctypedef class rights.domain.plan.Decision [object ViewDecision, check_size error]:
-        cdef object amounts
-        cdef object applied
-        cdef object gap
-        cdef object met
-        cdef object multipliers
-        cdef object nodes
-        cdef object not_applied
-        cdef object proven
-
-    ctypedef class rights.domain.plan.Facts [object ViewFacts, check_size error]:
-        cdef object amounts
-        cdef object blocked
-        cdef object cart_vars
-        cdef object coupons
-        cdef object floors
-        cdef object line_vars
-        cdef object quantities
-        cdef object remaining
-        cdef object required
-        cdef bytes standing
-        cdef object tags

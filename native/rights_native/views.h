@@ -2,7 +2,7 @@
 
    They are dataclasses with slots. CPython puts the slots of a class behind the object's head, sorted by name
    (type_new_slots in Objects/typeobject.c), each a reference that `__init__` sets. Compiled code that names such a class
-   (_views.pxd) compares its size with that of the struct when it is imported, and tests/kernel/test_views.py the names;
+   (_views.pxd, _plan_views.pxd) compares its size with that of the struct when it is imported, and tests/kernel/test_views.py the names;
    so a field that is added or renamed there has to be here, too. */
 
 #include <Python.h>

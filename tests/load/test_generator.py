@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from rights.settings import load_settings
 from rights.v1 import settlement_pb2 as pb
 
 STALL_SECONDS = 0.5
+IDLE_SECONDS = 4.0  # connections are looked after every second
 
 
 class EveryTenant:
@@ -26,9 +28,9 @@ class EveryTenant:
 
 
 @asynccontextmanager
-async def serving(settle: UnaryHandler) -> AsyncIterator[str]:
+async def serving(settle: UnaryHandler, **configured: float) -> AsyncIterator[str]:
     """A server of nothing but Settle, as it is given."""
-    settings = load_settings(port=0)
+    settings = load_settings(port=0, **configured)
     method = Method(
         "rights.v1.SettlementService", "Settle", pb.SettleRequest, settle, frozenset({"checkout"})
     )
@@ -62,6 +64,24 @@ async def test_a_stall_is_charged_to_all_who_were_due_in_it() -> None:
     assert all(key.startswith("k-0-") for key in keys)
     for due, latency in zip(calls.due, calls.latency, strict=True):
         assert latency >= STALL_SECONDS - due - 0.005  # a timer may be early by its resolution
+
+
+async def test_who_is_idle_answers_the_server() -> None:
+    """It asks those who are silent whether they are still there, and gives up those who are not."""
+
+    async def settle(call: Call, request: pb.SettleRequest) -> pb.SettleResponse:
+        return pb.SettleResponse(receipt=pb.Receipt(order_id=request.order_id))
+
+    def run_twice(address: str) -> Any:
+        with Generator(address, Orders(members=10, distinct=20), prefix="k-", connections=2) as load:
+            load.closed_loop(2, 0.1)
+            time.sleep(IDLE_SECONDS)
+            return load.closed_loop(2, 0.1)
+
+    async with serving(settle, keepalive_seconds=0.2, keepalive_timeout_seconds=0.2) as address:
+        calls = await asyncio.to_thread(run_twice, address)
+    assert calls.outcome
+    assert calls.count(RECEIPT) == len(calls.outcome)
 
 
 async def test_outcomes_are_told_apart() -> None:

@@ -28,6 +28,7 @@ HEADERS = [
     ("te", "trailers"),
 ]
 OK = [("grpc-status", "0")]
+MISSING = "an answer without a message"
 WINDOW = 65_535
 
 
@@ -94,10 +95,10 @@ class Peer:
         assert all(event.headers == [(n.encode(), v.encode()) for n, v in HEADERS] for event in headers)
         return [event.stream_id for event in headers]
 
-    def answer(self, stream: int, message: bytes, trailers: Sequence[tuple[str, str]] = OK) -> None:
+    def answer(self, stream: int, message: bytes | None, trailers: Sequence[tuple[str, str]] = OK) -> None:
         """A whole answer."""
         self.server.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
-        if message:
+        if message is not None:
             self.server.send_data(stream, b"\0" + len(message).to_bytes(4, "big") + message)
         self.server.send_headers(stream, trailers, end_stream=True)
 
@@ -120,16 +121,20 @@ def test_calls_end_with_what_they_are_told(peer: Peer) -> None:
             match draw.randrange(12):
                 case 0:
                     message = f"fault {draw.randrange(20)}"
-                    peer.answer(stream, b"", [("grpc-status", "13"), ("grpc-message", message)])
+                    peer.answer(stream, None, [("grpc-status", "13"), ("grpc-message", message)])
                     failures[f"13: {message}"] = failures.get(f"13: {message}", 0) + 1
                     expected.append(FAILED)
                 case 1 | 2:
-                    peer.answer(stream, b"", SHEDDING)
+                    peer.answer(stream, None, SHEDDING)
                     expected.append(SHED)
                 case 3:
                     peer.answer(stream, b"\x12 no")
                     expected.append(REJECTION)
                 case 4:
+                    peer.answer(stream, None)
+                    failures[MISSING] = failures.get(MISSING, 0) + 1
+                    expected.append(FAILED)
+                case 5:
                     peer.answer(stream, b"")
                     expected.append(REJECTION)
                 case _:
@@ -140,7 +145,8 @@ def test_calls_end_with_what_they_are_told(peer: Peer) -> None:
     assert list(peer.connection.outcome) == expected
     assert peer.failures == failures
     assert len(peer.connection.due) == len(peer.connection.latency) == len(expected)
-    assert peer.answers.known
+    assert peer.answers.known_begins
+    assert peer.answers.known_ends
 
 
 def test_requests_arrive_as_they_were_given(peer: Peer) -> None:
@@ -206,11 +212,60 @@ def test_resets_expiries_and_pings(peer: Peer) -> None:
     assert (cancelled.stream_id, cancelled.error_code) == (3, 8)
 
 
+def test_what_ends_a_call_that_was_given_up_counts_for_nothing(peer: Peer) -> None:
+    peer.begin(b"slow")
+    peer.connection.expire(1e9)
+    peer.connection.start(peer.began)
+    peer.theirs.sendall(b"\0\0\1\1\5\0\0\0\1\x88")  # trailers on 1 that crossed the reset, without a status
+    peer.connection.receive()
+    assert not peer.connection.outcome
+    assert list(peer.failures) == ["no answer within the deadline"]
+
+
+def test_calls_that_wait_end_in_time_and_have_the_places_of_others() -> None:
+    peer = Peer(max_concurrent_streams=1)
+    for due in (0.0, 1.0, 2.0, 3.0):
+        peer.connection.begin(b"x", due)
+    assert peer.opened(peer.turn()) == [1]
+    peer.connection.expire(1.5)
+    assert list(peer.connection.outcome) == [TIMED_OUT] * 2
+    assert peer.opened(peer.turn()) == [3]
+    assert peer.connection.under_way == 2
+
+
+def test_a_server_that_leaves_gets_no_more_calls() -> None:
+    peer = Peer(max_concurrent_streams=1)
+    peer.begin(b"under way", b"waits")
+    peer.theirs.sendall(b"\0\0\x08\7\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0")  # GOAWAY
+    peer.theirs.sendall(b"\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x64")  # SETTINGS: a hundred streams
+    peer.connection.receive()
+    assert list(peer.connection.outcome) == [FAILED]
+    peer.connection.begin(b"too late", 0.0)
+    assert list(peer.connection.outcome) == [FAILED] * 2
+    assert not peer.opened(peer.turn())
+    peer.answer(1, b"\x0a")
+    peer.turn()
+    assert list(peer.connection.outcome) == [FAILED, FAILED, RECEIPT]
+
+
+def test_what_the_socket_does_not_take_is_sent_later(peer: Peer) -> None:
+    """More than a socket's buffer holds, in windows wide enough for it."""
+    peer.server.increment_flow_control_window(1 << 30)
+    peer.turn()
+    messages = [bytes([number]) * 16_000 for number in range(100)]
+    for message in messages:
+        peer.connection.begin(message, 0.0)
+    received: dict[int, bytes] = {}
+    for _ in range(100):
+        for event in peer.turn():
+            if isinstance(event, h2.events.DataReceived):
+                received[event.stream_id] = received.get(event.stream_id, b"") + event.data
+    assert [each[5:] for each in received.values()] == messages
+
+
 def test_a_lost_connection_ends_its_calls() -> None:
     peer = Peer(max_concurrent_streams=1)
     peer.begin(b"under way", b"waits")
-    peer.server.close_connection()
-    peer.turn()
     assert peer.connection.under_way == 2
     peer.theirs.close()
     assert peer.connection.receive() == 2
@@ -226,6 +281,8 @@ def test_a_lost_connection_ends_its_calls() -> None:
         (b"\xff\xff\xff\x00\x00\x00\x00\x00\x01", "a frame of 16777215 bytes"),
         (b"\x00\x00\x00\x00\x00\x00\x00\x00\x09", "stream 9, which was not begun"),
         (b"\x00\x00\x00\x01\x00\x00\x00\x00\x01", "HEADERS with the flags 0"),
+        (b"\x00\x00\x02\x03\x00\x00\x00\x00\x01\x00\x00", "kind 3 with 2 bytes"),
+        (b"\x00\x00\x05\x04\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00", "kind 4 with 5 bytes"),
         (b"\x00\x00\x00\x09\x04\x00\x00\x00\x01", "kind 9"),
         (b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x10", "a header table of 16 bytes"),
     ],

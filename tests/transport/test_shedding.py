@@ -35,7 +35,7 @@ async def test_new_work_is_refused_and_nothing_else(kind: str) -> None:
     ]
     full = asyncio.Event()
 
-    def shed() -> Exception | None:
+    def shed() -> Overloaded | None:
         return Overloaded("requests wait for 7 ms", 0.25) if full.is_set() else None
 
     before = counted("EmptyCall", "ResourceExhausted")

@@ -16,6 +16,7 @@ from rights import metrics
 from rights.api.auth import Authenticator
 from rights.api.errors import CODES, ApiError, StatusError, told
 from rights.api.methods import Call, Exchange, Method, StreamHandler, UnaryHandler
+from rights.engine.errors import Overloaded
 from rights.engine.registry import Registry
 
 # The request's bytes, or an iterator of requests' bytes where the method's kind says that they are a stream.
@@ -39,7 +40,7 @@ class Edge:
         authenticator: Authenticator,
         registry: Registry,
         stream_max_seconds: float,
-        shed: Callable[[], Exception | None] = lambda: None,
+        shed: Callable[[], Overloaded | None] = lambda: None,
     ) -> None:
         self.methods = {method.path: method for method in methods}
         self._authenticator = authenticator
@@ -165,7 +166,7 @@ class Edge:
 
 
 @lru_cache(maxsize=32)
-def _refused(error: Exception) -> tuple[ApiError, str]:
+def _refused(error: Overloaded) -> tuple[ApiError, str]:
     """What a caller is told, and the label of its code. Kept, since all who are shed are told the same."""
     failure = told(error, "")
     return failure, _LABELS[CODES[failure.code]]

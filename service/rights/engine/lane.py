@@ -68,7 +68,7 @@ class Lane:
         now = self._loop.time()
         cause = self.full(now)
         if cause is not None:
-            refusal = self.refusal(cause)
+            refusal = self.shed(cause)
             # Another one each time: an exception that is raised again and again keeps all their frames.
             raise Overloaded(refusal.message, refusal.retry_after_seconds)
         envelope = command.envelope
@@ -81,8 +81,8 @@ class Lane:
             self._loop.call_soon(self._tell_length)
         return answer
 
-    def refusal(self, cause: str) -> Overloaded:
-        """What is told of one that is shed, which is counted: the same each time."""
+    def shed(self, cause: str) -> Overloaded:
+        """Counts one that is shed; what it is told, the same each time."""
         told, counter = self._refusals[cause]
         counter.inc()
         return told
@@ -237,9 +237,12 @@ class Lanes:
 
     def refusal(self) -> Overloaded | None:
         """What is told while every lane sheds, whatever the request: it need not even be read."""
-        now = self._loop.time()
-        causes = [cause for lane in self._lanes if (cause := lane.full(now)) is not None]
-        return self._lanes[0].refusal(causes[0]) if len(causes) == len(self._lanes) else None
+        now, cause = self._loop.time(), None
+        for lane in self._lanes:
+            cause = lane.full(now)
+            if cause is None:
+                return None
+        return None if cause is None else self._lanes[0].shed(cause)
 
     async def drain(self) -> None:
         """Answers everything queued, then closes the connections."""
