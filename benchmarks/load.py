@@ -47,7 +47,7 @@ Arrivals = Literal["poisson", "constant"]
 _LONGEST_MICROSECONDS = 120_000_000
 _DIGITS = 3  # that a histogram keeps of a latency
 _TICK_SECONDS = 0.001  # calls that are due within it leave together
-_MOMENT_SECONDS = 0.05
+_MOMENT_SECONDS = 0.05  # after which deadlines are looked at, and what a socket has not taken is sent
 _SETTINGS_SECONDS = 10.0  # for a new connection's server to say what it allows
 _RESOURCE_EXHAUSTED, _DEADLINE_EXCEEDED = 8, 4
 

@@ -11,7 +11,7 @@ here is taken from the goodput. So, unlike the session of _http2, it does only w
     that does; `answers` has the decoder, and is asked only about blocks that are not known. Of a message the first
     byte is kept.
 (c) *A call is a few bytes in an array*, found by the number of its stream; no object, no callback, no timer.
-(d) *Nothing is sent or received but in `flush` and `receive`*, so that calls begun together leave in one write.
+(d) *To begin a call sends nothing*; `flush` does, and `receive` and `expire`: calls begun together leave in one write.
 
 It keeps to what the server allows: streams at once, and flow control windows; calls beyond that wait here, and their
 time runs. What only a broken server sends raises ValueError.

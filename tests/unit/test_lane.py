@@ -1,4 +1,4 @@
-"""A worker must not outlive its lanes, and sees how long they are."""
+"""A worker must not outlive its lanes, sees how long they are, and refuses unread what all of them would shed."""
 
 import asyncio
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 from rights import metrics
 from rights.engine.commands import Command, Envelope, TopUp
-from rights.engine.lane import Lane
+from rights.engine.lane import Lane, Lanes
 from rights.settings import Settings
 
 PROGRAM = """
@@ -53,3 +53,19 @@ async def test_what_waits_is_told_while_it_waits() -> None:
     lane._take()
     await asyncio.sleep(0)
     assert metrics.LANE_QUEUE_LENGTH._value.get() == before
+
+
+async def test_one_lane_with_room_is_enough() -> None:
+    lanes = Lanes(None, Settings(lanes_per_worker=2))  # type: ignore[arg-type]
+    counter = metrics.OVERLOAD.labels("draining")._value
+    before = counter.get()
+    first, second = lanes._lanes
+    assert lanes.refusal() is None
+    first.close()
+    assert lanes.refusal() is None
+    second.close()
+    told = lanes.refusal()
+    assert told is not None
+    assert lanes.refusal() is told
+    await asyncio.sleep(0)
+    assert counter.get() == before + 2

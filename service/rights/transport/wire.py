@@ -59,15 +59,10 @@ def write_metadata(pairs: Iterable[tuple[str, str | bytes]]) -> Pairs:
 
 def status_trailers(error: StatusError) -> Pairs:
     """What tells a failure: grpc-status, grpc-message, grpc-status-details-bin."""
-    return [*_status_trailers(error.code, error.message, error.details)]
-
-
-@lru_cache(maxsize=256)
-def _status_trailers(code: int, message: str, details: bytes) -> Pairs:
-    """Kept, since those who are shed are told the same."""
-    trailers = [(b"grpc-status", b"%d" % code)]
-    if message:
-        trailers.append((b"grpc-message", percent_encoded(message)))
+    trailers = [(b"grpc-status", b"%d" % error.code)]
+    if error.message:
+        trailers.append((b"grpc-message", percent_encoded(error.message)))
+    details = error.details
     if details:
         trailers.append((b"grpc-status-details-bin", base64.b64encode(details).rstrip(b"=")))
     return trailers
