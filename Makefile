@@ -2,12 +2,14 @@
 # Needs Python 3.11, gcc and make; no root, no PostgreSQL. Of several 3.11 it takes a fast one, or: make PYTHON=...
 
 BIN := .venv/bin
+# What is compiled: the kernel, and the Python that pyproject.toml names, with what is said of its types.
 KERNEL := $(wildcard native/rights_native/*.pyx native/rights_native/*.pxd native/rights_native/*.h)
+KERNEL += $(shell sed -n 's/^sources = \["\(service[^"]*\)"\]/\1/p' pyproject.toml) $(wildcard service/rights/*/*.pxd)
 PROTOS := $(wildcard proto/rights/*/*/*.proto proto/rights/v1/*.proto)
 
 .PHONY: setup demo serve test lint types protos bench promtool grpcjs clean
 
-## Set up once: environment, dependencies, compiled kernel. Again after pyproject.toml or the kernel changes.
+## Set up once: environment, dependencies, what is compiled. Again after pyproject.toml or what is compiled changes.
 setup: .venv/.ready
 
 .venv/.ready: pyproject.toml $(KERNEL)
@@ -54,4 +56,5 @@ grpcjs: setup
 	  @grpc/grpc-js@1.14.7 @grpc/proto-loader@0.8.1 || echo "grpc-js is not to be had here; its tests say what to do"
 
 clean:
-	rm -rf .venv build .state native/rights_native/*.c native/rights_native/*.so
+	rm -rf .venv build .state
+	find native service -name '*.c' -delete -o -name '*.so' -delete

@@ -14,6 +14,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -23,6 +24,16 @@ from rights.embedded import EmbeddedPostgres
 from rights.store.migrate import migrate
 
 TEMPLATE = f"rights_test_{os.getpid()}_template"
+
+
+def pytest_sessionstart() -> None:
+    """Python prefers what is compiled of a module to its source: what was edited since would not be what is tested."""
+    for package in ("native/rights_native", "service/rights"):
+        for built in Path(__file__).parents[1].joinpath(package).rglob("*.so"):
+            name = built.with_name(built.name.partition(".")[0])
+            for source in (name.with_suffix(".pyx"), name.with_suffix(".py"), name.with_suffix(".pxd")):
+                if source.exists() and source.stat().st_mtime > built.stat().st_mtime:
+                    pytest.exit(f"{source} was edited after it was compiled: make setup", returncode=4)
 
 
 def on(server_url: str, database: str) -> str:

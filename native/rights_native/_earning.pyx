@@ -9,11 +9,11 @@ since their products leave 64 bits.
 from rights.domain.limits import BPS, MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Lot
 from rights.v1.rulebook_pb2 import Earn as _EarnMessage
+from rights_native._named cimport named_4
 from rights_native._outcome cimport Earning
 from rights_native._plan_views cimport CampaignPlan, Decision, Facts
 from rights_native._views cimport Asset, Earn, Wallet
 
-cdef object new_tuple = tuple.__new__
 cdef object whole = BPS, most = MAX_AMOUNT, never = NEVER_MS
 cdef int on_list = _EarnMessage.BASIS_LIST, on_discounted = _EarnMessage.BASIS_DISCOUNTED
 
@@ -56,7 +56,7 @@ def earn(
                 continue
             room = room - units
             each = Earning.__new__(Earning)
-            each.lot = new_tuple(Lot, (asset.id, expiry(asset, rule, book, now_ms), issuer, units))
+            each.lot = named_4(Lot, asset.id, expiry(asset, rule, book, now_ms), issuer, units)
             each.base_units = base_units
             each.multiplier_campaign = book.campaigns[index].id if multiplied else ""
             each.multiplier_bps, each.tier_bps = multiplier_bps, tier_bps

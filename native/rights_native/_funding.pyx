@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t
 
 from rights.domain.model import LOTS, PAYMENT, PLATFORM, Coupon, Line, Posting
 from rights.v1.rulebook_pb2 import FundingShare as _FundingShare
+from rights_native._named cimport named_5
 from rights_native._outcome cimport Adjustment, Priced, Redemption
 from rights_native._views cimport Campaign
 
@@ -30,7 +31,6 @@ cdef int OF_MERCHANT = _FundingShare.PARTY_MERCHANT
 cdef int OF_BRAND = _FundingShare.PARTY_BRAND
 cdef int OF_ISSUER = _FundingShare.PARTY_ISSUER
 
-cdef object new_tuple = tuple.__new__
 cdef str platform = PLATFORM, payment = PAYMENT, lots = LOTS
 
 
@@ -181,7 +181,7 @@ cpdef dict money_legs(list lines, list amounts, payable, list paid_by):
 cpdef list postings(str currency, legs):
     """The legs as Postings; what comes to nothing is none."""
     return [
-        new_tuple(Posting, (account, currency, amount, None, None)) for account, amount in legs.items() if amount
+        named_5(Posting, account, currency, amount, None, None) for account, amount in legs.items() if amount
     ]
 
 

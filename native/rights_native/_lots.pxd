@@ -3,5 +3,3 @@
 cpdef object total(list lots, str asset)
 cpdef object balance(list lots, str asset, long long now_ms)
 cpdef list soonest(list lots, str asset, object units, long long now_ms, str origin)
-cpdef void take_back(object wallet, object effects, object lot) except *
-cpdef object issue(object wallet, object effects, object lot, long long now_ms)

@@ -11,6 +11,8 @@ from libc.stdint cimport int64_t
 
 from rights.domain.limits import NEVER_MS
 from rights.domain.model import Lot, Posting
+from rights_native._named cimport named_4, named_5
+from rights_native._outcome cimport Effects
 
 cdef enum:  # places in a Lot
     ASSET = 0
@@ -19,7 +21,7 @@ cdef enum:  # places in a Lot
     AMOUNT = 3
 assert Lot._fields == ("asset", "expires_ms", "origin", "amount")
 
-cdef object new_tuple = tuple.__new__
+cdef object never = NEVER_MS
 cdef int64_t never_ms = NEVER_MS
 
 
@@ -40,9 +42,9 @@ cdef inline object amount_of(object lot):
 
 
 cdef inline object with_amount(object lot, object amount):
-    return new_tuple(
-        Lot, (<object>PyTuple_GET_ITEM(lot, ASSET), <object>PyTuple_GET_ITEM(lot, EXPIRES_MS),
-              <object>PyTuple_GET_ITEM(lot, ORIGIN), amount)
+    return named_4(
+        Lot, <object>PyTuple_GET_ITEM(lot, ASSET), <object>PyTuple_GET_ITEM(lot, EXPIRES_MS),
+        <object>PyTuple_GET_ITEM(lot, ORIGIN), amount,
     )
 
 
@@ -109,6 +111,23 @@ cdef int change(list lots, object of, object amount) except -1:
     return 0
 
 
+def of_row(list stored not None):
+    """Lots from how they are stored, [[asset, amount, expires_ms | null, origin], ...], in their order."""
+    cdef list lots = []
+    for asset, amount, expires_ms, origin in stored:
+        lots.append(named_4(Lot, asset, never if expires_ms is None else expires_ms, origin, amount))
+    return lots
+
+
+def to_row(list lots not None):
+    """Lots as they are stored."""
+    cdef list stored = []
+    for lot in lots:
+        expires_ms = None if expiry_of(lot) == never_ms else <object>PyTuple_GET_ITEM(lot, EXPIRES_MS)
+        stored.append((asset_of(lot), amount_of(lot), expires_ms, origin_of(lot)))
+    return stored
+
+
 def add(list lots not None, lot):
     """Adds a lot, merging by asset, expiry and origin. Raises ValueError for a negative one."""
     if amount_of(lot) < 0:
@@ -126,15 +145,15 @@ cpdef object lot_leg(str account, object lot, object amount):
     cdef object expires_ms = None
     if expiry_of(lot) != never_ms:
         expires_ms = <object>PyTuple_GET_ITEM(lot, EXPIRES_MS)
-    return new_tuple(Posting, (account, asset_of(lot), amount, expires_ms, origin_of(lot)))
+    return named_5(Posting, account, asset_of(lot), amount, expires_ms, origin_of(lot))
 
 
 cpdef object issuer_leg(object lot, object amount):
     """A leg of the party that issues a lot."""
-    return new_tuple(Posting, (origin_of(lot), asset_of(lot), amount, None, None))
+    return named_5(Posting, origin_of(lot), asset_of(lot), amount, None, None)
 
 
-cpdef void take_back(object wallet, object effects, object lot) except *:
+def take_back(wallet, Effects effects not None, lot):
     """Takes a lot of the wallet back to its origin: spent, expired or clawed back."""
     cdef list postings = effects.postings
     cdef object units = amount_of(lot)
@@ -144,16 +163,16 @@ cpdef void take_back(object wallet, object effects, object lot) except *:
     postings.append(issuer_leg(lot, units))
 
 
-cpdef object issue(object wallet, object effects, object lot, long long now_ms):
+def issue(wallet, Effects effects not None, lot, long long now_ms):
     """Gives a lot to the wallet; what the member owes of the asset to its origin is repaid first.
 
     Answers the units repaid. A lot that is past its time repays nothing: it only waits to expire.
     """
-    (<list>effects.postings).append(issuer_leg(lot, -amount_of(lot)))
+    effects.postings.append(issuer_leg(lot, -amount_of(lot)))
     return receive(wallet, effects, lot, now_ms)
 
 
-cpdef object receive(object wallet, object effects, object lot, long long now_ms):
+def receive(wallet, Effects effects not None, lot, long long now_ms):
     """As `issue`, for units that the member has had already: held, or pending."""
     cdef list postings = effects.postings
     cdef object repaid = 0, left = amount_of(lot)
@@ -161,7 +180,7 @@ cpdef object receive(object wallet, object effects, object lot, long long now_ms
         repaid = min(left, wallet.debts.get((asset_of(lot), origin_of(lot)), 0))
         if repaid:
             wallet.owe(asset_of(lot), origin_of(lot), -repaid)
-            postings.append(new_tuple(Posting, ("debt", asset_of(lot), repaid, None, origin_of(lot))))
+            postings.append(named_5(Posting, "debt", asset_of(lot), repaid, None, origin_of(lot)))
             left = left - repaid
     if left > 0:
         change(wallet.lots, lot, left)

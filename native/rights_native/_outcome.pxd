@@ -1,4 +1,4 @@
-# Fields of the outcome of an order, for what is compiled; see _outcome.pyx.
+# Fields of what is decided, for what is compiled; see _outcome.pyx.
 
 cdef class Adjustment:
     cdef public str campaign_id
@@ -56,3 +56,37 @@ cdef class Priced:
     cdef public dict known
     cdef public dict measured
     cdef public object request
+
+
+cdef class Effects:
+    cdef public list postings
+    cdef public list usages
+    cdef public list moves
+    cdef public list granted
+    cdef public list levels
+    cdef public list errands
+    cdef public list plans
+    cdef public object closed
+    cdef public object settlement
+    cdef public bytes code
+    cdef public object other
+    cdef public str absorbed
+
+
+cdef class Entry:
+    cdef public str tenant
+    cdef public str member_id
+    cdef public str entry_id
+    cdef public str kind
+    cdef public str caller
+    cdef public str key
+    cdef public bytes digest
+    cdef public str order_id
+    cdef public str settlement_id
+    cdef public object version
+    cdef public str rejection
+    cdef public Effects effects
+    cdef public tuple facts
+    cdef public bytes request
+    cdef public bytes response
+    cdef public Entry other_side_of

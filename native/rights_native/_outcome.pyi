@@ -1,8 +1,20 @@
-"""What a priced order comes to; see `_outcome.pyx`."""
+"""What is decided; see `_outcome.pyx`."""
 
 from dataclasses import dataclass, field
 
-from rights.domain.model import Explanation, Gift, Lot, Payers, Rate
+from rights.domain.model import (
+    Closed,
+    Coupon,
+    Explanation,
+    Gift,
+    Lot,
+    Payers,
+    PlanChange,
+    Posting,
+    Rate,
+    State,
+    Usage,
+)
 from rights.domain.plan import Decision, Facts
 
 @dataclass
@@ -90,3 +102,64 @@ class Priced:
     known: dict[str, int]
     measured: dict[str, list[int]]
     request: Facts
+
+class Effects:
+    """What an operation books besides its answer. Its postings sum to zero for every asset.
+
+    levels: (ladder, level before, level after) that it changed. plans: what became of plans.
+    closed: a program's end.
+    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
+    'transfer').
+    errands: (member, grant rule) to be given to another member afterwards.
+    settlement: the state that a settlement has afterwards, by its id; None: unchanged.
+    absorbed: the member who is this one from now on.
+    code: the hash of the code that it redeems, None: none.
+    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
+    """
+
+    postings: list[Posting]
+    usages: list[Usage]
+    moves: list[tuple[str, str]]
+    granted: list[Coupon]
+    levels: list[tuple[str, int, int]]
+    errands: list[tuple[str, str]]
+    plans: list[PlanChange]
+    closed: Closed | None
+    settlement: tuple[str, State] | None
+    code: bytes | None
+    other: Effects | None
+    absorbed: str
+
+    def __init__(
+        self,
+        *,
+        granted: list[Coupon] | None = None,
+        levels: list[tuple[str, int, int]] | None = None,
+        moves: list[tuple[str, str]] | None = None,
+    ) -> None:
+        """With these, and nothing else yet."""
+
+@dataclass(kw_only=True)
+class Entry:
+    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
+
+    facts: what was known of the member: tier, tags, what else conditions knew, lines per measure.
+    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
+    """
+
+    tenant: str
+    member_id: str
+    entry_id: str
+    kind: str
+    caller: str | None = None
+    key: str | None = None
+    digest: bytes | None = None
+    order_id: str | None
+    settlement_id: str | None
+    version: int
+    rejection: str | None = None
+    effects: Effects
+    facts: tuple[int, list[str], dict[str, int], dict[str, list[int]]] | None = None
+    request: bytes = b""
+    response: bytes = b""
+    other_side_of: Entry | None = None

@@ -1,8 +1,9 @@
 # cython: language_level=3
-"""What a priced order comes to: the types that compiled steps make and read millions of times (`rights.domain.model`).
+"""What is decided: the types that compiled steps make and read millions of times (see `rights.domain.model`).
 
 They are dataclasses like those beside them; compiled, their fields are read and set without a look-up. What the fields
-mean is said in `_outcome.pyi`.
+mean is said in `_outcome.pyi`. Effects is written out: for every list that is made anew, a compiled dataclass imports
+`dataclasses` once more.
 """
 
 cimport cython
@@ -72,3 +73,33 @@ cdef class Priced:
     known: dict
     measured: dict
     request: object
+
+
+cdef class Effects:
+    def __init__(self, *, list granted=None, list levels=None, list moves=None):
+        self.postings, self.usages, self.errands, self.plans = [], [], [], []
+        self.granted = [] if granted is None else granted
+        self.levels = [] if levels is None else levels
+        self.moves = [] if moves is None else moves
+        self.closed = self.settlement = self.code = self.other = None
+        self.absorbed = ""
+
+
+@cython.dataclasses.dataclass(kw_only=True)
+cdef class Entry:
+    tenant: str
+    member_id: str
+    entry_id: str
+    kind: str
+    caller: str = None
+    key: str = None
+    digest: bytes = None
+    order_id: str
+    settlement_id: str
+    version: object
+    rejection: str = None
+    effects: Effects
+    facts: tuple = None
+    request: bytes = b""
+    response: bytes = b""
+    other_side_of: Entry = None

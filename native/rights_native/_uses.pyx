@@ -7,11 +7,10 @@ Compiled because every settlement asks it, with a few campaigns each: 3 us in Py
 from rights.domain import gifts
 from rights.domain.model import Usage
 from rights_native._earning cimport multipliers
+from rights_native._named cimport named_3
 from rights_native._outcome cimport Adjustment, Earning, Priced
 from rights_native._plan_views cimport CampaignPlan
 from rights_native._views cimport Campaign
-
-cdef object new_tuple = tuple.__new__
 
 
 def uses_of(Priced priced not None, book, now_ms):
@@ -37,7 +36,7 @@ def uses_of(Priced priced not None, book, now_ms):
 
 
 cdef inline object usage(str kind, str of, object amount):
-    return new_tuple(Usage, (kind, of, amount))
+    return named_3(Usage, kind, of, amount)
 
 
 cdef int add_campaign(list uses, Campaign campaign, object amount, object book, object now_ms) except -1:

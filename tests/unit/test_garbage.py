@@ -25,6 +25,10 @@ from rights.store.writer import Batch, Loaded
 from rights.v1 import settlement_pb2 as pb
 
 
+class Witness:
+    """Lives as long as what holds it: a batch, or the frame of a handler."""
+
+
 @pytest.fixture
 def no_collector() -> Iterator[None]:
     gc.collect()
@@ -40,7 +44,8 @@ def test_a_refused_command_does_not_keep_its_batch(
 ) -> None:
     monkeypatch.setattr(TenantRules, "book_at", lambda *_: None)
     rules = TenantRules(1, [(0, 1)], frozenset(), {})
-    deciding = Deciding(Batch([], {}, {}, {}), {}, {"demo": rules}, 100, 1_800_000_000_000)
+    witness: Any = Witness()  # of the batch: a Deciding, which is compiled, has no weak references
+    deciding = Deciding(Batch([], {}, {}, {}), {"other": witness}, {"demo": rules}, 100, 1_800_000_000_000)
     order = Order("m-1", "CNY", [], None, [], [], [], "", "", False)
     envelope = Envelope("demo", "caller", "k-1", b"digest", b"request", 9e9)
     envelope.passed_over = passed_over
@@ -54,8 +59,9 @@ def test_a_refused_command_does_not_keep_its_batch(
     )
     outcome = deciding.decide(command, Loaded(1, None, None, None, 0, None))
     assert type(outcome.answer) is reason
-    gone = weakref.ref(deciding)
-    del deciding
+    assert outcome.answer.__traceback__ is None
+    gone = weakref.ref(witness)
+    del deciding, witness
     assert gone() is None
 
 
@@ -68,10 +74,6 @@ class Exchange:
     metadata = ()
     peer = None
     deadline = 9e9
-
-
-class Witness:
-    """Lives as long as the frame of the handler."""
 
 
 @pytest.mark.usefixtures("no_collector")

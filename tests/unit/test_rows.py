@@ -13,6 +13,7 @@ from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
 from rights.domain.subscription import Period, Subscription
 from rights.domain.wallet import Wallet
 from rights.store import rows
+from rights_native._lots import to_row
 
 IDS = st.text(st.sampled_from("abz019.-_"), min_size=1, max_size=6)
 ORIGINS = st.one_of(
@@ -119,7 +120,7 @@ def test_a_wallet_is_read_as_it_was_written(wallet: Wallet) -> None:
     row: rows.MemberRow = (
         wallet.tier,
         wallet.tags,
-        rows.encode(rows.lots(wallet.lots)),
+        rows.encode(to_row(wallet.lots)),
         rows.encode(wallet.counters),
         rows.encode(rows.holds(wallet.holds)),
         rows.encode(rows.pending(wallet.pending)),

@@ -26,6 +26,8 @@ from rights.domain.plan import (
 from rights.domain.subscription import Length
 from rights.v1 import activity_pb2, plan_pb2, rulebook_pb2, tier_pb2
 
+_NEVER = expiry.Policy.NEVER  # every settlement asks for it, and an enumeration is slow to look up in
+
 
 class Program(Protocol):
     """What both kernels offer; see rights_native.twin for what a decision is."""
@@ -428,7 +430,7 @@ class Book:
 
     def lot_expiry(self, policy: Expiry, now_ms: int) -> int:
         """When a lot given (or moved) now under a policy expires."""
-        if policy.policy == expiry.Policy.NEVER:
+        if policy.policy == _NEVER:
             return NEVER_MS
         since, until, expiries = self._expiries
         if not since <= now_ms < until:

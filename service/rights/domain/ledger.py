@@ -6,12 +6,13 @@ to, the party that issues it: the origin of its lot.
 """
 
 from rights.domain.book import Book, Limit
-from rights.domain.model import Clawback, Effects, Lot, Pending, Posting, Usage
+from rights.domain.model import Clawback, Lot, Pending, Posting, Usage
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights_native._lots import issue as issue
 from rights_native._lots import issuer_leg, lot_leg, receive
 from rights_native._lots import take_back as take_back
+from rights_native._outcome import Effects
 
 MEMBER, HELD, PENDING, DEBT = "member", "held", "pending", "debt"
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rights.domain.limits import NEVER_MS
 from rights_native._outcome import Adjustment as Adjustment
 from rights_native._outcome import Earning as Earning
+from rights_native._outcome import Effects as Effects
 from rights_native._outcome import Priced as Priced
 from rights_native._outcome import Redemption as Redemption
 
@@ -551,35 +552,6 @@ class Merged:
     coupon_ids: list[str]
     lots: int
     holds: int
-
-
-@dataclass(slots=True)
-class Effects:
-    """What an operation books besides its answer. Its postings sum to zero for every asset.
-
-    levels: (ladder, level before, level after) that it changed. plans: what became of plans.
-    closed: a program's end.
-    moves: (coupon id, 'grant' | 'redeem' | 'reserve' | 'release' | 'return' | 'revoke' | 'restore' |
-    'transfer').
-    errands: (member, grant rule) to be given to another member afterwards.
-    settlement: the state that a settlement has afterwards, by its id; None: unchanged.
-    absorbed: the member who is this one from now on.
-    code: the hash of the code that it redeems, None: none.
-    other: what an operation on two members books for the second one, in an entry of its own; None: nothing.
-    """
-
-    postings: list[Posting] = field(default_factory=list)
-    usages: list[Usage] = field(default_factory=list)
-    moves: list[tuple[str, str]] = field(default_factory=list)
-    granted: list[Coupon] = field(default_factory=list)
-    levels: list[tuple[str, int, int]] = field(default_factory=list)
-    errands: list[tuple[str, str]] = field(default_factory=list)
-    plans: list[PlanChange] = field(default_factory=list)
-    closed: Closed | None = None
-    settlement: tuple[str, State] | None = None
-    code: bytes | None = None
-    other: "Effects | None" = None
-    absorbed: str = ""
 
 
 class InvalidField(Exception):

@@ -19,17 +19,17 @@ from rights.domain.model import (
     Explanation,
     InvalidField,
     Order,
-    Priced,
     Rejection,
     RejectionReason,
     SearchEnded,
 )
-from rights.domain.plan import Decision, Reason
+from rights.domain.plan import Decision, Facts, Reason
 from rights.domain.wallet import Wallet
 from rights_native import _facts as facts
 from rights_native import _funding as funding
 from rights_native import _spending as spending
 from rights_native._earning import earn
+from rights_native._outcome import Priced
 
 _REQUIRED_REASONS = {
     Reason.PAUSED: RejectionReason.CAMPAIGN_PAUSED,
@@ -77,9 +77,9 @@ def price(
     if refused and refused.reason == RejectionReason.CAMPAIGN_UNKNOWN:
         return refused
     known = knowing.known(book, wallet, now_ms) | known if known else knowing.known(book, wallet, now_ms)
-    request = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
+    request: Facts = facts.build(order, wallet, book, coupons, required, remaining, standing, known, now_ms)
     began = perf_counter()
-    decision = book.program.decide(request, node_budget, order.explain)
+    decision: Decision = book.program.decide(request, node_budget, order.explain)
     kernel_seconds = perf_counter() - began
     if not decision.met and not decision.proven:
         raise SearchEnded(len(required))

@@ -5,18 +5,15 @@ first change; from there on it cannot fail. The caller books the Effects with th
 or throws wallet and Used away.
 """
 
-from rights.domain import benefits, counting, gifts, grant_groups, kept, ledger, measures, tasks
+from rights.domain import counting, gifts, grant_groups, kept, ledger, measures, tasks
 from rights.domain.book import Book
 from rights.domain.model import (
     Confirmed,
-    Earning,
-    Effects,
     Gift,
     Hold,
     Lot,
     Order,
     Pending,
-    Priced,
     Rejection,
     RejectionReason,
     Released,
@@ -32,6 +29,7 @@ from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights_native import _funding as funding
 from rights_native._earning import available_ms
+from rights_native._outcome import Adjustment, Earning, Effects, Priced, Redemption
 from rights_native._uses import uses_of
 
 
@@ -46,11 +44,13 @@ def settle(
     node_budget: int,
 ) -> tuple[Priced | Rejection, Effects]:
     """Prices an order, takes what it uses from the wallet and the budgets, and gives what it earns."""
-    priced = price(order, wallet, book, used.remaining(book), paused, now_ms, node_budget)
+    outcome = price(order, wallet, book, used.remaining(book), paused, now_ms, node_budget)
     effects = Effects()
-    if isinstance(priced, Rejection):
-        return priced, effects
+    if isinstance(outcome, Rejection):
+        return outcome, effects
 
+    priced: Priced = outcome
+    adjustment: Adjustment
     effects.postings = funding.order_postings(order.currency, order.lines, priced)
     spent_lots = _spent_lots(priced)
     for lot in spent_lots:
@@ -234,13 +234,21 @@ def _refuse_unless_held(reservation_id: str, state: State) -> Rejection | None:
 
 def _spent_lots(priced: Priced) -> list[Lot]:
     """Lots spent as cash, then those consumed."""
-    return [lot for r in priced.redemptions for lot in r.lots] + benefits.lots_of(priced.adjustments)
+    redemption: Redemption
+    adjustment: Adjustment
+    spent: list[Lot] = []
+    for redemption in priced.redemptions:
+        spent += redemption.lots
+    for adjustment in priced.adjustments:
+        spent += adjustment.consumed
+    return spent
 
 
 def _give(
     earnings: list[Earning], wallet: Wallet, effects: Effects, book: Book, settlement_id: str, now_ms: int
 ) -> None:
     """Books what is earned, at once or as pending."""
+    earning: Earning
     for earning in earnings:
         lot = earning.lot
         if earning.pending:

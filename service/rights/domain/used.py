@@ -1,13 +1,9 @@
 """What is used and held of budgets, quotas and pools while a batch is decided."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from rights.domain.book import Book, Limit
 from rights.domain.limits import BPS
-
-_NOTHING_MOVED: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
 class LimitState(NamedTuple):
@@ -43,8 +39,6 @@ class LimitState(NamedTuple):
 class Change:
     """What a batch takes of one limit, net, under the one that decided last (None: only releases)."""
 
-    __slots__ = ("held", "limit", "used")
-
     def __init__(self) -> None:
         self.used = 0
         self.held = 0
@@ -57,11 +51,11 @@ class Used:
     def __init__(
         self,
         amounts: dict[tuple[str, str], int],
-        moved: Mapping[tuple[str, str], int] = _NOTHING_MOVED,
+        moved: dict[tuple[str, str], int] | None = None,
     ) -> None:
         """(kind, id) -> used + held, and what transfers have moved, as the database has it."""
         self._amounts = amounts
-        self._moved = moved
+        self._moved = {} if moved is None else moved
         self._remaining: dict[int, tuple[Book, list[int]]] = {}  # by version; kept up to date by `take`
         self.changes: dict[tuple[str, str], Change] = {}
 
@@ -69,17 +63,19 @@ class Used:
         """Per limit of the book, what is left of it; never negative."""
         cached = self._remaining.get(book.version)
         if cached is None:
-            taken, moved = self._amounts, self._moved
-            left = [
-                max(0, limit.cap + moved.get(limit[:2], 0) - taken.get(limit[:2], 0)) for limit in book.limits
-            ]
+            left = [limit.cap for limit in book.limits]
+            for key in self._amounts.keys() | self._moved.keys():
+                index = book.limit_index.get(key)
+                if index is not None:
+                    left[index] += self._moved.get(key, 0) - self._amounts.get(key, 0)
+            left = [max(0, each) for each in left]
             cached = self._remaining[book.version] = (book, left)
         return cached[1]
 
     def take(self, kind: str, limit_id: str, used: int, held: int, limit: Limit | None) -> None:
         """Uses and holds amounts, or, negative, releases them; `limit`: the deciding rulebook's, None for a release."""
         key = (kind, limit_id)
-        change = self.changes.get(key)
+        change: Change | None = self.changes.get(key)
         if change is None:
             change = self.changes[key] = Change()
         change.used += used

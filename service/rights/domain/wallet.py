@@ -92,7 +92,7 @@ class Wallet:
 
     def move_coupon(self, coupon_id: str, state: str, by: str) -> None:
         """Changes a coupon's state. Raises KeyError for one that is not loaded."""
-        self.coupons[coupon_id] = self.coupons[coupon_id]._replace(state=state, redeemed_by=by)
+        self.coupons[coupon_id] = Coupon(*self.coupons[coupon_id][:4], state, by)
 
     def forget_counters(self, day: str) -> None:
         """Drops counters of days, months and years before that of `day` ("2026-11-22")."""

@@ -37,7 +37,7 @@ def now_ms() -> int:
 
 def entry_id(at_ms: int) -> str:
     """A new journal entry id: unique, 26 characters, sorting by time and then by order of decision."""
-    return f"{at_ms:012x}{next(_SEQUENCE) & 0xFFFFFF:06x}{_PROCESS}"
+    return (at_ms << 24 | next(_SEQUENCE) & 0xFFFFFF).to_bytes(9).hex() + _PROCESS
 
 
 def first_id(at_ms: int) -> str:

@@ -108,6 +108,11 @@ class Command(ABC):
         return False
 
     @property
+    def of_quote(self) -> bool:
+        """Whether a quote token came with it."""
+        return False
+
+    @property
     def settlement_id(self) -> str | None:
         """The settlement or reservation the entry is about, if it is not one itself."""
         return None
@@ -146,7 +151,6 @@ class Ordering(Command):
 
     @property
     def of_quote(self) -> bool:
-        """Whether a quote token came with it."""
         return self.order.pin is not None or self.quote_refusal is not None
 
     @property

@@ -4,7 +4,6 @@ Commands of one batch see what the earlier ones did. What is due for a member by
 and after each of the member's commands, as entries of their own.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +11,15 @@ from rights import metrics
 from rights.domain import sweeping
 from rights.domain.book import Book
 from rights.domain.codes import Codes
-from rights.domain.model import Effects, InvalidField, Priced, Rejection, Reserved, SearchEnded, State
+from rights.domain.model import InvalidField, Rejection, Reserved, SearchEnded, State
 from rights.domain.used import Used
 from rights.domain.wallet import Wallet
 from rights.engine import clock, events
 from rights.engine.commands import Command, Ordering, Situation
 from rights.engine.errors import MemberBusy, MovedTo, Refused, Unavailable, key_reused
 from rights.engine.registry import TenantRules
-from rights.store.writer import Batch, BudgetChange, Claims, Entry, Loaded, StateChange
+from rights.store.writer import Batch, BudgetChange, Claims, Loaded, StateChange
+from rights_native._outcome import Effects, Entry, Priced
 
 _NO_CODES = Codes(0)  # where no command tries one
 _SETTLED = State("settled", "")  # of settlements of which nothing else is recorded
@@ -287,10 +287,12 @@ class Deciding:
 
     def events(self) -> dict[str, list[dict[str, object]]]:
         """What is told of the batch, by tenant."""
-        told: dict[str, list[dict[str, object]]] = defaultdict(list)
+        told: dict[str, list[dict[str, object]]] = {}
         for entry in self.entries:
-            told[entry.tenant] += events.of(entry)
-        return {tenant: listed for tenant, listed in told.items() if listed}
+            of_entry = events.of(entry)
+            if of_entry:
+                told.setdefault(entry.tenant, []).extend(of_entry)
+        return told
 
     def tell_swept(self) -> None:
         """Counts what was due by the time alone: the entries without a key, of their own."""
@@ -304,4 +306,4 @@ class Deciding:
             for key, change in used.changes.items():
                 limit = self._book(tenant).limit(*key) or change.limit
                 if limit is not None:
-                    metrics.BUDGET_REMAINING.labels(tenant, "/".join(key)).set(used.left(limit))
+                    metrics.budget_remaining(tenant, *key).set(used.left(limit))

@@ -15,7 +15,7 @@ import structlog
 
 from rights import metrics
 from rights.engine import batch
-from rights.engine.commands import Command, Ordering
+from rights.engine.commands import Command
 from rights.engine.deciding import Outcome
 from rights.engine.errors import MemberBusy, MovedTo, Overloaded, Refused, Unavailable
 from rights.engine.registry import Registry
@@ -287,8 +287,7 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
             left.append(command)
             continue
         if entry is not None:
-            of_quote = isinstance(command, Ordering) and command.of_quote
-            what = command.kind, entry.rejection, of_quote
+            what = command.kind, entry.rejection, command.of_quote
             booked[what] = booked.get(what, 0) + 1
         elif outcome.replay:
             metrics.REPLAYS.labels(command.kind).inc()
@@ -304,7 +303,7 @@ def _answer(commands: list[Command], outcomes: list[Outcome]) -> list[Command]:
     metrics.BATCH_SIZE.observe(len(commands) - len(left))
     for (kind, reason, of_quote), count in booked.items():
         result = "rejection" if reason else "receipt"
-        metrics.SETTLEMENTS.labels(kind, result, reason or "").inc(count)
+        metrics.settlements(kind, result, reason or "").inc(count)
         if of_quote:
             metrics.QUOTE_SETTLEMENTS.labels(result).inc(count)
     return left

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -9,8 +10,10 @@ import orjson
 from rights.domain.codes import Code, CodePool, GiftCard
 from rights.domain.limits import NEVER_MS
 from rights.domain.membership import Membership
-from rights.domain.model import Coupon, Expiry, Hold, Lot, Pending, Usage
+from rights.domain.model import Coupon, Expiry, Hold, Pending, Usage
 from rights.domain.wallet import Wallet
+from rights_native._lots import of_row as lots_of_row
+from rights_native._lots import to_row as lots_to_row
 
 # tier, tags, lots, counters, holds, pending, debts (JSON texts), due_ms, membership (JSON text)
 MemberRow = tuple[int, list[str], str, str, str, str, str, int | None, str]
@@ -19,6 +22,10 @@ Facts = tuple[int, list[str], dict[str, int], dict[str, list[int]]]
 
 # No id has these (see api.fields), and JSON writes them as escapes.
 _SEPARATOR, _NULL = "\x1f", "\x1e"
+
+_plain = itemgetter(
+    slice(None)
+)  # of a named tuple, which orjson does not write: a tuple, faster than tuple() makes it
 
 
 def encode(value: object) -> str:
@@ -66,12 +73,7 @@ def _time(stored: int | None) -> int:
 
 def tuples(named: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
     """Named tuples as arrays."""
-    return [*map(tuple, named)]
-
-
-def lots(held: list[Lot]) -> list[tuple[str, int, int | None, str]]:
-    """[[asset, amount, expires_ms | null, origin], ...]"""
-    return [(lot.asset, lot.amount, nullable(lot.expires_ms), lot.origin) for lot in held]
+    return [*map(_plain, named)]
 
 
 def holds(open_holds: dict[str, Hold]) -> dict[str, object]:
@@ -80,7 +82,7 @@ def holds(open_holds: dict[str, Hold]) -> dict[str, object]:
         hold.reservation_id: {
             "expires_ms": hold.expires_ms,
             "order_id": hold.order_id,
-            "lots": lots(hold.lots),
+            "lots": lots_to_row(hold.lots),
             "coupons": hold.coupons,
             "usages": tuples(hold.usages),
             **({"made_for": hold.made_for} if hold.made_for else {}),
@@ -119,19 +121,19 @@ def decode_facts(text: str) -> Facts:
 def decode_wallet(tenant: str, member_id: str, row: MemberRow, coupons: str | None) -> Wallet:
     """A member's row, and their coupons, as a wallet."""
     tier, tags, held, counters, open_holds, earned, owed, due_ms, membership = row
-    return Wallet(
-        tenant=tenant,
-        member_id=member_id,
-        tier=tier,
-        tags=tags,
-        lots=sorted(_decode_lots(orjson.loads(held))),
-        counters=orjson.loads(counters),
-        coupons={each[0]: decode_coupon(each) for each in (orjson.loads(coupons) if coupons else ())},
-        holds=_decode_holds(open_holds) if open_holds != "{}" else {},
-        pending=_decode_pending(earned) if earned != "[]" else [],
-        debts=_decode_debts(owed) if owed != "{}" else {},
-        membership=Membership.decode(orjson.loads(membership)) if membership != "{}" else Membership(),
-        due_ms=_time(due_ms),
+    return Wallet(  # by place: to name so many fields takes as long as to read them
+        tenant,
+        member_id,
+        tier,
+        tags,
+        sorted(lots_of_row(orjson.loads(held))),
+        orjson.loads(counters),
+        {each[0]: decode_coupon(each) for each in (orjson.loads(coupons) if coupons else ())},
+        _decode_holds(open_holds) if open_holds != "{}" else {},
+        _decode_pending(earned) if earned != "[]" else [],
+        _decode_debts(owed) if owed != "{}" else {},
+        Membership.decode(orjson.loads(membership)) if membership != "{}" else Membership.empty(),
+        _time(due_ms),
     )
 
 
@@ -158,17 +160,13 @@ def decode_pool(row: Any) -> CodePool:
     )
 
 
-def _decode_lots(stored: list[Any]) -> list[Lot]:
-    return [Lot(asset, _time(expires_ms), origin, amount) for asset, amount, expires_ms, origin in stored]
-
-
 def _decode_holds(text: str) -> dict[str, Hold]:
     return {
         reservation: Hold(
             reservation,
             hold["order_id"],
             hold["expires_ms"],
-            _decode_lots(hold["lots"]),
+            lots_of_row(hold["lots"]),
             hold["coupons"],
             [Usage(*usage) for usage in hold["usages"]],
             hold.get("made_for", ""),

@@ -8,13 +8,15 @@ import orjson
 
 from rights.domain.book import Limit
 from rights.domain.codes import Codes
-from rights.domain.model import Coupon, Effects, State
+from rights.domain.model import Coupon, State
 from rights.domain.wallet import Wallet
 from rights.settings import Settings
 from rights.store import rows
 from rights.store.connect import options
 from rights.store.pipeline import Pipeline
 from rights.store.sql import SQL
+from rights_native._lots import to_row as lots_to_row
+from rights_native._outcome import Entry as Entry
 
 
 @dataclass(slots=True)
@@ -67,31 +69,6 @@ class Batch:
     wallets: dict[tuple[str, str], Wallet]
     used: dict[str, dict[tuple[str, str], int]]
     moved: dict[str, dict[tuple[str, str], int]]
-
-
-@dataclass(slots=True, kw_only=True)
-class Entry:
-    """A decided operation, ready to be booked. Without caller and key: one that the service makes by itself.
-
-    other_side_of: the entry of the first member, where this one is the second member's part; it has no key either.
-    """
-
-    tenant: str
-    member_id: str
-    entry_id: str
-    kind: str
-    caller: str | None = None
-    key: str | None = None
-    digest: bytes | None = None
-    order_id: str | None
-    settlement_id: str | None
-    version: int
-    rejection: str | None = None
-    effects: Effects
-    facts: rows.Facts | None = None
-    request: bytes = b""
-    response: bytes = b""
-    other_side_of: "Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -369,7 +346,7 @@ def _wallet(wallet: Wallet) -> tuple[object, ...]:
     return (
         wallet.tenant,
         wallet.member_id,
-        rows.lots(wallet.lots),
+        lots_to_row(wallet.lots),
         wallet.counters,
         rows.holds(wallet.holds),
         rows.pending(wallet.pending),
