@@ -34,6 +34,7 @@ from rights.store import rows
 from rights.store.reader import Reader
 from rights.v1 import settlement_pb2
 from rights_native import _kernel
+from rights_native._lots import to_row as lots_to_row
 
 CLAIM = """
 INSERT INTO rights.claim (tenant_id, scope, claim_key, member_id, entry_id, digest)
@@ -89,7 +90,7 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
         )
         *member, coupons, budgets = await connection.fetchrow(LOAD, member_id)
         wallet = rows.decode_wallet("demo", member_id, tuple(member), coupons)
-        used = Used({(kind, budget): amount for kind, budget, amount in orjson.loads(budgets or "[]")})
+        used = Used({f"{kind}/{budget}": amount for kind, budget, amount in orjson.loads(budgets or "[]")})
         outcome, effects = settling.settle(
             order, wallet, book, used, frozenset(), entry_id, now_ms, node_budget=20_000
         )
@@ -113,7 +114,7 @@ async def settle(connection: asyncpg.Connection, book: Book, raw: bytes) -> byte
         await connection.execute(
             WALLET,
             member_id,
-            rows.encode(rows.lots(wallet.lots)),
+            rows.encode(lots_to_row(wallet.lots)),
             orjson.dumps(wallet.counters).decode(),
             entry_id,
             [coupon_id for coupon_id, _ in effects.moves],

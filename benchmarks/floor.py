@@ -52,7 +52,7 @@ class _Recording(Pipeline):
         super().lead(query, *arguments)
 
     async def ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        if query == SQL["open_batch"]:
+        if query == SQL["load_batch"]:
             # The script waits for all members: who was free when this was recorded may not be when it is played.
             self._open.append(("ask", query, (*arguments[:-1], None)))
         else:

@@ -275,9 +275,9 @@ BUDGET_REMAINING: Final = Gauge(
 
 
 @lru_cache(maxsize=10_000)
-def budget_remaining(tenant: str, kind: str, budget_id: str) -> Gauge:
-    """What is left of one budget, labelled once."""
-    return BUDGET_REMAINING.labels(tenant, f"{kind}/{budget_id}")
+def budget_remaining(tenant: str, budget: str) -> Gauge:
+    """What is left of one budget ("kind/id"), labelled once."""
+    return BUDGET_REMAINING.labels(tenant, budget)
 
 
 RULEBOOK_VERSION: Final = Gauge(

@@ -50,7 +50,7 @@ class Case:
     others: tuple[pb.Campaign, ...] = ()
     coupons: tuple[Coupon, ...] = ()
     order: dict[str, Any] = field(default_factory=dict)
-    used: dict[tuple[str, str], int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     counters: dict[str, int] = field(default_factory=dict)
     until_ms: int = 0
@@ -155,13 +155,13 @@ CASES = {
         {"c1": (Reason.QUOTA_EXHAUSTED, 0), "ten-off": (Reason.QUOTA_EXHAUSTED, 0)},
         off("ten-off", 1_000, coupon_template_id="ten", quota_id="q"),
         coupons=(TEN,),
-        used={("quota", "q"): 5},
+        used={"quota/q": 5},
     ),
     "budget gone": Case(
         {"c1": (Reason.BUDGET_EXHAUSTED, 300), "ten-off": (Reason.BUDGET_EXHAUSTED, 300)},
         off("ten-off", 1_000, coupon_template_id="ten", budget_id="b"),
         coupons=(TEN,),
-        used={("budget", "b"): 4_300},
+        used={"budget/b": 4_300},
     ),
     "excluded": Case(
         {"c1": (Reason.EXCLUDED, 0), "ten-off": (Reason.EXCLUDED, 0)},

@@ -15,12 +15,12 @@ metrics.REPLAYS.labels("settle").inc()
 metrics.REPLAYS.labels("settle").inc(3)
 metrics.LANE_QUEUE_LENGTH.inc(5)
 metrics.LANE_QUEUE_LENGTH.inc(-2)
-metrics.budget_remaining("demo", "budget", "b-1").set({left})
+metrics.budget_remaining("demo", "budget/b-1").set({left})
 for size in (1, 2, 3, 256, 5000):
     metrics.BATCH_SIZE.observe(size)
 metrics.GRPC_HANDLING_SECONDS.labels("unary", "s", "m").observe_all([0.001, 0.002, 99])
 for each in range(2000):  # the file grows, and is mapped anew
-    metrics.budget_remaining("demo", "quota", f"q-{{each}}" + "x" * 600).set(each)
+    metrics.budget_remaining("demo", f"quota/q-{{each}}" + "x" * 600).set(each)
 metrics.REPLAYS.labels("settle").inc()
 """
 

@@ -63,6 +63,11 @@ class Limit(NamedTuple):
     alerts: tuple[int, ...] = ()
     pool: str = ""
 
+    @property
+    def name(self) -> str:
+        """Unique among the limits of a tenant."""
+        return f"{self.kind}/{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
@@ -336,6 +341,7 @@ class Book:
         ]
         self.limits += [Limit("quota", q.id, q.cap, tuple(q.alert_bps)) for q in rulebook.quotas]
         self.limits += [Limit("pool", p.id, p.cap_minor, tuple(p.alert_bps)) for p in rulebook.budget_pools]
+        self.caps_by_name = {limit.name: limit.cap for limit in self.limits}  # in the order of `limits`
         self.limit_index = {(limit.kind, limit.id): i for i, limit in enumerate(self.limits)}
         self.assets = {a.id: self._asset(i, a) for i, a in enumerate(rulebook.assets)}
         self.rolling_assets = {a.id for a in self.assets.values() if a.rolls}

@@ -17,6 +17,11 @@ class LimitState(NamedTuple):
     held: int
 
     @property
+    def name(self) -> str:
+        """Unique among the limits of a tenant."""
+        return f"{self.kind}/{self.id}"
+
+    @property
     def effective_cap(self) -> int:
         """The most that may be taken: the rulebook's cap and what was moved."""
         return max(0, self.cap + self.moved)
@@ -50,10 +55,10 @@ class Used:
 
     def __init__(
         self,
-        amounts: dict[tuple[str, str], int],
-        moved: dict[tuple[str, str], int] | None = None,
+        amounts: dict[str, int],
+        moved: dict[str, int] | None = None,
     ) -> None:
-        """(kind, id) -> used + held, and what transfers have moved, as the database has it."""
+        """ "kind/id" -> used + held, and what transfers have moved, as the database has it."""
         self._amounts = amounts
         self._moved = {} if moved is None else moved
         self._remaining: dict[int, tuple[Book, list[int]]] = {}  # by version; kept up to date by `take`
@@ -63,18 +68,17 @@ class Used:
         """Per limit of the book, what is left of it; never negative."""
         cached = self._remaining.get(book.version)
         if cached is None:
-            left = [limit.cap for limit in book.limits]
-            for key in self._amounts.keys() | self._moved.keys():
-                index = book.limit_index.get(key)
-                if index is not None:
-                    left[index] += self._moved.get(key, 0) - self._amounts.get(key, 0)
-            left = [max(0, each) for each in left]
+            taken, moved = self._amounts, self._moved
+            left = [
+                max(0, cap + moved.get(name, 0) - taken.get(name, 0))
+                for name, cap in book.caps_by_name.items()
+            ]
             cached = self._remaining[book.version] = (book, left)
         return cached[1]
 
     def take(self, kind: str, limit_id: str, used: int, held: int, limit: Limit | None) -> None:
         """Uses and holds amounts, or, negative, releases them; `limit`: the deciding rulebook's, None for a release."""
-        key = (kind, limit_id)
+        key, name = (kind, limit_id), f"{kind}/{limit_id}"
         change: Change | None = self.changes.get(key)
         if change is None:
             change = self.changes[key] = Change()
@@ -82,8 +86,8 @@ class Used:
         change.held += held
         if limit is not None:
             change.limit = limit
-        taken = self._amounts[key] = self._amounts.get(key, 0) + used + held
-        moved = self._moved.get(key, 0)
+        taken = self._amounts[name] = self._amounts.get(name, 0) + used + held
+        moved = self._moved.get(name, 0)
         for book, left in self._remaining.values():
             index = book.limit_index.get(key)
             if index is not None:
@@ -91,5 +95,5 @@ class Used:
 
     def left(self, limit: Limit) -> int:
         """What is left of a limit."""
-        key = (limit.kind, limit.id)
-        return max(0, limit.cap + self._moved.get(key, 0) - self._amounts.get(key, 0))
+        name = limit.name
+        return max(0, limit.cap + self._moved.get(name, 0) - self._amounts.get(name, 0))

@@ -306,4 +306,4 @@ class Deciding:
             for key, change in used.changes.items():
                 limit = self._book(tenant).limit(*key) or change.limit
                 if limit is not None:
-                    metrics.budget_remaining(tenant, *key).set(used.left(limit))
+                    metrics.budget_remaining(tenant, limit.name).set(used.left(limit))

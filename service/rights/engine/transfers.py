@@ -57,7 +57,7 @@ class Transfers:
             )
         for state in (outcome.source, outcome.target):
             if state is not None:
-                metrics.budget_remaining(tenant, state.kind, state.id).set(state.left)
+                metrics.budget_remaining(tenant, state.name).set(state.left)
         return response
 
 

@@ -64,7 +64,7 @@ class Replayed(NamedTuple):
 class Replayer:
     """What the replay of one rulebook has used so far of budgets, quotas, member limits and coupons."""
 
-    def __init__(self, book: Book, moved: dict[tuple[str, str], int], node_budget: int) -> None:
+    def __init__(self, book: Book, moved: dict[str, int], node_budget: int) -> None:
         """moved: by transfers, to each limit."""
         self._book = book
         self._node_budget = node_budget

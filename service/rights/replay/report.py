@@ -35,14 +35,13 @@ class Report:
         question: Question,
         budgeted: frozenset[str],
         limits: list[Limit],
-        moved: dict[tuple[str, str], int],
+        moved: dict[str, int],
     ) -> None:
         """Of the replayed rulebook: the campaigns that are paid from a budget, and the limits; and what was moved."""
         self.question = question
         self._budgeted = budgeted
         self._caps = {
-            (limit.kind, limit.id): max(0, limit.cap + moved.get((limit.kind, limit.id), 0))
-            for limit in limits
+            (limit.kind, limit.id): max(0, limit.cap + moved.get(limit.name, 0)) for limit in limits
         }
         self.totals = [0] * (2 * len(TOTALS))
         self.campaigns: dict[str, list[int]] = defaultdict(lambda: [0] * (2 * len(CAMPAIGN)))

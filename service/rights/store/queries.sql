@@ -1,13 +1,14 @@
 -- What the service asks of its tables, by name. `-- name: x` begins one; the comment after it says what for.
 
--- name: open_batch
+-- name: load_batch
 -- Locks a batch's members, but those whom others have and it does not wait for, and reads all that deciding needs.
 SELECT position, tenant_id, member_id, tier, tags, lots::text, counters::text, holds::text, pending::text,
        debts::text, due_ms, membership::text, revision, coupons::text, key_digest, key_response, order_entry, order_held_until_ms,
        settlement_state, settlement_changed_by, settlement_kept::text, budgets::text
-FROM rights.open_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
+FROM rights.load_batch(string_to_array($1, E'\x1f'), string_to_array($2, E'\x1f'), string_to_array($3, E'\x1f'),
                        string_to_array($4, E'\x1f', E'\x1e'), string_to_array($5, E'\x1f', E'\x1e'),
-                       string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f'), $8, $9, $10, $11)
+                       string_to_array($6, E'\x1f', E'\x1e'), string_to_array($7, E'\x1f'),
+                       string_to_array($8, E'\x1f'), $9, $10, string_to_array($11, E'\x1f')::int[])
 
 -- name: load_codes
 -- Locks the codes that the commands of a batch try, and reads what is known of each try.

@@ -157,7 +157,7 @@ class Reader:
     async def used(self, tenant: str) -> Used:
         """What is taken of them, to decide on without a lock."""
         states = await self.limits(tenant)
-        return Used({(s.kind, s.id): s.taken for s in states}, {(s.kind, s.id): s.moved for s in states})
+        return Used({s.name: s.taken for s in states}, {s.name: s.moved for s in states})
 
     # Members
 

@@ -104,10 +104,10 @@ class Recorded:
         """Ids of all tenants."""
         return sorted(row["tenant_id"] for row in await self._connection.fetch(SQL["tenant_revisions"]))
 
-    async def moved(self, tenant: str) -> dict[tuple[str, str], int]:
-        """(kind, id) of a limit -> what transfers have moved to it by now."""
+    async def moved(self, tenant: str) -> dict[str, int]:
+        """Limit, by name -> what transfers have moved to it by now."""
         states = [LimitState(*row) for row in await self._connection.fetch(SQL["limit_states"], tenant)]
-        return {(state.kind, state.id): state.moved for state in states if state.moved}
+        return {state.name: state.moved for state in states if state.moved}
 
     async def count(self, period: Period) -> int:
         """How many settlements `settlements` will give."""

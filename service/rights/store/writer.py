@@ -63,12 +63,14 @@ class Loaded:
 
 @dataclass(slots=True)
 class Batch:
-    """A batch as loaded: per command what it finds, per member a wallet, per tenant what is used and was moved."""
+    """A batch as loaded: per command what it finds, per member a wallet, per tenant and limit ("kind/id") what is used
+    (or held), and what was moved.
+    """
 
     found: list[Loaded]
     wallets: dict[tuple[str, str], Wallet]
-    used: dict[str, dict[tuple[str, str], int]]
-    moved: dict[str, dict[tuple[str, str], int]]
+    used: dict[str, dict[str, int]]
+    moved: dict[str, dict[str, int]]
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class BudgetChange:
 
 
 _BEGIN, _COMMIT = "BEGIN", "COMMIT"
-PREPARED = (_BEGIN, SQL["open_batch"], SQL["lock_due"], SQL["book_batch"], _COMMIT)
+PREPARED = (_BEGIN, SQL["load_batch"], SQL["lock_due"], SQL["book_batch"], _COMMIT)
 
 
 @dataclass(slots=True)
@@ -167,7 +169,7 @@ class Writer:
         """
         waiting = [position for position, key in enumerate(keys, 1) if key.waits]
         found_rows = await self._open().ask(
-            SQL["open_batch"],
+            SQL["load_batch"],
             rows.join([k.tenant for k in keys]),
             rows.join([k.member_id for k in keys]),
             rows.join([f"key/{k.caller}" for k in keys]),
@@ -175,10 +177,10 @@ class Writer:
             rows.join_nullable([k.order for k in keys]),
             rows.join_nullable([k.settlement for k in keys]),
             rows.join([k.settlement_member or k.member_id for k in keys]),
-            coupon_ids,
+            rows.join(coupon_ids),
             now_ms,
             lock_budgets,
-            waiting if len(waiting) < len(keys) else None,
+            rows.join([*map(str, waiting)]) if len(waiting) < len(keys) else None,
         )
         members: dict[tuple[str, str], rows.MemberRow] = {}
         batch = Batch([], {}, {}, {})
@@ -195,10 +197,9 @@ class Writer:
                 batch.wallets[owner] = rows.decode_wallet(*owner, member, coupons)
             settlement = None if state is None else State(state, by, orjson.loads(kept) if kept else None)
             batch.found.append(Loaded(revision or 0, digest, response, order, held_until or 0, settlement))
-            for budget_tenant, kind, budget_id, amount, moved in orjson.loads(budgets) if budgets else ():
-                batch.used.setdefault(budget_tenant, {})[kind, budget_id] = amount
-                if moved:
-                    batch.moved.setdefault(budget_tenant, {})[kind, budget_id] = moved
+            if budgets:  # with the first command of each tenant
+                taken, moved = orjson.loads(budgets)
+                batch.used[key.tenant], batch.moved[key.tenant] = taken or {}, moved or {}
         return batch
 
     async def load_codes(self, tries: list[CodeTry], hour: int) -> dict[str, Codes]:
