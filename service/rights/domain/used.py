@@ -53,12 +53,8 @@ class Change:
 class Used:
     """Amounts of one tenant as loaded, plus what the batch itself takes; netted for the commit."""
 
-    def __init__(
-        self,
-        amounts: dict[str, int],
-        moved: dict[str, int] | None = None,
-    ) -> None:
-        """ "kind/id" -> used + held, and what transfers have moved, as the database has it."""
+    def __init__(self, amounts: dict[str, int], moved: dict[str, int] | None = None) -> None:
+        """By name ("kind/id") used + held, and what transfers have moved, as the database has it."""
         self._amounts = amounts
         self._moved = {} if moved is None else moved
         self._remaining: dict[int, tuple[Book, list[int]]] = {}  # by version; kept up to date by `take`
