@@ -23,9 +23,8 @@ Facts = tuple[int, list[str], dict[str, int], dict[str, list[int]]]
 # No id has these (see api.fields), and JSON writes them as escapes.
 _SEPARATOR, _NULL = "\x1f", "\x1e"
 
-_plain = itemgetter(
-    slice(None)
-)  # of a named tuple, which orjson does not write: a tuple, faster than tuple() makes it
+# Of a named tuple, which orjson does not write, the tuple; in two thirds of the time that tuple() takes.
+_plain = itemgetter(slice(None))
 
 
 def encode(value: object) -> str:
