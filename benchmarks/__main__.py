@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks import harness
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).resolve().parent / "results"
 # Module -> what makes it short. Each writes results/MODULE.json.
 SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
@@ -41,23 +41,21 @@ def main() -> None:
     unknown = set(options.names) - SHORT.keys()
     if unknown:
         parser.error(f"no benchmark is named {', '.join(sorted(unknown))}; there are {', '.join(SHORT)}")
+    results = options.results.resolve()
     table = Table(title="Benchmarks, short form")
     for column in ("benchmark", "seconds", "result"):
         table.add_column(column)
     failed = False
-    steps = {
-        name: (*SHORT[name], "--json", str(options.results / f"{name}.json"))
-        for name in options.names or SHORT
-    }
-    steps["plots"] = ("--results", str(options.results))
-    if options.results == RESULTS:
+    steps = {name: (*SHORT[name], "--json", str(results / f"{name}.json")) for name in options.names or SHORT}
+    if "capacity" in steps:
+        steps["capacity"] += ("--from", str(results / "settle.json"))
+    steps["plots"] = ("--results", str(results))
+    if results == RESULTS:
         steps["report"] = ()
     for name, arguments in steps.items():
         harness.say(f"benchmarks.{name} {' '.join(arguments)}")
         began = time.monotonic()
-        code = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}", *arguments], check=False
-        ).returncode
+        code = _run(name, arguments)
         failed |= code != 0
         result = "[green]done[/]" if code == 0 else f"[red]FAILED[/], exit code {code}: see above"
         table.add_row(name, f"{time.monotonic() - began:,.0f}", result)
@@ -65,6 +63,16 @@ def main() -> None:
             harness.say(f"[red]benchmarks.{name} FAILED[/] with exit code {code}; the others go on")
     harness.console.print(table)
     sys.exit(failed)
+
+
+def _run(name: str, arguments: tuple[str, ...]) -> int:
+    """Runs a benchmark; its exit code. At Ctrl-C, which it gets as well, it has the time to stop what it started."""
+    with subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *arguments]) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

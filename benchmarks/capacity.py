@@ -11,14 +11,13 @@ Method:   the cost of a settlement is that of benchmarks.settle (its result file
     python -m benchmarks.capacity [--peak 583000] [--from benchmarks/results/settle.json] [--json PATH]
 """
 
-import argparse
 import json
 from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 from typing import Self
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,7 +44,7 @@ class Cost:
                 results["disk_bytes_per_settlement"],
                 results["settlements_per_transaction"],
             )
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise SystemExit(
                 f"{path} does not tell what a settlement costs ({error!r}): `python -m benchmarks.settle --json {path}`"
             ) from None
@@ -57,12 +56,13 @@ class Assumptions:
 
     peak: float = 583_000  # settlements a second
     busy: float = (
-        0.6  # share of the cores that may be busy at the peak; the rest is for what nobody has foreseen
+        0.6  # share of cores, log and commits used at the peak; the rest is for what nobody has foreseen
     )
     worker_node_cores: int = 32
     database_node_cores: int = 64
     database_node_wal_mb: float = 800  # 10^6 bytes of WAL a second that a node's log device takes
     database_node_commits: float = 10_000  # durable commits a second that it takes
+    database_node_disk_tb: float = 60  # 10^12 bytes that it keeps
     copies: int = 3  # of everything, one of them the primary; standbys take the WAL over the network
     mean_over_peak: float = 0.05  # of a day's rate
     kept_days: int = 90  # that settlements stay in the database
@@ -87,18 +87,21 @@ class Needs:
 def needs(cost: Cost, assumed: Assumptions) -> Needs:
     """What the peak takes.
 
-    A node must have enough of everything: of cores, log bandwidth and commits the scarcest says how many there are.
+    A node must have enough of everything: of cores, log bandwidth, commits and disk the scarcest says how many there
+    are.
     """
     worker_cores = assumed.peak * cost.worker_cpu_us / 1e6 / assumed.busy
     database_cores = assumed.peak * cost.postgres_cpu_us / 1e6 / assumed.busy
     wal = assumed.peak * cost.wal_bytes
     commits = assumed.peak / cost.per_transaction
+    a_day = assumed.peak * assumed.mean_over_peak * 86_400
+    disk_tb = a_day * assumed.kept_days * cost.disk_bytes / 1e12  # of one copy
     primaries = max(
         ceil(database_cores / assumed.database_node_cores),
-        ceil(wal / (assumed.database_node_wal_mb * 1e6)),
-        ceil(commits / assumed.database_node_commits),
+        ceil(wal / (assumed.database_node_wal_mb * 1e6 * assumed.busy)),
+        ceil(commits / (assumed.database_node_commits * assumed.busy)),
+        ceil(disk_tb / assumed.database_node_disk_tb),
     )
-    a_day = assumed.peak * assumed.mean_over_peak * 86_400
     return Needs(
         worker_cores=ceil(worker_cores),
         worker_nodes=ceil(worker_cores / assumed.worker_node_cores),
@@ -109,22 +112,22 @@ def needs(cost: Cost, assumed: Assumptions) -> Needs:
         replication_gbit_per_second=wal * 8 * (assumed.copies - 1) / 1e9,
         commits_per_second=commits,
         wal_tb_per_day=a_day * cost.wal_bytes / 1e12,
-        disk_tb=a_day * assumed.kept_days * cost.disk_bytes * assumed.copies / 1e12,
+        disk_tb=disk_tb * assumed.copies,
     )
 
 
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser = harness.arguments(__doc__.splitlines()[0])
     parser.add_argument("--from", dest="source", type=Path, default=RESULTS / "settle.json", metavar="PATH")
     for each in fields(Assumptions):
         option = "--" + each.name.replace("_", "-")
-        parser.add_argument(
-            option, type=type(each.default), default=each.default, help=f"(default {each.default:,})"
-        )
+        kind = bounds.count if each.type is int else bounds.amount
+        parser.add_argument(option, type=kind, default=each.default, help=f"(default {each.default:,})")
     options = parser.parse_args()
+    if options.busy > 1:
+        parser.error(f"--busy {options.busy}: it is a share, at most 1")
     cost = Cost.measured(options.source)
     assumed = Assumptions(**{each.name: getattr(options, each.name) for each in fields(Assumptions)})
     found = needs(cost, assumed)
@@ -133,7 +136,9 @@ def main() -> None:
         **{f"assumed_{name}": value for name, value in vars(assumed).items()},
         **{f"measured_{name}": value for name, value in vars(cost).items()},
     }
-    harness.report(f"What {assumed.peak:,.0f} settlements a second need", results, options.json)
+    title = f"What {assumed.peak:,.0f} settlements a second need"
+    measured_on = json.loads(options.source.read_text()).get("machine")
+    harness.report(title, results, options.json, settlements_measured_on=measured_on)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Method:   a closed loop over four ways, in alternation, each from a process of i
     python -m benchmarks.client [--orders 3000] [--members 50000] [--json PATH]
 """
 
-import argparse
 import asyncio
 import multiprocessing
 import statistics
@@ -24,7 +23,7 @@ import grpc.aio
 import psutil  # type: ignore[import-untyped]
 import uvloop
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from benchmarks.orders import add_members, orders
 from rights.native_client import NativeChannel
 from rights.settings import load_settings
@@ -264,14 +263,13 @@ async def run(count: int, members: int) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser = harness.arguments(__doc__.splitlines()[0])
     parser.add_argument(
-        "--orders", type=int, default=3_000, help="orders of each way in a round (default 3,000)"
+        "--orders", type=bounds.count, default=3_000, help="orders of each way in a round (default 3,000)"
     )
-    parser.add_argument("--members", type=int, default=50_000, help="members (default 50,000)")
+    parser.add_argument("--members", type=bounds.count, default=50_000, help="members (default 50,000)")
     options = parser.parse_args()
-    results = uvloop.run(run(options.orders, options.members))
+    results = harness.run(run(options.orders, options.members))
     harness.report("CPU per settlement, by how it is sent", results, options.json)
 
 

@@ -9,6 +9,7 @@ it waits for members whom its other connections have: it can leave nothing for t
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import pickle
 import sys
@@ -99,19 +100,12 @@ async def recorded(url: str, directory: str) -> AsyncIterator[Supervisor]:
 
 
 @asynccontextmanager
-async def copied(url: str, name: str) -> AsyncIterator[str]:
+async def copied(url: str) -> AsyncIterator[str]:
     """A copy of a database to which nobody is connected, for the time of a `with`; its URL."""
     parts = urlsplit(url)
-    connection = await asyncpg.connect(parts._replace(path="/template1").geturl())
-    try:
-        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await connection.execute(
-            f"CREATE DATABASE {name} TEMPLATE {parts.path.lstrip('/')} STRATEGY file_copy"
-        )
-        yield parts._replace(path=f"/{name}").geturl()
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    other = parts._replace(path="/template1").geturl()
+    async with harness.new_database(other, template=parts.path.lstrip("/")) as copy:
+        yield copy
 
 
 class Script:
@@ -157,7 +151,8 @@ def script(url: str, directory: str, parts: int) -> Iterator[Script]:
 
 
 def _play(url: str, file: Path, parts: int, pipe: Pipe) -> None:
-    uvloop.run(_play_parts(url, pickle.loads(file.read_bytes()), parts, pipe))
+    with contextlib.suppress(KeyboardInterrupt):  # who has started this process tells of it
+        uvloop.run(_play_parts(url, pickle.loads(file.read_bytes()), parts, pipe))
 
 
 async def _play_parts(url: str, lanes: list[list[Transaction]], parts: int, pipe: Pipe) -> None:

@@ -9,25 +9,32 @@ import asyncio
 import json
 import os
 import platform
+import secrets
+import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import asyncpg
 import grpc
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import bounds
 from rights import logs, rulebook_yaml
 from rights.client import RightsClient
 from rights.embedded import EmbeddedPostgres
 from rights.settings import Settings
 from rights.store.migrate import migrate
-from rights.supervisor import Supervisor, serving, worker_command
+from rights.supervisor import Supervisor, SupervisorError, serving, worker_command
 from rights.v1 import rulebook_pb2
 
 console = Console(stderr=True)
+Results = TypeVar("Results")
 
 OLD_SEGMENTS = 128  # 2 GB, a minute and a half at full load
 # A setting for closed loops, which wait as long as it takes: they are not to be shed.
@@ -39,16 +46,47 @@ def say(text: str) -> None:
     console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {text}")
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+def arguments(
+    description: str, *, seconds: float | None = None, rounds: int | None = None, full: bool = False
+) -> argparse.ArgumentParser:
+    """A parser with --json, and with those of the common options that the benchmark has: their defaults."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
-    parser.add_argument("--seconds", type=float, default=12.0, help="length of each measurement (default 12)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds in alternation (default 3)")
     parser.add_argument(
-        "--full", action="store_true", help="the form in which promises are checked; takes long"
+        "--json", type=_writable, metavar="PATH", help="write machine and results to this file"
     )
+    if seconds is not None:
+        told = f"length of each measurement (default {seconds:g})"
+        parser.add_argument("--seconds", type=bounds.amount, default=seconds, help=told)
+    if rounds is not None:
+        told = f"rounds in alternation (default {rounds})"
+        parser.add_argument("--rounds", type=bounds.count, default=rounds, help=told)
+    if full:
+        told = "the form in which promises are checked; takes long"
+        parser.add_argument("--full", action="store_true", help=told)
     return parser
+
+
+def _writable(text: str) -> Path:
+    """A file that can be written: to find out after the measurement would be too late."""
+    path = Path(text)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path.parent} cannot be made: {error.strerror}") from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written")
+    return path
+
+
+def run(main: Coroutine[Any, Any, Results]) -> Results:
+    """Runs a benchmark. Exits where the service cannot start, and with 130 at Ctrl-C; what was started is stopped."""
+    try:
+        return uvloop.run(main)
+    except SupervisorError as error:
+        raise SystemExit(f"the service did not start: {error}") from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted")
+        raise SystemExit(130) from None
 
 
 def form(options: argparse.Namespace, size: str) -> str:
@@ -60,20 +98,43 @@ def form(options: argparse.Namespace, size: str) -> str:
 
 @asynccontextmanager
 async def database() -> AsyncIterator[str]:
-    """A migrated database: RIGHTS_DATABASE_URL's, or an embedded one with default durability.
+    """A migrated database of its own: on the server of RIGHTS_DATABASE_URL, or an embedded one with default durability.
 
     The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
     """
-    url = Settings().database_url
-    if url:
-        await asyncio.to_thread(migrate, url)
-        yield url
+    server = Settings().database_url
+    if server:
+        async with new_database(server) as url:
+            await asyncio.to_thread(migrate, url)
+            yield url
         return
     buffers = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB") as postgres:
         await asyncio.to_thread(migrate, postgres.url)
         await _with_old_log(postgres.url)
         yield postgres.url
+
+
+@asynccontextmanager
+async def new_database(at: str, template: str = "template0") -> AsyncIterator[str]:
+    """A database that is dropped at the end, made by one who is connected `at` a URL: its URL there.
+
+    template: what it is a copy of, a database to which nobody else is connected. Exits where none can be made.
+    """
+    name = f"rights_benchmark_{secrets.token_hex(4)}"
+    try:
+        connection = await asyncpg.connect(at)
+        await connection.execute(f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY file_copy')
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise SystemExit(
+            f"no database can be made for the benchmark on the server that RIGHTS_DATABASE_URL names "
+            f"({urlsplit(at).hostname or 'a local socket'}): {error}"
+        ) from None
+    try:
+        yield urlsplit(at)._replace(path=f"/{name}").geturl()
+    finally:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
 
 
 async def _with_old_log(url: str) -> None:
@@ -98,7 +159,15 @@ async def running(
     configured = Settings(database_url=database_url, port=0, metrics_port=0, log_level="error", **settings)
     logs.configure(configured)  # of the supervisor, which is in this process
     async with serving(configured, command=command) as supervisor:
+        _interrupt_all()
         yield supervisor
+
+
+def _interrupt_all() -> None:
+    """Ctrl-C ends the benchmark: the service that was started last would take it to be for itself alone."""
+    main = asyncio.current_task()
+    assert main is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, main.cancel)
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import cel
 import zen
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from rights.domain.book import Book
 from rights.domain.model import Line, Order
 from rights.domain.plan import Facts
@@ -297,12 +297,16 @@ def _ratio(one: list[float], other: list[float]) -> float:
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--carts", type=int, default=40, help="carts drawn (default 40)")
-    parser.set_defaults(rounds=7)
+    parser = harness.arguments(__doc__.splitlines()[0], rounds=7)
+    parser.add_argument("--carts", type=bounds.count, default=40, help="carts drawn (default 40)")
     options = parser.parse_args()
     results = measure(options.carts, options.rounds, ROUND_SECONDS)
-    harness.report("Kernel: a cart of three lines", results, options.json)
+    harness.report(
+        "Kernel: a cart of three lines",
+        results,
+        options.json,
+        form=f"{options.carts} carts, {options.rounds} rounds",
+    )
 
 
 if __name__ == "__main__":

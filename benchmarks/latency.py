@@ -14,16 +14,14 @@ Method:   `rights serve` as it is set by default, one worker per core, on a Post
     python -m benchmarks.latency [--short] [--members 200000] [--json PATH]
 """
 
-import argparse
 import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import uvloop
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from benchmarks.load import OUTCOMES, RECEIPT, REJECTION, SHED, Calls, Generator, Orders, Step, histogram
 from benchmarks.orders import add_members
 
@@ -178,15 +176,14 @@ async def run(members: int, form: Form) -> tuple[dict[str, float], dict[str, dic
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser = harness.arguments(__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="10 s of overload instead of 60 s")
-    parser.add_argument("--members", type=int, default=200_000, help="members (default 200,000)")
+    parser.add_argument("--members", type=bounds.count, default=200_000, help="members (default 200,000)")
     options = parser.parse_args()
     form = SHORT if options.short else LONG
     load_average = os.getloadavg()[0]  # above 0.5 others have had a part of the cores
     harness.say(f"{'short' if options.short else 'long'} form: {form.overload:g} s of overload")
-    results, distributions = uvloop.run(run(options.members, form))
+    results, distributions = harness.run(run(options.members, form))
     harness.report(
         "Latency of durable settlements",
         {"load_average_at_start": load_average, **results},

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import multiprocessing
 import random
 import select
@@ -228,7 +229,8 @@ def _generate(
     connections: int,
     timeout_seconds: float | None,
 ) -> None:
-    _Source(pipe, source(), timeout_seconds).serve(address, path, connections)
+    with contextlib.suppress(KeyboardInterrupt):  # who has started this process tells of it
+        _Source(pipe, source(), timeout_seconds).serve(address, path, connections)
 
 
 class _Source:

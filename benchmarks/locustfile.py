@@ -20,6 +20,7 @@ own, "Settle (rejected)". Failures are errors of the call and wrong answers: a r
 first answer, a quoted price that is not kept.
 """
 
+import argparse
 import hashlib
 import itertools
 import logging
@@ -34,8 +35,10 @@ from typing import Any
 import gevent.pool
 import grpc
 import grpc.experimental.gevent as grpc_gevent
+from bounds import amount_or_none, count
 from google.protobuf.message import Message
 from locust import User, constant_pacing, events
+from locust.exception import StopTest
 from locust.runners import WorkerRunner
 
 from rights.v1 import common_pb2, member_pb2, settlement_pb2
@@ -46,6 +49,9 @@ grpc_gevent.init_gevent()  # gRPC's own threads must not block the greenlets of 
 
 CALL_TIMEOUT_SECONDS = 10
 PREPARE_CONCURRENCY = 64
+FAILED_PAUSE_SECONDS = (
+    1  # of a user whose call has failed: nobody knocks thousands of times a second at a closed door
+)
 POINTS_PER_MEMBER = 50_000
 TEMPLATES = ("sea-breeze-400-380", "beauty-20-off", "apparel-15-off", "red-packet-15")
 
@@ -75,27 +81,34 @@ LINES, LINE_WEIGHTS = tuple(range(1, 9)), (30, 24, 16, 11, 8, 5, 4, 2)
 
 @events.init_command_line_parser.add_listener
 def _options(parser: Any) -> None:
-    parser.add_argument("--members", type=int, default=500, help="Members who shop. Default 500.")
+    parser.add_argument("--members", type=count, default=500, help="Members who shop. Default 500.")
     parser.add_argument(
         "--rate-per-user",
-        type=float,
+        type=amount_or_none,
         default=0,
         help="Tasks a second of one user; 0, the default: the next as soon as the last is answered.",
     )
     parser.add_argument(
         "--connections",
-        type=int,
+        type=count,
         default=16,
         help="Connections of one Locust process, spread over the workers of the service. Default 16.",
         include_in_web_ui=False,
     )
     parser.add_argument(
         "--ca-file",
+        type=_readable,
         env_var="RIGHTS_CA_FILE",
         default="",
         help="PEM certificates that sign the service's, for https hosts. Default: the system's.",
         include_in_web_ui=False,
     )
+
+
+def _readable(path: str) -> str:
+    if path and not os.access(path, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be read")
+    return path
 
 
 log = logging.getLogger("rights.load")
@@ -111,7 +124,7 @@ class Service:
     def __init__(self, environment: Any, connections: int) -> None:
         host = (environment.host or "").rstrip("/")
         if not host:
-            raise SystemExit("no service to call: give --host 127.0.0.1:50051")
+            raise StopTest("no service to call: give --host 127.0.0.1:50051, or a host on the web page")
         secure = host.startswith("https://")
         address = host.partition("://")[2] or host
         token = os.environ.get("RIGHTS_TOKEN")
@@ -172,6 +185,8 @@ class Service:
             context={},
             exception=failure,
         )
+        if response is None:
+            time.sleep(FAILED_PAUSE_SECONDS)
         return response if failure is None else None
 
     def close(self) -> None:
@@ -193,8 +208,11 @@ def _prepare_first(environment: Any, **_: Any) -> None:
     """Without the web page the run's time begins at the start of the test: the members are made before."""
     if not environment.parsed_options.headless or isinstance(environment.runner, WorkerRunner):
         return
-    if not _prepare(environment):
-        raise SystemExit(2)
+    try:
+        _prepare(environment)
+    except StopTest as reason:
+        log.error("%s", reason)
+        raise SystemExit(2) from None
 
 
 @events.test_start.add_listener
@@ -208,11 +226,16 @@ def _connect(environment: Any, **_: Any) -> None:
 
 @events.test_stop.add_listener
 def _disconnect(environment: Any, **_: Any) -> None:
-    environment.rights.close()
+    service = vars(environment).pop("rights", None)  # there is none where it could not start
+    if service is not None:
+        service.close()
 
 
-def _prepare(environment: Any) -> bool:
-    """Makes members with points and coupons, through the public API. Of many processes the master does."""
+def _prepare(environment: Any) -> None:
+    """Makes members with points and coupons, through the public API. Of many processes the master does.
+
+    Raises StopTest where they cannot be made.
+    """
     members = max(1, environment.parsed_options.members)
     run = uuid.uuid4().hex[:12]  # each run credits and grants anew
     began = time.monotonic()
@@ -225,18 +248,15 @@ def _prepare(environment: Any) -> bool:
         for done, error in enumerate(results, 1):
             if error is not None:
                 pool.kill()
-                log.error("members cannot be prepared: %s", error)
-                log.error(
-                    "is the service at %s, with the rulebook service/rights/programs/double11.yaml in "
-                    "force, and if it asks for tokens, has RIGHTS_TOKEN the roles checkout and operator?",
-                    environment.host,
+                raise StopTest(
+                    f"members cannot be prepared: {error}; is the service at {environment.host}, with the rulebook "
+                    "service/rights/programs/double11.yaml in force, and if it asks for tokens, has RIGHTS_TOKEN the "
+                    "roles checkout and operator?"
                 )
-                return False
             if done % step == 0:
                 log.info("prepared %d of %d members, %.1f s", done, members, time.monotonic() - began)
     finally:
         service.close()
-    return True
 
 
 def _prepare_member(service: Service, number: int, run: str) -> str | None:

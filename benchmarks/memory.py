@@ -18,9 +18,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import psutil  # type: ignore[import-untyped]
-import uvloop
 
-from benchmarks import books, harness
+from benchmarks import books, bounds, harness
 from benchmarks.load import Generator, unary
 from benchmarks.orders import add_members
 from benchmarks.settle import IN_FLIGHT, Settling
@@ -108,14 +107,13 @@ async def run(members: int, seconds: float, settlements: float) -> dict[str, flo
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
-    parser.set_defaults(seconds=60.0)
-    parser.add_argument("--members", type=int, default=100_000, help="members (default 100,000)")
+    parser = harness.arguments(__doc__.splitlines()[0], seconds=60.0, full=True)
+    parser.add_argument("--members", type=bounds.count, default=100_000, help="members (default 100,000)")
     options = parser.parse_args()
     seconds, settlements = (
         (FULL_SECONDS, FULL_SETTLEMENTS) if options.full else (options.seconds, float("inf"))
     )
-    results = uvloop.run(run(options.members, seconds, settlements))
+    results = harness.run(run(options.members, seconds, settlements))
     form = harness.form(options, f"{results['settlements']:,} settlements of {options.members:,} members")
     harness.report("Memory of a worker", results, options.json, form=form)
 

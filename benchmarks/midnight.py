@@ -18,9 +18,9 @@ and the service's rulebook that they need, is in locustfile.py.
 """
 
 import logging
-import math
 from typing import Any
 
+from bounds import amount_or_none, count, count_or_none
 from locust import LoadTestShape, User, events
 from locustfile import QuoteHeavyCheckout, SettleHeavyCheckout
 
@@ -31,14 +31,18 @@ _REMAINDER = 0.05  # of the peak, after the decay
 
 @events.init_command_line_parser.add_listener
 def _options(parser: Any) -> None:
-    parser.add_argument("--usual-users", type=int, default=40, help="Users long before. Default 40.")
-    parser.add_argument("--peak-users", type=int, default=400, help="Users at 00:00:00. Default 400.")
     parser.add_argument(
-        "--ramp-seconds", type=float, default=60, help="From the start to 00:00:00. Default 60."
+        "--usual-users", type=count_or_none, default=40, help="Users long before. Default 40."
     )
-    parser.add_argument("--hold-seconds", type=float, default=15, help="How long the peak lasts. Default 15.")
+    parser.add_argument("--peak-users", type=count, default=400, help="Users at 00:00:00. Default 400.")
     parser.add_argument(
-        "--decay-seconds", type=float, default=60, help="From the peak to the end. Default 60."
+        "--ramp-seconds", type=amount_or_none, default=60, help="From the start to 00:00:00. Default 60."
+    )
+    parser.add_argument(
+        "--hold-seconds", type=amount_or_none, default=15, help="How long the peak lasts. Default 15."
+    )
+    parser.add_argument(
+        "--decay-seconds", type=amount_or_none, default=60, help="From the peak to the end. Default 60."
     )
 
 
@@ -71,5 +75,6 @@ class Midnight(LoadTestShape):
         ebb = seconds - options.hold_seconds
         if ebb > options.decay_seconds:
             return None
-        users = options.peak_users * math.exp(math.log(_REMAINDER) * max(ebb, 0) / options.decay_seconds)
-        return max(round(users), options.usual_users), options.peak_users, [SettleHeavyCheckout]
+        passed = ebb / options.decay_seconds if ebb > 0 else 0.0
+        users = options.peak_users * _REMAINDER**passed
+        return max(round(users), options.usual_users), max(options.peak_users, 1), [SettleHeavyCheckout]

@@ -34,7 +34,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from rights.domain import pricing
 from rights.domain.book import Book
 from rights.domain.limits import NEVER_MS
@@ -388,16 +388,19 @@ def _percentile(values: list[float], percent: int) -> float:
 def main() -> None:
     """Command line."""
     parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--rulebooks", type=int, default=6, help="rulebooks drawn (default 6)")
-    parser.add_argument("--carts", type=int, default=40, help="carts per rulebook (default 40)")
-    parser.add_argument("--calls", type=int, default=5, help="measured calls per cart (default 5)")
+    parser.add_argument("--rulebooks", type=bounds.count, default=6, help="rulebooks drawn (default 6)")
+    parser.add_argument("--carts", type=bounds.count, default=40, help="carts per rulebook (default 40)")
+    parser.add_argument("--calls", type=bounds.count, default=5, help="measured calls per cart (default 5)")
     options = parser.parse_args()
     results: dict[str, float] = {}
     for name, choice, hard in (("", False, False), ("choice_", True, False), ("hard_", True, True)):
         harness.say(f"{name.rstrip('_') or 'usual'} carts")
         found = measure(choice, hard, options.rulebooks, options.carts, options.calls)
         results |= {name + key: value for key, value in found.items()}
-    harness.report("Best combination: 1,000 campaigns, 100 lines, 20 coupons", results, options.json)
+    form = f"{options.rulebooks} rulebooks, {options.carts} carts each, {options.calls} calls"
+    harness.report(
+        "Best combination: 1,000 campaigns, 100 lines, 20 coupons", results, options.json, form=form
+    )
 
 
 if __name__ == "__main__":

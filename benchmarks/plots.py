@@ -117,7 +117,7 @@ def draw(results: Path) -> list[Path]:
         axes = figure.add_subplot()
         try:
             plot(json.loads((results / source).read_text()), axes)
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             harness.say(f"{name} is not drawn: {source} lacks {error}")
             continue
         axes.grid(alpha=0.3)

@@ -9,7 +9,6 @@ Method:   the journal is filled with settlements priced by the service's own cod
     python -m benchmarks.replay [--settlements 200000] [--members 100000] [--json PATH]
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,9 +18,8 @@ from typing import Any
 
 import asyncpg
 import orjson
-import uvloop
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from benchmarks.orders import POINTS, add_members, orders
 from rights.api import answers
 from rights.api.fields import Mistakes
@@ -220,14 +218,13 @@ async def measure(settlements: int, members: int) -> dict[str, float]:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
+    parser = harness.arguments(__doc__.splitlines()[0])
     parser.add_argument(
-        "--settlements", type=int, default=200_000, help="stored settlements (default 200,000)"
+        "--settlements", type=bounds.count, default=200_000, help="stored settlements (default 200,000)"
     )
-    parser.add_argument("--members", type=int, default=100_000, help="members (default 100,000)")
+    parser.add_argument("--members", type=bounds.count, default=100_000, help="members (default 100,000)")
     options = parser.parse_args()
-    harness.report("Replay", uvloop.run(measure(options.settlements, options.members)), options.json)
+    harness.report("Replay", harness.run(measure(options.settlements, options.members)), options.json)
 
 
 if __name__ == "__main__":

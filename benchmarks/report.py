@@ -64,11 +64,13 @@ ROWS = (
     Row("Worker with 10,000 campaigns", "memory", "rss_mb_10000_campaigns", "< 300 MB", "{:,.0f} MB"),
 )
 CAPACITY = (
-    ("worker_cores", "cores for workers"),
-    ("database_cores", "for PostgreSQL's primaries"),
-    ("database_primaries", "primaries"),
-    ("wal_gb_per_second", "GB of WAL a second"),
-    ("disk_tb", "TB of disk"),
+    "{assumed_peak:,.0f} settlements a second would take {worker_cores:,} cores for workers and {database_cores:,} for "
+    "PostgreSQL's primaries, {database_nodes:,} database nodes ({database_primaries:,} primaries, each with "
+    "{standbys:,} standbys), {wal_gb_per_second:,.1f} GB of WAL a second, {replication_gbit_per_second:,.1f} Gbit/s "
+    "between them and {disk_tb:,.0f} TB of disk. Assumed: {assumed_busy:.0%} of cores, log and commits in use then, "
+    "nodes of {assumed_database_node_cores:,} cores, {assumed_database_node_wal_mb:,.0f} MB of WAL a second and "
+    "{assumed_database_node_disk_tb:,.0f} TB, {assumed_copies:,} copies of everything, {assumed_kept_days:,} days kept "
+    "at {assumed_mean_over_peak:.0%} of the peak; each is an option of `python -m benchmarks.capacity`."
 )
 
 
@@ -84,18 +86,10 @@ def figures(results: Path) -> str:
     lines += ["", *(f"- {name}: {_circumstances(contents[name])}" for name in sorted(used))]
     needed = contents.get("capacity", {}).get("results")
     if needed is not None:
-        parts = ", ".join(f"{_number(needed[name])} {text}" for name, text in CAPACITY)
-        lines += [
-            "",
-            f"{needed['assumed_peak']:,.0f} settlements a second would take {parts} (`python -m benchmarks.capacity`).",
-        ]
+        lines += ["", CAPACITY.format(**needed, standbys=needed["assumed_copies"] - 1)]
     plots = sorted(path.stem for path in results.glob("*.svg"))
     lines += ["", *(f"![{name.replace('_', ' ')}](benchmarks/results/{name}.svg)" for name in plots)]
     return "\n".join(lines)
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def _circumstances(content: dict[str, dict[str, object]]) -> str:

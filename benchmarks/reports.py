@@ -17,9 +17,8 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 import asyncpg
-import uvloop
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from benchmarks.books import RULEBOOK
 from benchmarks.orders import orders
 from benchmarks.settle import LIGHT_PER_SECOND, WARM_UP, latencies
@@ -151,10 +150,12 @@ async def run(entries: int, seconds: float) -> dict[str, float]:
 
 def main() -> None:
     """Command line."""
-    parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--entries", type=int, default=1_000_000, help="journal entries (default 1,000,000)")
+    parser = harness.arguments(__doc__.splitlines()[0], seconds=12.0)
+    parser.add_argument(
+        "--entries", type=bounds.count, default=1_000_000, help="journal entries (default 1,000,000)"
+    )
     options = parser.parse_args()
-    results = uvloop.run(run(options.entries, options.seconds))
+    results = harness.run(run(options.entries, options.seconds))
     harness.report("Reports", results, options.json)
 
 

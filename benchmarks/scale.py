@@ -18,9 +18,7 @@ import contextlib
 import statistics
 import time
 
-import uvloop
-
-from benchmarks import books, floor, harness
+from benchmarks import books, bounds, floor, harness
 from benchmarks.load import unary
 from benchmarks.orders import add_members
 from benchmarks.settle import IN_FLIGHT, Settling, verify
@@ -36,9 +34,7 @@ async def run(largest: int, seconds: float, rounds: int) -> dict[str, float]:
     async with harness.database() as url, contextlib.AsyncExitStack() as stack:
         async with harness.running(url) as service:
             await harness.publish(service.address, books.real())
-        of_size = {
-            size: await stack.enter_async_context(floor.copied(url, f"rights_scale_{size}")) for size in sizes
-        }
+        of_size = {size: await stack.enter_async_context(floor.copied(url)) for size in sizes}
         settlings, services, loads = {}, {}, {}
         later_ms = int((time.time() + 30 * 86_400) * 1000)
         for size, copied in of_size.items():
@@ -81,14 +77,18 @@ async def run(largest: int, seconds: float, rounds: int) -> dict[str, float]:
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
+    parser = harness.arguments(__doc__.splitlines()[0], seconds=12.0, rounds=3, full=True)
     parser.add_argument(
-        "--members", type=int, help=f"of the largest database (default {SHORT_MEMBERS:,}; full {SIZES[-1]:,})"
+        "--members",
+        type=bounds.count,
+        help=f"of the largest database (default {SHORT_MEMBERS:,}; full {SIZES[-1]:,})",
     )
     options = parser.parse_args()
     largest = options.members or (SIZES[-1] if options.full else SHORT_MEMBERS)
+    if largest <= SIZES[0]:
+        parser.error(f"--members {largest}: it is compared with {SIZES[0]}, so it must be more")
     seconds = FULL_SECONDS if options.full else options.seconds
-    results = uvloop.run(run(largest, seconds / options.rounds, options.rounds))
+    results = harness.run(run(largest, seconds / options.rounds, options.rounds))
     form = harness.form(options, f"up to {largest:,} members, {seconds:g} s a measurement")
     harness.report("Settlements against members", results, options.json, form=form)
 

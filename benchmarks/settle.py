@@ -28,9 +28,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import grpc
 import grpc.aio
-import uvloop
 
-from benchmarks import baseline, books, costs, floor, harness
+from benchmarks import baseline, books, bounds, costs, floor, harness
 from benchmarks.costs import Costs
 from benchmarks.load import Generator, Orders, unary
 from benchmarks.orders import add_members, orders
@@ -260,7 +259,7 @@ async def run(members: int, seconds: float, count: int, sizes: list[int]) -> dic
         harness.say(f"seeding {members:,} members")
         await add_members(url, members, coupons=True)
         with tempfile.TemporaryDirectory(prefix="rights-floor-") as directory:
-            async with floor.copied(url, "rights_floor") as copied:
+            async with floor.copied(url) as copied:
                 await record(settling, directory)
                 with floor.script(copied, directory, count) as script:
                     taken = await rounds(settling, script)
@@ -297,17 +296,17 @@ async def run(members: int, seconds: float, count: int, sizes: list[int]) -> dic
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
+    parser = harness.arguments(__doc__.splitlines()[0], seconds=12.0, rounds=3, full=True)
     parser.add_argument(
-        "--members", type=int, help=f"members (default {SHORT_MEMBERS:,}; full {FULL_MEMBERS:,})"
+        "--members", type=bounds.count, help=f"members (default {SHORT_MEMBERS:,}; full {FULL_MEMBERS:,})"
     )
     parser.add_argument(
-        "--batches", type=int, nargs="+", default=LANE_BATCHES, help="bounds of lanes' batches"
+        "--batches", type=bounds.count, nargs="+", default=LANE_BATCHES, help="bounds of lanes' batches"
     )
     options = parser.parse_args()
     members = options.members or (FULL_MEMBERS if options.full else SHORT_MEMBERS)
     seconds = FULL_SECONDS if options.full else options.seconds
-    results = uvloop.run(run(members, seconds / options.rounds, options.rounds, options.batches))
+    results = harness.run(run(members, seconds / options.rounds, options.rounds, options.batches))
     form = harness.form(options, f"{members:,} members, {seconds:g} s a measurement")
     harness.report("Durable settlements", results, options.json, form=form)
 

@@ -16,13 +16,11 @@ Exits 1 with the seed and the first operation that differs.
 import argparse
 import random
 from collections import Counter
-from pathlib import Path
 
-import uvloop
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks import harness
+from benchmarks import bounds, harness
 from tests.scenario import scenario_service
 from tests.soak.run import SETTINGS, Report, soak
 
@@ -79,15 +77,16 @@ def tables(report: Report) -> None:
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--operations", type=int, default=20_000, help="operations in all (default 20,000)")
+    parser = harness.arguments(__doc__.splitlines()[0])
+    parser.add_argument(
+        "--operations", type=bounds.count, default=20_000, help="operations in all (default 20,000)"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="default: a random one")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes (default 2)")
-    parser.add_argument("--clients", type=int, default=32, help="concurrent clients (default 32)")
+    parser.add_argument("--workers", type=bounds.count, default=2, help="worker processes (default 2)")
+    parser.add_argument("--clients", type=bounds.count, default=32, help="concurrent clients (default 32)")
     parser.add_argument("--kill-workers", action="store_true", help="kill -9 a worker now and then")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write machine and results to this file")
     options = parser.parse_args()
-    report = uvloop.run(run(options))
+    report = harness.run(run(options))
     tables(report)
     figures = results(report)
     shown = {name: value for name, value in figures.items() if "." not in name}

@@ -25,7 +25,7 @@ import asyncpg
 import psutil  # type: ignore[import-untyped]
 import uvloop
 
-from benchmarks import costs, harness
+from benchmarks import bounds, costs, harness
 from benchmarks.load import REJECTION, Generator, Orders, unary
 from benchmarks.orders import add_members
 from rights.api.auth import Authenticator
@@ -106,7 +106,9 @@ def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
     for number in range(1, rounds + 1):
         for kind, taken in figures.items():
             ours, theirs = multiprocessing.get_context("spawn").Pipe()
-            server = multiprocessing.get_context("spawn").Process(target=_empty_server, args=(kind, theirs))
+            server = multiprocessing.get_context("spawn").Process(
+                target=_empty_server, args=(kind, theirs), daemon=True
+            )
             server.start()
             port = ours.recv()
             assert server.pid is not None
@@ -181,14 +183,15 @@ async def settlements(members: int, seconds: float, rounds: int) -> dict[str, fl
 def main() -> None:
     """Command line."""
     assert __doc__ is not None
-    parser = harness.arguments(__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, default=200_000, help="members (default 200,000)")
+    parser = harness.arguments(__doc__.splitlines()[0], seconds=12.0, rounds=3)
+    parser.add_argument("--members", type=bounds.count, default=200_000, help="members (default 200,000)")
     options = parser.parse_args()
     os.environ.setdefault("RIGHTS_LOG_LEVEL", "error")
     results = {"load_average_at_start": os.getloadavg()[0]}  # above 0.5 others have had a part of the cores
     results |= empty_calls(options.seconds / options.rounds, options.rounds)
-    results |= uvloop.run(settlements(options.members, options.seconds / options.rounds, options.rounds))
-    harness.report("Transport", results, options.json)
+    results |= harness.run(settlements(options.members, options.seconds / options.rounds, options.rounds))
+    form = f"{options.members:,} members, {options.seconds:g} s a measurement"
+    harness.report("Transport", results, options.json, form=form)
 
 
 if __name__ == "__main__":

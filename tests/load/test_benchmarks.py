@@ -1,14 +1,20 @@
 """Every benchmark runs, in a form too small to say anything, and writes the figures that are asked of it."""
 
+import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from benchmarks import __main__ as short_forms
-from benchmarks import plots, report
+from benchmarks import harness, plots, report
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -73,6 +79,78 @@ def test_a_benchmark_that_fails_is_told_and_the_others_go_on(
     told = capfd.readouterr().err
     assert "benchmarks.capacity FAILED" in told
     assert (tmp_path / "optimizer.json").exists()
+
+
+async def _databases(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    names = await connection.fetch("SELECT datname FROM pg_database WHERE datname LIKE 'rights_benchmark%'")
+    await connection.close()
+    return {name for (name,) in names}
+
+
+async def test_each_run_has_a_database_of_its_own(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", database)
+    async with harness.database() as one, harness.database() as other:
+        assert len({database, one, other}) == 3
+        assert await _databases(database) == {urlsplit(url).path[1:] for url in (one, other)}
+    assert await _databases(database) == set()
+
+
+def test_an_interrupted_run_leaves_nothing(database: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.memory", "--seconds", "300", "--members", "200"],
+        cwd=ROOT,
+        env={**os.environ, "RIGHTS_DATABASE_URL": database},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert running.stderr is not None
+    told = next(line for line in running.stderr if "settlements; resident MB" in line)
+    os.killpg(running.pid, signal.SIGINT)
+    _, rest = running.communicate(timeout=60)
+    assert running.returncode == 130, told + rest
+    assert "interrupted" in rest
+    assert asyncio.run(_databases(database)) == set()
+    until = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):
+        while (
+            time.monotonic() < until
+        ):  # the load generator sees a moment later that nobody listens any longer
+            os.killpg(running.pid, 0)
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("kernel", ["--rounds", "0"], "argument --rounds: 0: it must be above 0"),
+        ("settle", ["--members", "-1"], "argument --members: -1: it must be above 0"),
+        ("memory", ["--seconds", "nan"], "argument --seconds: nan: it must be above 0"),
+        ("transport", ["--full"], "unrecognized arguments: --full"),
+        ("scale", ["--members", "10000"], "--members 10000: it is compared with 10000"),
+        ("capacity", ["--busy", "1.5"], "--busy 1.5: it is a share, at most 1"),
+        ("capacity", ["--peak", "many"], "argument --peak: invalid float value: 'many'"),
+        ("capacity", ["--from", "README.md"], "README.md does not tell what a settlement costs"),
+        ("capacity", ["--json", "README.md/x.json"], "argument --json: README.md cannot be made"),
+        ("capacity", ["--json", "tests"], "argument --json: tests cannot be written"),
+    ],
+)
+def test_what_cannot_be_run_is_said(module: str, arguments: list[str], said: str) -> None:
+    done = run(module, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTS_DATABASE_URL", "postgresql://u:secret@127.0.0.1:1/x")
+    done = run("memory", "--seconds", "1")
+    assert done.returncode == 1
+    assert "the server that RIGHTS_DATABASE_URL names (127.0.0.1)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
 
 
 def test_the_readmes_figures_are_between_its_marks() -> None:

@@ -6,7 +6,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -143,15 +143,75 @@ async def test_the_web_page_plays_it(database: str) -> None:
                 assert "Midnight" in html
                 assert "peak_users" in html
                 assert json.loads(await fetched(f"{page}/swarm", b"host=" + address.encode()))["success"]
-                while True:
-                    stats = json.loads(await fetched(f"{page}/stats/requests"))
-                    if any(entry["name"] == "Settle" for entry in stats["stats"]):
-                        break
-                    await asyncio.sleep(0.2)
+                stats = await stats_when(
+                    page, lambda stats: any(e["name"] == "Settle" for e in stats["stats"])
+                )
             assert stats["fail_ratio"] == 0
         finally:
             process.terminate()
             await process.communicate()
+
+
+async def test_the_web_page_outlives_a_test_that_cannot_start(database: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = f"http://127.0.0.1:{port}"
+    process = await started(
+        "locustfile.py", "--members", "3", "--web-host", "127.0.0.1", "--web-port", str(port)
+    )
+    try:
+        async with asyncio.timeout(60):
+            while not await fetched(f"{page}/"):  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.1)
+            for host in (b"", b"127.0.0.1:1"):
+                await fetched(f"{page}/swarm", b"user_count=5&spawn_rate=5&host=" + host)
+                await stats_when(page, lambda stats: stats["state"] in ("ready", "stopped"))
+            async with shop(database) as address:
+                await fetched(f"{page}/swarm", b"user_count=2&spawn_rate=2&host=" + address.encode())
+                stats = await stats_when(page, lambda stats: len(stats["stats"]) > 1)  # the last is the total
+        assert stats["fail_ratio"] == 0
+    finally:
+        process.terminate()
+        _, err = await process.communicate()
+    assert "no service to call" in err.decode()
+    assert "members cannot be prepared: UNAVAILABLE" in err.decode()
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments", "said"),
+    [
+        ("locustfile.py", ["--connections", "0"], "--connections: 0: it must be above 0"),
+        ("locustfile.py", ["--ca-file", "/none"], "--ca-file: /none cannot be read"),
+        ("midnight.py", ["--decay-seconds", "-1"], "--decay-seconds: -1: it must be 0 or more"),
+        ("midnight.py", ["--peak-users", "0"], "--peak-users: 0: it must be above 0"),
+    ],
+)
+async def test_a_bad_option_is_said(file: str, arguments: list[str], said: str) -> None:
+    code, _, err = await locust("-t", "1s", *arguments, file=file)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+
+
+async def test_a_midnight_may_end_at_once(database: str) -> None:
+    async with shop(database) as address:
+        code, _, err = await locust(
+            *("--usual-users", "2", "--peak-users", "5", "--members", "5", "--host", address),
+            *("--ramp-seconds", "0", "--hold-seconds", "0", "--decay-seconds", "0"),
+            file="midnight.py",
+        )
+    assert code == 0, err
+    assert "Shape test stopping" in err
+
+
+async def stats_when(page: str, told: Callable[[dict], bool]) -> dict:
+    """What the page's statistics are as soon as they tell that."""
+    while True:
+        stats: dict = json.loads(await fetched(f"{page}/stats/requests"))
+        if told(stats):
+            return stats
+        await asyncio.sleep(0.1)
 
 
 async def fetched(url: str, form: bytes | None = None) -> str:
