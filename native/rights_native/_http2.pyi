@@ -12,6 +12,7 @@ REFUSED_STREAM: int
 CANCEL: int
 INTERNAL_ERROR: int
 ENHANCE_YOUR_CALM: int
+INADEQUATE_SECURITY: int
 
 class LibraryMissing(Exception): ...
 

@@ -171,6 +171,7 @@ cdef enum:
     CODE_REFUSED_STREAM = 7
     CODE_CANCEL = 8
     CODE_ENHANCE_YOUR_CALM = 11
+    CODE_INADEQUATE_SECURITY = 12
 
     PREFIX_BYTES = 5  # of a gRPC message: flag, length
     MESSAGE_OVERHEAD = 64  # what a message that waits costs besides its bytes
@@ -202,6 +203,7 @@ REFUSED_STREAM = CODE_REFUSED_STREAM
 CANCEL = CODE_CANCEL
 INTERNAL_ERROR = CODE_INTERNAL_ERROR
 ENHANCE_YOUR_CALM = CODE_ENHANCE_YOUR_CALM
+INADEQUATE_SECURITY = CODE_INADEQUATE_SECURITY
 
 cdef rights_nghttp2 api
 cdef bint loaded = False
@@ -637,6 +639,8 @@ cdef class Session:
             raise MemoryError
         api.option_set_no_auto_window_update(option, 1)
         api.option_set_no_closed_streams(option, 1)
+        # Answers to PING and SETTINGS that wait: our own count comes first.
+        api.option_set_max_outbound_ack(option, max(1_000, self.limits.max_pings + self.limits.max_settings))
         if api.option_set_stream_reset_rate_limit != NULL:  # our own count comes first
             api.option_set_stream_reset_rate_limit(option, 2 * self.limits.max_resets, 2 * self.limits.max_resets)
         create = api.session_client_new2 if self.is_client else api.session_server_new2

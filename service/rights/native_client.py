@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import ssl
 from collections.abc import Callable
 from typing import Self, cast
@@ -23,15 +24,28 @@ _WRITE_BYTES = 256 * 1024
 _BUDGET_BYTES = 1 << 40  # answers are as long as they are
 _MAX_TIMEOUT_MILLISECONDS = 99_999_999  # that grpc-timeout can say
 
-CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE = 1, 2, 4, 8, 13, 14
+CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 1, 2, 4, 7, 8
+UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 12, 13, 14, 16
 
 # HTTP/2's error code of a reset stream -> gRPC's status (gRPC over HTTP/2, "Errors").
 _OF_RESET = {
     http2.REFUSED_STREAM: UNAVAILABLE,
     http2.CANCEL: CANCELLED,
     http2.ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED,
+    http2.INADEQUATE_SECURITY: PERMISSION_DENIED,
 }
-_HTTP_UNAVAILABLE = {b"429", b"502", b"503", b"504"}  # of proxies, which answer without a grpc-status
+# HTTP status of a proxy's answer, without a grpc-status -> gRPC's (gRPC, "HTTP to gRPC Status Code Mapping").
+_OF_HTTP = {
+    b"400": INTERNAL,
+    b"401": UNAUTHENTICATED,
+    b"403": PERMISSION_DENIED,
+    b"404": UNIMPLEMENTED,
+    b"429": UNAVAILABLE,
+    b"502": UNAVAILABLE,
+    b"503": UNAVAILABLE,
+    b"504": UNAVAILABLE,
+}
+_STATUS_DIGITS = 3  # more than any status has
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -292,6 +306,11 @@ class NativeChannel(asyncio.Protocol):
         status = next((value for name, value in told if name == b"grpc-status"), None)
         message = stream.take()
         if status == b"0" and message is not None:
+            if stream.compressed or stream.has_message:
+                problem = (
+                    "a compressed answer, which was not asked for" if stream.compressed else "a second answer"
+                )
+                return CallError(INTERNAL, f"the server sent {problem}")
             return message
         if self._transport is None and status is None:
             return CallError(UNAVAILABLE, self._lost, lost=True)
@@ -301,12 +320,11 @@ class NativeChannel(asyncio.Protocol):
 def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
     """Why the closed stream of a living connection has no answer."""
     status = told.get(b"grpc-status", b"")
-    if status.isdigit():
-        details = told.get(b"grpc-status-details-bin", b"")
+    if status.isdigit() and len(status) <= _STATUS_DIGITS:
         return CallError(
             int(status) or INTERNAL,  # 0: the message is missing
             unquote(told.get(b"grpc-message", b"").decode("latin-1")),
-            base64.b64decode(details + b"=" * (-len(details) % 4)),
+            _details(told.get(b"grpc-status-details-bin", b"")),
         )
     if stream.reset_code:
         return CallError(
@@ -315,5 +333,13 @@ def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
             unseen=stream.reset_code == http2.REFUSED_STREAM,
         )
     http = dict(stream.metadata).get(b":status", b"")
-    code = UNAVAILABLE if http in _HTTP_UNAVAILABLE else UNKNOWN
+    code = _OF_HTTP.get(http, UNKNOWN)
     return CallError(code, f"an answer without a grpc-status, HTTP status {http.decode('latin-1')}")
+
+
+def _details(value: bytes) -> bytes:
+    """Of a grpc-status-details-bin. None where it is not base64: the status is told all the same."""
+    try:
+        return base64.b64decode(value + b"=" * (-len(value) % 4))
+    except binascii.Error:
+        return b""

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import hpack
 import pytest
 import pytest_asyncio
+from grpc_health.v1 import health_pb2
 from interop_service import SERVICE, pb
 from raw_peer import EMPTY_SETTINGS, PREFACE, RawPeer, frame, headers, message, raw_peer
 from victim import MIB, Victim, bystander, victim
@@ -446,6 +447,41 @@ async def test_gzip_bombs(attacked: Victim) -> None:
             stream = await peer.call(bomb, headers(UNARY, grpc_encoding="gzip"))
             assert (await peer.answer(stream, 20)).status == 8
     assert attacked.memory() < memory + GROWTH
+
+
+async def test_small_messages_that_are_large_when_inflated_keep_nobody_waiting(attacked: Victim) -> None:
+    """Each is within the limit, takes ten milliseconds or more, and 150 of them fit in a connection's window."""
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio inflates as it reads")
+    request = pb.SimpleRequest(payload=pb.Payload(body=bytes(8 * MIB - 100))).SerializeToString()
+    bomb = message(gzip.compress(request), 1)
+    memory = attacked.memory()
+    async with bystander(attacked) as taken, raw_peer(attacked.address) as peer:
+        await peer.until(lambda: peer.settings)
+        taken.clear()
+        streams = [
+            await peer.call(bomb, headers(path, grpc_encoding="gzip"))
+            for path in [UNARY] * 75 + ["/grpc.health.v1.Health/Check"] * 75
+        ]
+        for stream in streams:
+            assert (await peer.answer(stream, 30)).status == 0  # health finds no name in it, and tells of all
+        assert len(taken) > 20  # between them; about one for each or two that were inflated
+    assert attacked.memory() < memory + 2 * GROWTH
+
+
+async def test_a_watch_does_not_keep_its_request(attacked: Victim) -> None:
+    memory = attacked.memory()
+    watched = health_pb2.HealthCheckRequest(service="x" * (8 * MIB - 100)).SerializeToString()
+    bomb = message(gzip.compress(watched), 1)
+    async with bystander(attacked), raw_peer(attacked.address) as peer:
+        await peer.until(lambda: peer.settings)
+        streams = [
+            await peer.call(bomb, headers("/grpc.health.v1.Health/Watch", grpc_encoding="gzip"))
+            for _ in range(60)
+        ]
+        for stream in streams:
+            await peer.until(lambda stream=stream: peer.answers[stream].body, 30)
+        assert attacked.kind == "grpcio" or attacked.memory() < memory + 2 * GROWTH
 
 
 async def test_http1_is_told_nothing(attacked: Victim) -> None:

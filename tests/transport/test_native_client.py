@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from interop_service import SERVICE, Served, pb, serving
@@ -182,3 +187,77 @@ async def test_a_failure_has_its_message_and_code(kind: str) -> None:
             await channel.call(EMPTY, b"")
         assert (told.value.code, told.value.message) == (10, "not now: 50 % are busy, 再试")
         await channel.close()
+
+
+@asynccontextmanager
+async def answering(headers: list[tuple[str, str]], body: bytes = b"") -> AsyncIterator[str]:
+    """The address of a server that answers every call so, whatever it was."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        peer.initiate_connection()
+        writer.write(peer.data_to_send())
+        while data := await reader.read(65_536):
+            for event in peer.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded) and body:
+                    peer.send_headers(
+                        event.stream_id, [(":status", "200"), ("content-type", "application/grpc")]
+                    )
+                    peer.send_data(event.stream_id, body)
+                if isinstance(event, h2.events.StreamEnded):
+                    peer.send_headers(event.stream_id, headers, end_stream=True)
+            writer.write(peer.data_to_send())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+STATUS = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "3")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "code"),
+    [
+        ([*STATUS, ("grpc-status-details-bin", "A")], b"", grpc.StatusCode.INVALID_ARGUMENT),
+        ([*STATUS, ("grpc-status-details-bin", "_w")], b"", grpc.StatusCode.INVALID_ARGUMENT),
+        ([*STATUS, ("grpc-status-details-bin", "/////w")], b"", grpc.StatusCode.INVALID_ARGUMENT),
+        ([*STATUS[:2], ("grpc-status", "9" * 5_000)], b"", grpc.StatusCode.UNKNOWN),
+        ([(":status", "401")], b"", grpc.StatusCode.UNAUTHENTICATED),
+        ([(":status", "404")], b"", grpc.StatusCode.UNIMPLEMENTED),
+        ([("grpc-status", "0")], b"\1\0\0\0\3abc", grpc.StatusCode.INTERNAL),
+        ([("grpc-status", "0")], b"\0\0\0\0\0" * 2, grpc.StatusCode.INTERNAL),
+    ],
+)
+async def test_an_answer_that_is_none_ends_its_call_alone(
+    headers: list[tuple[str, str]], body: bytes, code: grpc.StatusCode
+) -> None:
+    async with (
+        answering(headers, body) as address,
+        RightsClient(address, timeout_seconds=5, deadline_seconds=5) as rights,
+    ):
+        calls = [rights.call(EMPTY_CALL, pb.Empty()) for _ in range(3)]
+        async with asyncio.timeout(3):
+            told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [error.code for error in told if isinstance(error, RightsError)] == [code] * 3
+
+
+async def test_a_closed_client_makes_no_calls_again(kind: str) -> None:
+    begun: list[Call] = []
+
+    async def endless(call: Call, request: Any) -> Any:
+        begun.append(call)
+        await asyncio.Event().wait()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, endless, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served:
+        rights = RightsClient(served.address)
+        calling = asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty()))
+        while not begun:  # noqa: ASYNC110  a counter, not an event
+            await asyncio.sleep(0.01)
+        await rights.close()
+        for failed in (calling, rights.call(EMPTY_CALL, pb.Empty())):
+            with pytest.raises(RightsError, match="the client is closed"):
+                await asyncio.wait_for(failed, 3)
+        assert len(begun) == 1

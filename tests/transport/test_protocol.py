@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import h2.exceptions
 import pytest
 import pytest_asyncio
+from grpc_health.v1 import health_pb2
 from interop_service import ECHO_INITIAL, ECHO_TRAILING, SERVICE, Served, pb, serving
 from raw_peer import RawPeer, headers, message, raw_peer
 
 from rights import metrics
+from rights.api.errors import PlainStatus
 from rights.api.methods import Call, Method
 from rights.transport import wire
 
@@ -311,3 +315,40 @@ async def test_an_answer_byte_by_byte(kind: str) -> None:
             await peer.flush()
         expected = pb.SimpleResponse(payload=pb.Payload(body=bytes(40)))
         assert (answer.status, answer.body) == (OK, message(expected.SerializeToString()))
+
+
+async def test_the_health_of_a_service_with_a_long_name(peer: RawPeer) -> None:
+    for name in ("x" * 60_000, "\u4ef7" * 20_000):
+        asked = health_pb2.HealthCheckRequest(service=name).SerializeToString()
+        answer = await peer.answer(await peer.call(message(asked), headers("/grpc.health.v1.Health/Check")))
+        assert answer.status == 5
+        assert "no service" in answer.headers.get("grpc-message", answer.trailers.get("grpc-message", ""))
+
+
+def test_a_long_message_is_cut() -> None:
+    for text in ("x" * 100_000, "\u4ef7" * 100_000, "x" * 4_000 + "%" * 90):
+        (told,) = [v for n, v in wire.status_trailers(PlainStatus(3, text)) if n == b"grpc-message"]
+        assert len(told) <= 4_096
+        assert told.endswith(b" ...")
+    whole = dict(wire.status_trailers(PlainStatus(3, "x" * 4_096)))
+    assert whole[b"grpc-message"] == b"x" * 4_096
+
+
+@pytest.mark.parametrize("timeout", ["0S", "200m"])
+async def test_a_deadline_runs_from_the_headers(kind: str, timeout: str) -> None:
+    begun: list[Call] = []
+
+    async def noted(call: Call, request: pb.Empty) -> pb.Empty:
+        begun.append(call)
+        return pb.Empty()
+
+    method = Method(SERVICE, "EmptyCall", pb.Empty, noted, frozenset({"checkout"}))
+    async with serving(kind, [method]) as served, raw_peer(served.address) as peer:
+        await peer.until(lambda: peer.settings)
+        stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout=timeout), end=False)
+        await asyncio.sleep(0.4)
+        with contextlib.suppress(h2.exceptions.StreamClosedError):  # grpcio has answered already
+            peer.h2.send_data(stream, message(b"")[3:], end_stream=True)
+            await peer.flush()
+        assert (await peer.answer(stream)).status == DEADLINE_EXCEEDED
+        assert begun == []

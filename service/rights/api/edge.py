@@ -77,7 +77,9 @@ class Edge:
         Ends at the deadline, when a stream's longest time is over (in order, unless requests are a stream, too), at
         the caller's cancellation or when streams are ended, whatever the handler or `send` is waiting for.
         """
-        await self._serve(method, request, exchange, partial(self._stream, method, send))
+        serving = self._serve(method, request, exchange, partial(self._stream, method, send))
+        del request  # which may be large, and a stream lasts
+        await serving
 
     def end_streams(self) -> None:
         """Ends every stream at once, and those that are still opened, with UNAVAILABLE."""
@@ -102,6 +104,7 @@ class Edge:
         code = "OK"
         try:
             call, request = await self._admitted(method, raw, exchange)
+            del raw  # as large as the request, which may wait
             response = await handler(call, request)
             return response if isinstance(response, bytes) else response.SerializeToString()
         except asyncio.CancelledError:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Self
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 _DETAILS = "grpc-status-details-bin"
@@ -43,7 +45,8 @@ class RightsError(Exception):
         self.unseen = unseen
         self.lost = lost
         if details:
-            self._read(status_pb2.Status.FromString(details))
+            with contextlib.suppress(DecodeError):  # what failed is told by the code; details only say more
+                self._read(status_pb2.Status.FromString(details))
         super().__init__(f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}")
 
     @classmethod

@@ -38,6 +38,9 @@ class Line:
         self._tls = tls
         self._channel: NativeChannel | None = None
         self._connecting: asyncio.Task[NativeChannel] | None = None
+        self._replaced: list[
+            NativeChannel
+        ] = []  # whose server went away, and on which calls were still under way
         self._failures = 0  # attempts to connect, in a row
         self.calls = 0  # that have it, or wait for it
 
@@ -61,24 +64,26 @@ class Line:
         """Ends the connection; calls under way fail."""
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in (*self._replaced, self._channel):
+            if channel is not None:
+                await channel.close()
 
     async def _connect(self) -> NativeChannel:
         try:
             if self._failures:
                 await asyncio.sleep(pause_seconds(self._failures, _FIRST_PAUSE_SECONDS))
             async with asyncio.timeout(_CONNECT_SECONDS):
-                self._channel = await NativeChannel.open(
-                    self._host, self._port, self._metadata, tls=self._tls
-                )
+                opened = await NativeChannel.open(self._host, self._port, self._metadata, tls=self._tls)
         except OSError:
             self._failures += 1
             raise
         finally:
             self._connecting = None
         self._failures = 0
-        return self._channel
+        left = (*self._replaced, self._channel)
+        self._replaced = [channel for channel in left if channel is not None and channel.under_way]
+        self._channel = opened
+        return opened
 
 
 class NativeCalls:
@@ -91,9 +96,12 @@ class NativeCalls:
         self._address = address
         self._lines = [Line(host.strip("[]"), int(port), metadata, tls) for _ in range(connections)]
         self._known = False  # the service was there
+        self._closed = False
 
     async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
-        """The answer's bytes. Raises RightsError."""
+        """The answer's bytes. Raises RightsError, FAILED_PRECONDITION where the client was closed."""
+        if self._closed:  # nothing is sent again, either
+            raise RightsError(grpc.StatusCode.FAILED_PRECONDITION, "the client is closed")
         line = min(self._lines, key=lambda line: line.calls) if len(self._lines) > 1 else self._lines[0]
         time = asyncio.get_running_loop().time
         end = time() + timeout_seconds
@@ -121,7 +129,8 @@ class NativeCalls:
             line.calls -= 1
 
     async def close(self) -> None:
-        """Ends the connections; calls under way fail."""
+        """Ends the connections; calls under way fail, and are not made again."""
+        self._closed = True
         for line in self._lines:
             await line.close()
 

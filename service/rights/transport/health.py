@@ -13,6 +13,7 @@ from rights.api.errors import PlainStatus
 from rights.api.methods import Exchange
 
 _INVALID_ARGUMENT, _NOT_FOUND = 3, 5
+_SHOWN = 100  # characters of a name in a message
 _UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
 
 
@@ -34,12 +35,13 @@ class Health:
         """The status of a service. NOT_FOUND for one that is not here."""
         service = _service(request)
         if service not in self._services:
-            raise PlainStatus(_NOT_FOUND, f"no service {service!r}")
+            raise PlainStatus(_NOT_FOUND, f"no service {service[:_SHOWN]!r}")
         return _response(self._status)
 
     async def watch(self, request: Requests, exchange: Exchange, send: Send) -> None:
         """The status now and after every change, until the caller has enough; SERVICE_UNKNOWN is one, too."""
         known = _service(request) in self._services
+        del request  # which may be large, and a watch lasts
         told = None
         while True:
             status, changed = self._status if known else _UNKNOWN, self._changed

@@ -25,6 +25,7 @@ from rights.settings import Settings
 from rights.transport.accepting import Acceptor
 from rights.transport.deadlines import Deadlines
 from rights.transport.health import Health
+from rights.transport.inflating import Inflating
 from rights.transport.native_connection import Connection
 from rights.transport.table import services_of, table
 from rights.transport.tls import server_context
@@ -64,6 +65,8 @@ class NativeServer:
         self.loop = asyncio.get_running_loop()
         self.table = {path.encode(): served for path, served in table(edge, self._health).items()}
         self.deadlines = Deadlines(self.loop)
+        self.inflating = Inflating(self.loop, settings.max_message_bytes)
+        self.stopping = False  # connections that begin now are told so
         self.budget = http2.Budget(settings.max_buffered_bytes)
         self.max_unread_bytes = settings.max_unread_bytes
         self.limits = http2.Limits(
@@ -104,6 +107,7 @@ class NativeServer:
         does not read, or watches health for ever, is not waited for.
         """
         self._acceptor.close()
+        self.stopping = True
         for connection in list(self._connections):
             connection.drain()
         with contextlib.suppress(TimeoutError):
@@ -123,6 +127,10 @@ class NativeServer:
             self._tending.cancel()
 
     def _welcome(self, accepted: socket) -> None:
+        if self._opened() >= self._settings.max_connections_per_worker:
+            metrics.TRANSPORT_CLOSED.labels("connections").inc()
+            accepted.close()
+            return
         beginning = self.loop.create_task(self._begin(accepted))
         self._beginning.add(beginning)
         beginning.add_done_callback(self._begun)
@@ -130,25 +138,28 @@ class NativeServer:
 
     async def _begin(self, accepted: socket) -> None:
         seconds = self.bounds.handshake_seconds if self._tls else None
-        with contextlib.suppress(OSError):  # a handshake that failed, or took too long
+        try:
             await self.loop.connect_accepted_socket(
                 lambda: Connection(self), accepted, ssl=self._tls, ssl_handshake_timeout=seconds
             )
+        except OSError:  # TLS: it failed, or took too long
+            metrics.TRANSPORT_CLOSED.labels("handshake").inc()
 
     def _begun(self, beginning: asyncio.Task[None]) -> None:
         self._beginning.remove(beginning)
         self._tell()
 
     def _tell(self) -> None:
-        self._door.tell(len(self._beginning) + len(self._connections))
+        self._door.tell(self._opened())
 
-    def admit(self, connection: Connection) -> bool:
-        """Whether there is room for one more connection."""
-        if len(self._connections) >= self._settings.max_connections_per_worker:
-            return False
+    def _opened(self) -> int:
+        """Connections, also those whose handshake is not over."""
+        return len(self._beginning) + len(self._connections)
+
+    def admit(self, connection: Connection) -> None:
+        """A connection has begun."""
         self._connections.add(connection)
         metrics.TRANSPORT_CONNECTIONS.inc()
-        return True
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""

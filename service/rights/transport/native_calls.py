@@ -30,7 +30,7 @@ QUEUE_BYTES = 64 * 1024  # of answers that the peer has not taken; above it, who
 _OK: wire.Pairs = [(b"grpc-status", b"0")]
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _CANCELLED, _DEADLINE_EXCEEDED = 1, 4
-_DEADLINE = PlainStatus(_DEADLINE_EXCEEDED, "the deadline of the call has passed")
+DEADLINE = PlainStatus(_DEADLINE_EXCEEDED, "the deadline of the call has passed")
 
 
 def fail(stream: http2.Stream, error: StatusError, trailing: wire.Pairs | None = None) -> None:
@@ -96,9 +96,14 @@ class Call:
         if not self.stream.answered and wire.GZIP in accepted:
             self._compresses = True
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is answered, or nobody waits for an answer."""
+        return self._over
+
     def expire(self) -> None:
         """The deadline has passed: the caller is told, then the handler is stopped."""
-        self.abort(_DEADLINE)
+        self.abort(DEADLINE)
 
     def abort(self, error: StatusError) -> None:
         """Ends the call with a failure that is not its handler's."""
@@ -162,6 +167,12 @@ class UnaryCall(Call):
 
     __slots__ = ("_driver",)
 
+    _driver: Driver | None
+
+    def __init__(self, connection: Connection, stream: http2.Stream, served: Served, deadline: float) -> None:
+        super().__init__(connection, stream, served, deadline)
+        self._driver = None
+
     def begin(self, request: bytes) -> None:
         """Runs the handler to its first wait, or its end."""
         assert self.served.answer is not None
@@ -169,7 +180,8 @@ class UnaryCall(Call):
         self._driver.start()
 
     def _stop(self) -> None:
-        self._driver.cancel()
+        if self._driver is not None:
+            self._driver.cancel()
 
     def _ended(self, answer: Any, error: BaseException | None) -> None:
         if self._over:
@@ -189,11 +201,16 @@ class StreamCall(Call):
 
     __slots__ = ("_reader", "_request", "_task", "_writer")
 
+    def __init__(self, connection: Connection, stream: http2.Stream, served: Served, deadline: float) -> None:
+        super().__init__(connection, stream, served, deadline)
+        self._request: bytes | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
     def begin(self, request: bytes | None) -> None:
         """Starts the handler; `request` is the only one, or None where they are a stream."""
         self._request = request
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
         self._task = self.connection.loop.create_task(self._serve())
 
     def news(self) -> None:
@@ -206,13 +223,17 @@ class StreamCall(Call):
     def _stop(self) -> None:
         if self.stream.queued:  # a failure behind answers that are not read would never be told
             self.stream.reset(http2.CANCEL)
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def _serve(self) -> None:
         request = _Requests(self) if self._request is None else self._request
+        self._request = None
         try:
             if self.served.stream is not None:
-                await self.served.stream(request, self, self.send)
+                serving = self.served.stream(request, self, self.send)
+                del request  # which may be large, and a stream lasts
+                await serving
             else:
                 assert self.served.answer is not None
                 self._put(await self.served.answer(request, self))
@@ -244,7 +265,9 @@ class StreamCall(Call):
             message = self.stream.take()
             if message is not None:
                 self.connection.flush_soon()  # the window may have opened
-                return self.connection.plain(self.stream, message)
+                if self.stream.compressed:
+                    return await self.connection.inflating.plain(self.stream, message)
+                return message
             if self.stream.error:
                 raise self.connection.mistake(self.stream)
             if self.stream.ended:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from rights import metrics
-from rights.api.errors import PlainStatus
+from rights.api.errors import ApiError, PlainStatus, StatusError
 from rights.api.methods import Metadata, Peer
 from rights.transport import wire
-from rights.transport.native_calls import StreamCall, UnaryCall, fail, headers_of
+from rights.transport.native_calls import DEADLINE, StreamCall, UnaryCall, fail, headers_of
 from rights.transport.table import unknown
 from rights_native import _http2 as http2
 
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 WRITE_BYTES = (
     256 * 1024
 )  # handed to the socket at a time; what it does not take of that is all that it buffers
+_NO_ROOM_SECONDS = 0.1  # after which there may be room for a message
 _PONG_SECONDS = 1.0  # for the peer to have seen the first GOAWAY
 _DEADLINE_EXCEEDED = 4
 
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: NativeServer) -> None:
         self.loop = server.loop
         self.deadlines = server.deadlines
+        self.inflating = server.inflating
         self.peer: Peer = {}
         self._server = server
         self._table = server.table
@@ -60,13 +62,13 @@ class Connection(asyncio.Protocol):
         if secured is not None and secured.selected_alpn_protocol() != "h2":
             self.abort("alpn")
             return
-        if not self._server.admit(self):
-            self.abort("connections")
-            return
+        self._server.admit(self)
         if secured is not None:
             self.peer = _peer(secured.getpeercert() or {})
         self._transport.set_write_buffer_limits(high=WRITE_BYTES)
         self.flush()
+        if self._server.stopping:  # its handshake has taken until now
+            self.drain()
 
     def data_received(self, data: bytes) -> None:
         self._session.receive(data)
@@ -189,12 +191,17 @@ class Connection(asyncio.Protocol):
             stream.refuse(b"200", headers_of(refusal))
             return
         try:
-            seconds = math.inf if stream.timeout is None else wire.timeout_seconds(stream.timeout)
+            # From when the call was begun, not from when its request was complete.
+            deadline = (
+                math.inf
+                if stream.timeout is None
+                else stream.opened_at + wire.timeout_seconds(stream.timeout)
+            )
             if stream.encoding is not None and stream.encoding not in wire.ENCODINGS:
                 raise PlainStatus(
                     wire.UNIMPLEMENTED, f"grpc-encoding {wire.shown(stream.encoding)}: known is gzip"
                 )
-            request = None if kind.streams_requests else self._only_request(stream)
+            request = None if kind.streams_requests else self._only_message(stream)
         except PlainStatus as error:
             unknown_encoding = error.code == wire.UNIMPLEMENTED
             fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if unknown_encoding else None)
@@ -203,11 +210,17 @@ class Connection(asyncio.Protocol):
             metrics.TRANSPORT_REFUSED.labels("unread").inc()
             stream.reset(http2.REFUSED_STREAM)  # not begun, so it is safe to send again
             return
-        deadline = self.loop.time() + seconds
-        if request is None or kind.streams_answers:
-            StreamCall(self, stream, served, deadline).begin(request)
+        if deadline <= max(self.loop.time(), stream.opened_at):  # the loop's time is that of its last look
+            fail(stream, DEADLINE)
+            return
+        if request is None:
+            StreamCall(self, stream, served, deadline).begin(None)
+            return
+        call = (StreamCall if kind.streams_answers else UnaryCall)(self, stream, served, deadline)
+        if stream.compressed:
+            self.inflating.add(call, request)
         else:
-            UnaryCall(self, stream, served, deadline).begin(request)
+            call.begin(request)
 
     @staticmethod
     def _acceptable(stream: http2.Stream) -> bool:
@@ -228,19 +241,14 @@ class Connection(asyncio.Protocol):
             return True
         return False
 
-    def _only_request(self, stream: http2.Stream) -> bytes:
+    @staticmethod
+    def _only_message(stream: http2.Stream) -> bytes:
         message = stream.take()
         if message is None:
             raise PlainStatus(wire.INTERNAL, "the request ended without a message")
         if stream.has_message:
             raise PlainStatus(wire.INTERNAL, "more than one message, where one is the request")
-        return self.plain(stream, message)
-
-    def plain(self, stream: http2.Stream, message: bytes) -> bytes:
-        """The message that `stream` gave last, decompressed if it is compressed."""
-        if not stream.compressed:
-            return message
-        return wire.decompressed(message, stream.encoding, self._server.limits.max_message_bytes)
+        return message
 
     def read_metadata(self, pairs: wire.Pairs) -> Metadata:
         """Request metadata, decoded. A client sends the same with call after call: it is decoded when it changes."""
@@ -248,7 +256,7 @@ class Connection(asyncio.Protocol):
             self._pairs, self._metadata = pairs, wire.read_metadata(pairs)
         return self._metadata
 
-    def mistake(self, stream: http2.Stream) -> PlainStatus:
+    def mistake(self, stream: http2.Stream) -> StatusError:
         """What is wrong with what a stream received."""
         limits, size = self._server.limits, stream.error_bytes
         if stream.error == http2.HEADERS_TOO_LARGE:
@@ -261,7 +269,7 @@ class Connection(asyncio.Protocol):
         if stream.error == http2.OVER_BUDGET:
             metrics.TRANSPORT_REFUSED.labels("buffer").inc()
             text = f"no room for a message of {size} bytes beside others; send it again later"
-            return PlainStatus(wire.RESOURCE_EXHAUSTED, text)
+            return ApiError("OVERLOADED", text, retry_after_seconds=_NO_ROOM_SECONDS)
         metrics.TRANSPORT_REFUSED.labels("framing").inc()
         if stream.error == http2.MESSAGE_TRUNCATED:
             return PlainStatus(wire.INTERNAL, "the request ended inside a message")

@@ -17,6 +17,8 @@ _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1
 _TIMEOUT_DIGITS = 8
 _PLAIN = frozenset(range(0x20, 0x7F)) - {ord("%")}
 _GZIP_WINDOW = 31  # zlib's way to say gzip
+_MESSAGE_BYTES = 4096  # of a grpc-message: clients take 8 KB of headers, some of them no more
+_CHARACTER_BYTES = 12  # that a character takes at most, encoded
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -61,7 +63,10 @@ def status_trailers(error: StatusError) -> Pairs:
     """What tells a failure: grpc-status, grpc-message, grpc-status-details-bin."""
     trailers = [(b"grpc-status", b"%d" % error.code)]
     if error.message:
-        trailers.append((b"grpc-message", percent_encoded(error.message)))
+        message = percent_encoded(error.message[:_MESSAGE_BYTES])
+        if len(message) > _MESSAGE_BYTES or len(error.message) > _MESSAGE_BYTES:
+            message = percent_encoded(error.message[: _MESSAGE_BYTES // _CHARACTER_BYTES] + " ...")
+        trailers.append((b"grpc-message", message))
     details = error.details
     if details:
         trailers.append((b"grpc-status-details-bin", base64.b64encode(details).rstrip(b"=")))
