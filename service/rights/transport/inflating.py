@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from rights.api.errors import StatusError
+from rights.api.errors import PlainStatus
 from rights.transport import wire
 from rights_native import _http2 as http2
 
@@ -22,40 +22,51 @@ _TURN_BYTES = 256 * 1024  # inflated in a turn, and what the last message of it 
 
 
 class Inflating:
-    """The messages that wait, of all connections of a server. Lives on one event loop."""
+    """The calls of all connections that wait for it. Lives on one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_message_bytes: int) -> None:
         self._loop = loop
         self._max_message_bytes = max_message_bytes
-        self._waiting: deque[tuple[UnaryCall | StreamCall, bytes]] = deque()
+        self._waiting: deque[UnaryCall | StreamCall] = deque()
         self._one = asyncio.Lock()
 
-    def add(self, call: UnaryCall | StreamCall, message: bytes) -> None:
-        """Begins a call with the plain message, or ends it with what is wrong, when its turn comes."""
-        self._waiting.append((call, message))
+    def add(self, call: UnaryCall | StreamCall) -> None:
+        """Begins a call whose request may be compressed, or ends it with what is wrong, when its turn comes.
+
+        Until then the request stays with its stream, which answers for the memory.
+        """
+        self._waiting.append(call)
         if len(self._waiting) == 1:
             self._loop.call_soon(self._take_turn)
 
     async def plain(self, stream: http2.Stream, message: bytes) -> bytes:
-        """A message of a stream of requests. Raises StatusError."""
+        """A message of a stream of requests. Raises PlainStatus."""
         async with self._one:
-            plain = wire.decompressed(message, stream.encoding, self._max_message_bytes)
-            await asyncio.sleep(0)
-        return plain
+            try:
+                return wire.decompressed(message, stream.encoding, self._max_message_bytes)
+            finally:
+                await asyncio.sleep(
+                    0
+                )  # also after one that is too large: it has been inflated up to the limit
 
     def _take_turn(self) -> None:
         spent = 0
-        while self._waiting and spent < _TURN_BYTES:
-            call, message = self._waiting.popleft()
-            if call.is_over:
-                continue
-            try:
-                plain = wire.decompressed(message, call.stream.encoding, self._max_message_bytes)
-            except StatusError as error:
-                call.abort(error)
-                spent += _TURN_BYTES  # it may have been as large as is allowed
-            else:
-                spent += len(plain)
-                call.begin(plain)
-        if self._waiting:
-            self._loop.call_soon(self._take_turn)
+        try:
+            while self._waiting and spent < _TURN_BYTES:
+                call = self._waiting.popleft()
+                if not call.is_over:
+                    spent += self._begin(call)
+        finally:
+            if self._waiting:
+                self._loop.call_soon(self._take_turn)
+
+    @staticmethod
+    def _begin(call: UnaryCall | StreamCall) -> int:
+        """Bytes that were made of the request."""
+        try:
+            request = call.connection.only_request(call.stream)
+        except PlainStatus as error:
+            call.abort(error)
+            return _TURN_BYTES  # it may have been as large as is allowed
+        call.begin(request)
+        return len(request)

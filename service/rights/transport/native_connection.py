@@ -201,7 +201,8 @@ class Connection(asyncio.Protocol):
                 raise PlainStatus(
                     wire.UNIMPLEMENTED, f"grpc-encoding {wire.shown(stream.encoding)}: known is gzip"
                 )
-            request = None if kind.streams_requests else self._only_message(stream)
+            waits = kind.streams_requests or stream.encoding == wire.GZIP
+            request = None if waits else self.only_request(stream)
         except PlainStatus as error:
             unknown_encoding = error.code == wire.UNIMPLEMENTED
             fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if unknown_encoding else None)
@@ -213,12 +214,12 @@ class Connection(asyncio.Protocol):
         if deadline <= max(self.loop.time(), stream.opened_at):  # the loop's time is that of its last look
             fail(stream, DEADLINE)
             return
-        if request is None:
+        if kind.streams_requests:
             StreamCall(self, stream, served, deadline).begin(None)
             return
         call = (StreamCall if kind.streams_answers else UnaryCall)(self, stream, served, deadline)
-        if stream.compressed:
-            self.inflating.add(call, request)
+        if request is None:
+            self.inflating.add(call)
         else:
             call.begin(request)
 
@@ -241,14 +242,16 @@ class Connection(asyncio.Protocol):
             return True
         return False
 
-    @staticmethod
-    def _only_message(stream: http2.Stream) -> bytes:
+    def only_request(self, stream: http2.Stream) -> bytes:
+        """The request of a call that has one, inflated if it is compressed. Raises PlainStatus."""
         message = stream.take()
         if message is None:
             raise PlainStatus(wire.INTERNAL, "the request ended without a message")
         if stream.has_message:
             raise PlainStatus(wire.INTERNAL, "more than one message, where one is the request")
-        return message
+        if not stream.compressed:
+            return message
+        return wire.decompressed(message, stream.encoding, self._server.limits.max_message_bytes)
 
     def read_metadata(self, pairs: wire.Pairs) -> Metadata:
         """Request metadata, decoded. A client sends the same with call after call: it is decoded when it changes."""
