@@ -306,11 +306,10 @@ class NativeChannel(asyncio.Protocol):
         status = next((value for name, value in told if name == b"grpc-status"), None)
         message = stream.take()
         if status == b"0" and message is not None:
-            if stream.compressed or stream.has_message:
-                problem = (
-                    "a compressed answer, which was not asked for" if stream.compressed else "a second answer"
-                )
-                return CallError(INTERNAL, f"the server sent {problem}")
+            if stream.compressed:
+                return CallError(INTERNAL, "the answer is compressed, which was not asked for")
+            if stream.has_message:
+                return CallError(INTERNAL, "more than one answer to a unary call")
             return message
         if self._transport is None and status is None:
             return CallError(UNAVAILABLE, self._lost, lost=True)

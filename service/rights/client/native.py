@@ -38,9 +38,7 @@ class Line:
         self._tls = tls
         self._channel: NativeChannel | None = None
         self._connecting: asyncio.Task[NativeChannel] | None = None
-        self._replaced: list[
-            NativeChannel
-        ] = []  # whose server went away, and on which calls were still under way
+        self._replaced: list[NativeChannel] = []  # their server went away, calls were still under way
         self._failures = 0  # attempts to connect, in a row
         self.calls = 0  # that have it, or wait for it
 

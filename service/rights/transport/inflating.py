@@ -44,10 +44,8 @@ class Inflating:
         async with self._one:
             try:
                 return wire.decompressed(message, stream.encoding, self._max_message_bytes)
-            finally:
-                await asyncio.sleep(
-                    0
-                )  # also after one that is too large: it has been inflated up to the limit
+            finally:  # one that is too large has been inflated up to the limit, too
+                await asyncio.sleep(0)
 
     def _take_turn(self) -> None:
         spent = 0
