@@ -130,3 +130,10 @@ async def test_idle_connections_are_closed_in_order_at_a_stop() -> None:
         assert await peer.until_closed() == 0
         await stopping
         assert time.monotonic() - started < 2
+
+
+async def test_a_connection_that_begins_during_a_drain_is_told() -> None:
+    async with serving("native") as served:
+        served.server.stopping = True  # as `stop` says it first, while a TLS handshake is under way
+        async with raw_peer(served.address) as peer:
+            await peer.until(lambda: peer.goaway is not None)

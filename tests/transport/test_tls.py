@@ -21,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from interop_service import SERVICE, Served, pb, serving
 from raw_peer import headers, message, raw_peer
 
+from rights import metrics
 from rights.api.methods import Call, Kind, Method
 
 EMPTY = f"/{SERVICE}/EmptyCall"
@@ -254,3 +255,23 @@ async def test_large_messages_both_ways_over_tls(kind: str, authority: Authority
         assert pb.SimpleResponse.FromString(answer).payload.body == body
         stream = secured.unary_stream(f"/{SERVICE}/StreamingOutputCall")(request)
         assert sum([1 async for _ in stream]) == 50
+
+
+async def test_handshakes_count_as_connections(authority: Authority) -> None:
+    closed = {reason: metrics.TRANSPORT_CLOSED.labels(reason) for reason in ("connections", "handshake")}
+    before = {reason: counter._value.get() for reason, counter in closed.items()}
+
+    def counted() -> dict[str, float]:
+        return {reason: counter._value.get() - before[reason] for reason, counter in closed.items()}
+
+    settings = tls(authority.issue("server"), max_connections_per_worker=3, handshake_timeout_seconds=0.5)
+    async with serving("native", **settings) as served:
+        silent = [await asyncio.open_connection("127.0.0.1", served.server.port) for _ in range(5)]
+        async with asyncio.timeout(10):
+            for reader, _ in silent:
+                assert await reader.read() == b""  # three of them when their time is over
+        assert counted() == {"connections": 2, "handshake": 3}
+        async with channel(served, authority) as secured:  # there is room again
+            assert await secured.unary_unary(EMPTY)(b"", timeout=10) == b""
+        for _, writer in silent:
+            writer.close()
