@@ -41,8 +41,9 @@ def test_the_sums() -> None:
     ("scarce", "primaries"),
     [
         ({"database_node_cores": 1}, 10),
-        ({"database_node_wal_mb": 10}, 20),
-        ({"database_node_commits": 20}, 50),
+        ({"database_node_wal_mb": 10}, 40),  # 200 MB a second, half of 10 used in each
+        ({"database_node_commits": 20}, 100),  # 1,000 a second, half of 20 used in each
+        ({"database_node_disk_tb": 0.5}, 18),  # 8.64 TB of one copy
     ],
 )
 def test_the_scarcest_says_how_many_primaries_there_are(scarce: dict[str, float], primaries: int) -> None:
