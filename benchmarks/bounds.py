@@ -24,5 +24,5 @@ def _bounded(kind: Callable[[str], Number], *, zero: bool) -> Callable[[str], Nu
 
 count = _bounded(int, zero=False)
 amount = _bounded(float, zero=False)
-count_or_none = _bounded(int, zero=True)
-amount_or_none = _bounded(float, zero=True)
+count_or_zero = _bounded(int, zero=True)
+amount_or_zero = _bounded(float, zero=True)

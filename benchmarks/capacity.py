@@ -55,9 +55,8 @@ class Assumptions:
     """What was not measured; each with what it means."""
 
     peak: float = 583_000  # settlements a second
-    busy: float = (
-        0.6  # share of cores, log and commits used at the peak; the rest is for what nobody has foreseen
-    )
+    # Share of cores, log and commits in use at the peak; the rest is for what nobody has foreseen.
+    busy: float = 0.6
     worker_node_cores: int = 32
     database_node_cores: int = 64
     database_node_wal_mb: float = 800  # 10^6 bytes of WAL a second that a node's log device takes

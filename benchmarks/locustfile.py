@@ -35,7 +35,7 @@ from typing import Any
 import gevent.pool
 import grpc
 import grpc.experimental.gevent as grpc_gevent
-from bounds import amount_or_none, count
+from bounds import amount_or_zero, count
 from google.protobuf.message import Message
 from locust import User, constant_pacing, events
 from locust.exception import StopTest
@@ -49,9 +49,8 @@ grpc_gevent.init_gevent()  # gRPC's own threads must not block the greenlets of 
 
 CALL_TIMEOUT_SECONDS = 10
 PREPARE_CONCURRENCY = 64
-FAILED_PAUSE_SECONDS = (
-    1  # of a user whose call has failed: nobody knocks thousands of times a second at a closed door
-)
+# Of a user whose call has failed: nobody knocks thousands of times a second at a closed door.
+FAILED_PAUSE_SECONDS = 1
 POINTS_PER_MEMBER = 50_000
 TEMPLATES = ("sea-breeze-400-380", "beauty-20-off", "apparel-15-off", "red-packet-15")
 
@@ -84,7 +83,7 @@ def _options(parser: Any) -> None:
     parser.add_argument("--members", type=count, default=500, help="Members who shop. Default 500.")
     parser.add_argument(
         "--rate-per-user",
-        type=amount_or_none,
+        type=amount_or_zero,
         default=0,
         help="Tasks a second of one user; 0, the default: the next as soon as the last is answered.",
     )

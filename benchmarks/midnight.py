@@ -20,7 +20,7 @@ and the service's rulebook that they need, is in locustfile.py.
 import logging
 from typing import Any
 
-from bounds import amount_or_none, count, count_or_none
+from bounds import amount_or_zero, count, count_or_zero
 from locust import LoadTestShape, User, events
 from locustfile import QuoteHeavyCheckout, SettleHeavyCheckout
 
@@ -32,17 +32,17 @@ _REMAINDER = 0.05  # of the peak, after the decay
 @events.init_command_line_parser.add_listener
 def _options(parser: Any) -> None:
     parser.add_argument(
-        "--usual-users", type=count_or_none, default=40, help="Users long before. Default 40."
+        "--usual-users", type=count_or_zero, default=40, help="Users long before. Default 40."
     )
     parser.add_argument("--peak-users", type=count, default=400, help="Users at 00:00:00. Default 400.")
     parser.add_argument(
-        "--ramp-seconds", type=amount_or_none, default=60, help="From the start to 00:00:00. Default 60."
+        "--ramp-seconds", type=amount_or_zero, default=60, help="From the start to 00:00:00. Default 60."
     )
     parser.add_argument(
-        "--hold-seconds", type=amount_or_none, default=15, help="How long the peak lasts. Default 15."
+        "--hold-seconds", type=amount_or_zero, default=15, help="How long the peak lasts. Default 15."
     )
     parser.add_argument(
-        "--decay-seconds", type=amount_or_none, default=60, help="From the peak to the end. Default 60."
+        "--decay-seconds", type=amount_or_zero, default=60, help="From the peak to the end. Default 60."
     )
 
 

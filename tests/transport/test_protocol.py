@@ -352,3 +352,11 @@ async def test_a_deadline_runs_from_the_headers(kind: str, timeout: str) -> None
             await peer.flush()
         assert (await peer.answer(stream)).status == DEADLINE_EXCEEDED
         assert begun == []
+
+
+async def test_as_many_pings_at_once_as_are_allowed_in_a_second(native_peer: RawPeer) -> None:
+    for _ in range(2_000):
+        native_peer.h2.ping(b"together")
+    await native_peer.flush()
+    answer = await native_peer.answer(await native_peer.call(message(b""), headers(EMPTY)))
+    assert (answer.status, native_peer.goaway) == (OK, None)
