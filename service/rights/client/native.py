@@ -45,7 +45,7 @@ class Line:
     async def channel(self, seconds: float) -> NativeChannel:
         """The connection, made if there is none. Whoever waits for it can leave without harm to those who stay.
 
-        Raises OSError, and TimeoutError, which is one, if there is none in that time.
+        Raises OSError, and TimeoutError, which is one, if there is none in that time, or the client is closed.
         """
         if self._channel is not None and self._channel.usable:
             return self._channel
@@ -56,6 +56,8 @@ class Line:
         await asyncio.wait((connecting,), timeout=seconds)
         if not connecting.done():
             raise TimeoutError
+        if connecting.cancelled():
+            raise ConnectionAbortedError("the client was closed")
         return connecting.result()
 
     async def close(self) -> None:
