@@ -97,10 +97,11 @@ def form(options: argparse.Namespace, size: str) -> str:
 
 
 @asynccontextmanager
-async def database() -> AsyncIterator[str]:
+async def database(**configured: str) -> AsyncIterator[str]:
     """A migrated database of its own: on the server of RIGHTS_DATABASE_URL, or an embedded one with default durability.
 
     The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
+    configured: more of its settings.
     """
     server = Settings().database_url
     if server:
@@ -109,7 +110,7 @@ async def database() -> AsyncIterator[str]:
             yield url
         return
     buffers = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB") as postgres:
+    with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB", **configured) as postgres:
         await asyncio.to_thread(migrate, postgres.url)
         await _with_old_log(postgres.url)
         yield postgres.url
