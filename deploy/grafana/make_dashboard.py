@@ -420,6 +420,12 @@ def rows() -> list[tuple[str, list[dict[str, Any]]]]:
                     [(f"sum by (instance) (rights_transport_connections{{{ANY}}})", "{{instance}}")],
                 ),
                 panel(
+                    "Buffered",
+                    "Requests and metadata that arrive, answers not read; RIGHTS_MAX_BUFFERED_BYTES per worker.",
+                    "bytes",
+                    [(f"sum by (instance) (rights_transport_buffered_bytes{{{ANY}}})", "{{instance}}")],
+                ),
+                panel(
                     "Connections ended",
                     "By the native transport, for what they did or did not do.",
                     "ops",

@@ -22,6 +22,7 @@ class Limits:
     max_streams: int
     max_header_bytes: int
     max_message_bytes: int
+    max_unread_bytes: int
     stream_window_bytes: int
     connection_window_bytes: int
     max_pings: int
@@ -35,6 +36,7 @@ class Limits:
         max_streams: int = ...,
         max_header_bytes: int = ...,
         max_message_bytes: int = ...,
+        max_unread_bytes: int = ...,
         stream_window_bytes: int = ...,
         connection_window_bytes: int = ...,
         max_pings: int = ...,
@@ -110,6 +112,8 @@ class Session:
     def output(self, limit: int) -> bytes: ...
     @property
     def wants_output(self) -> bool: ...
+    @property
+    def overfull(self) -> bool: ...
     @property
     def over(self) -> bool: ...
     def request(self, headers: list[tuple[bytes, bytes]]) -> Stream | None: ...

@@ -14,9 +14,11 @@ Why it is written the way it is:
 (e) *Windows open as messages are taken.* A stream whose owner does not keep up is stopped by its flow control window.
     Chunks of a message that is not complete count as taken: it could never become complete otherwise. The
     connection's window opens at once, so that one slow stream does not stop its neighbours.
-(f) *All that waits is counted*, against one budget of the whole process: messages with an overhead for each, gathered
-    bytes, so that many small ones cost what they cost. What does not fit fails its own call. A connection that holds
-    little always may: who has spent the budget must not shut out who uses none of it.
+(f) *All that waits is counted*, against one budget of the whole process: messages, gathered bytes, headers (of which a
+    byte on the wire may be thousands here), answers that are not read; with what each costs besides its bytes, so that
+    many small ones cost what they cost. What arrives and does not fit fails its own call; answers are there already,
+    so for them it is told that new calls are too many (`overfull`). A connection that holds little always may: who has
+    spent the budget must not shut out who uses none of it.
 (g) *Floods end the connection.* Frames that cost us and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA,
     CONTINUATION) are counted per second; streams that the library resets for mistakes count as the resets they are.
     The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
@@ -175,8 +177,9 @@ cdef enum:
 
     PREFIX_BYTES = 5  # of a gRPC message: flag, length
     MESSAGE_OVERHEAD = 64  # what a message that waits costs besides its bytes
+    FIELD_OVERHEAD = 150  # the same of a header field: a tuple and two objects
     FIRST_GATHERED_BYTES = 4096
-    HEADER_OVERHEAD = 32  # of a header field, as HTTP/2 counts its list
+    LISTED_OVERHEAD = 32  # of a header field, as HTTP/2 counts its list
     MAX_CONTINUATIONS = 64  # of one header block
     HEADER_FLOOD_FACTOR = 16  # times the allowed list is no mistake any more
     MAX_CONTROL_FRAMES = 10_000  # PRIORITY and unknown ones a second
@@ -187,7 +190,7 @@ cdef enum:
     ERROR_BAD_FLAG = 4
     ERROR_OVER_BUDGET = 5
 
-    SPARED_BYTES = 64 * 1024  # that a connection may hold when the budget is spent
+    SPARED_BYTES = 64 * 1024  # that a connection may hold when the budget is spent, and leave unread
     ROOM_BYTES = 32 * 1024  # what may still be queued when a stream has room again
 
 # What is wrong with what a stream received (Stream.error).
@@ -248,14 +251,16 @@ cdef class Limits:
 
     cdef readonly int max_streams, max_header_bytes, stream_window_bytes, connection_window_bytes
     cdef readonly int max_pings, max_settings, max_resets, max_empty_frames
-    cdef readonly Py_ssize_t max_message_bytes
+    cdef readonly Py_ssize_t max_message_bytes, max_unread_bytes
 
     def __init__(self, *, max_streams=1000, max_header_bytes=16 * 1024, max_message_bytes=8 * 1024 * 1024,
+                 max_unread_bytes=16 * 1024 * 1024,
                  stream_window_bytes=256 * 1024, connection_window_bytes=4 * 1024 * 1024,
                  max_pings=10_000, max_settings=100, max_resets=2_000, max_empty_frames=100):
         self.max_streams = max_streams
         self.max_header_bytes = max_header_bytes
         self.max_message_bytes = max_message_bytes
+        self.max_unread_bytes = max_unread_bytes
         self.stream_window_bytes = stream_window_bytes
         self.connection_window_bytes = connection_window_bytes
         self.max_pings = max_pings
@@ -265,7 +270,7 @@ cdef class Limits:
 
 
 cdef class Budget:
-    """Bytes that all sessions which share it may hold of messages not yet taken."""
+    """Bytes that all sessions which share it may hold: what arrived and waits, what servers answer and is not read."""
 
     cdef readonly Py_ssize_t limit, held
 
@@ -317,6 +322,7 @@ cdef class Stream:
     cdef uint8_t *gathered
     cdef Py_ssize_t gathered_length, gathered_capacity, message_length
     cdef Py_ssize_t held, unconsumed
+    cdef Py_ssize_t fields  # of `held`: for headers, until the stream is closed
     cdef bytes chunk
     cdef Py_ssize_t chunk_offset
     cdef object chunks
@@ -433,8 +439,7 @@ cdef class Stream:
         to[3] = (length >> 8) & 0xFF
         to[4] = length & 0xFF
         memcpy(to + PREFIX_BYTES, PyBytes_AS_STRING(message), length)
-        self.queued += length + PREFIX_BYTES
-        self.session.queued += length + PREFIX_BYTES
+        self._queue(length + PREFIX_BYTES)
         if self.chunk is None:
             self.chunk = framed
             self.chunk_offset = 0
@@ -442,6 +447,13 @@ cdef class Stream:
             if self.chunks is None:
                 self.chunks = deque()
             self.chunks.append(framed)
+        return 0
+
+    cdef int _queue(self, Py_ssize_t size) except -1:
+        self.queued += size
+        self.session.queued += size
+        if not self.is_client:  # whose requests are its caller's, who has them anyway
+            self.session.budget.held += size
         return 0
 
     # What arrives.
@@ -463,7 +475,7 @@ cdef class Stream:
 
     cdef int _drop(self) except -1:
         self.message = self.more = None
-        self._hold(-self.held)
+        self._hold(self.fields - self.held)
         free(self.gathered)
         self.gathered = NULL
         self.gathered_length = self.gathered_capacity = 0
@@ -585,12 +597,13 @@ cdef class Stream:
     cdef int _close(self, uint32_t code) except -1:
         self.closed = True
         self.reset_code = code
+        self._hold(-self.fields)
+        self.fields = 0
         if code or not self.is_client:  # a client still takes what came before an end in order
             self._drop()
         self.chunk = None
         self.chunks = None
-        self.session.queued -= self.queued
-        self.queued = 0
+        self._queue(-self.queued)
         if self.call is not None or self.is_client:
             self.session._list(self)
         return 0
@@ -741,6 +754,13 @@ cdef class Session:
     def wants_output(self):
         """Whether there is something to send, or to receive before it can be."""
         return self.native != NULL and api.session_want_write(self.native) != 0
+
+    @property
+    def overfull(self):
+        """Whether the peer leaves so much unread that it should get no more to read."""
+        return self.queued > self.limits.max_unread_bytes or (
+            self.queued > SPARED_BYTES and self.budget.held > self.budget.limit
+        )
 
     @property
     def over(self):
@@ -945,6 +965,7 @@ cdef int _on_header(nghttp2_session *native, const nghttp2_frame *frame, const u
     cdef Stream stream
     cdef void *known
     cdef bytes content
+    cdef Py_ssize_t cost
     if frame.hd.type != FRAME_HEADERS:
         return 0
     known = api.session_get_stream_user_data(native, frame.hd.stream_id)
@@ -952,13 +973,20 @@ cdef int _on_header(nghttp2_session *native, const nghttp2_frame *frame, const u
         return 0
     try:
         stream = <Stream>known
-        stream.header_bytes += <int>(name_length + value_length) + HEADER_OVERHEAD
+        stream.header_bytes += <int>(name_length + value_length) + LISTED_OVERHEAD
         if stream.header_bytes > session.limits.max_header_bytes:
             if stream.header_bytes > session.limits.max_header_bytes * HEADER_FLOOD_FACTOR:
                 return session._flooded("headers")
             stream.error = ERROR_HEADERS_TOO_LARGE
             stream.error_bytes = stream.header_bytes
             return 0
+        cost = name_length + value_length + FIELD_OVERHEAD
+        if not session._has_room(cost):
+            stream.error = ERROR_OVER_BUDGET
+            stream.error_bytes = cost
+            return 0
+        stream.fields += cost
+        stream._hold(cost)
         content = PyBytes_FromStringAndSize(<const char *>value, value_length)
         if stream.trailers is not None:
             stream.trailers.append((PyBytes_FromStringAndSize(<const char *>name, name_length), content))
@@ -1098,8 +1126,7 @@ cdef ssize_t _on_read(nghttp2_session *native, int32_t stream_id, uint8_t *to, s
                 stream.chunk = stream.chunks.popleft() if stream.chunks else None
                 stream.chunk_offset = 0
         stream.moved_at = session.now
-        stream.queued -= copied
-        session.queued -= copied
+        stream._queue(-copied)
         if stream.wants_room and stream.queued <= ROOM_BYTES:
             session._list(stream)
         if stream.chunk is None:

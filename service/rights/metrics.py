@@ -242,6 +242,12 @@ TRANSPORT_CONNECTIONS: Final = Gauge(
     "Open connections of the native transport.",
     multiprocess_mode="livesum",
 )
+TRANSPORT_BUFFERED: Final = Gauge(
+    "rights_transport_buffered_bytes",
+    "What waits in the native transport, of max_buffered_bytes of each worker: requests and metadata that arrive, "
+    "answers that are not read.",
+    multiprocess_mode="livesum",
+)
 TRANSPORT_CLOSED: Final = Counter(
     "rights_transport_closed_total",
     "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, "

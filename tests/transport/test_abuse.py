@@ -7,6 +7,7 @@ asserted that it lives through every attack and serves others afterwards (see vi
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import random
@@ -16,12 +17,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import hpack
 import pytest
 import pytest_asyncio
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from interop_service import SERVICE, pb
 from raw_peer import EMPTY_SETTINGS, PREFACE, RawPeer, frame, headers, message, raw_peer
 from victim import MIB, Victim, bystander, victim
 
-EMPTY, UNARY, OUTPUT = f"/{SERVICE}/EmptyCall", f"/{SERVICE}/UnaryCall", f"/{SERVICE}/StreamingOutputCall"
+EMPTY, UNARY = f"/{SERVICE}/EmptyCall", f"/{SERVICE}/UnaryCall"
+INPUT, OUTPUT = f"/{SERVICE}/StreamingInputCall", f"/{SERVICE}/StreamingOutputCall"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
     range(10)
 )
@@ -336,6 +339,70 @@ async def test_requests_that_wait_for_their_rest_share_a_budget(attacked: Victim
     assert attacked.memory() < memory + BUFFERED + GROWTH
 
 
+async def fill_with_headers(address: str, connections: contextlib.AsyncExitStack, count: int) -> None:
+    """A thousand calls on each connection that never go on, with three fields of four kilobytes for a few bytes."""
+    plain = b"".join(
+        b"\x00" + bytes((len(name),)) + name.encode() + bytes((len(value),)) + value.encode()
+        for name, value in headers(UNARY)
+    )
+    entered = b"\x40" + b"\x01x" + b"\x7f\xa1\x1e" + b"y" * 4000  # the table has it from now on
+    for _ in range(count):
+        peer = await connections.enter_async_context(raw_peer(address))
+        await peer.until(lambda peer=peer: peer.settings)
+        await peer.write(frame(HEADERS, END_HEADERS, 1, plain + entered + b"\xbe" * 2))
+        later = (frame(HEADERS, END_HEADERS, stream, plain + b"\xbe" * 3) for stream in range(3, 2000, 2))
+        await peer.write(b"".join(later))
+
+
+async def test_headers_that_wait_share_a_budget(attacked: Victim) -> None:
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio has no bound on it")
+    before = await attacked.counted(REFUSED, reason="buffer")
+    memory = attacked.memory()
+    async with bystander(attacked), contextlib.AsyncExitStack() as connections:
+        await fill_with_headers(attacked.address, connections, 20)
+        await asyncio.sleep(0.5)
+        assert attacked.memory() < memory + BUFFERED + GROWTH
+        assert await attacked.counted(REFUSED, reason="buffer") > before + 10_000
+
+
+async def test_unread_answers_of_all_connections_share_a_budget(attacked: Victim) -> None:
+    """Each leaves less than a connection may."""
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio has no bound on it")
+    before = await attacked.counted(REFUSED, reason="unread")
+    memory = attacked.memory()
+    request = message(pb.SimpleRequest(response_size=1_000_000).SerializeToString())
+    async with bystander(attacked), contextlib.AsyncExitStack() as connections:
+        for _ in range(60):
+            peer = await connections.enter_async_context(raw_peer(attacked.address))
+            await peer.until(lambda peer=peer: peer.settings)
+            for _ in range(3):
+                await peer.call(request, headers(UNARY))
+        await asyncio.sleep(0.2)
+        assert attacked.memory() < memory + BUFFERED + GROWTH
+        assert await attacked.counted(REFUSED, reason="unread") > before + 60
+
+
+async def test_who_finds_no_room_is_told_when_to_come_again(attacked: Victim) -> None:
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio has no bound on it")
+    async with raw_peer(attacked.address) as peer, contextlib.AsyncExitStack() as connections:
+        await peer.until(lambda: peer.h2.outbound_flow_control_window > 200_100)
+        before = await attacked.counted(REFUSED, reason="buffer")
+        await fill_with_headers(attacked.address, connections, 4)
+        await attacked.until_counted("rights_transport_buffered_bytes", BUFFERED * 0.9)
+        await attacked.until_counted(REFUSED, before + 1, reason="buffer")
+        answer = await peer.answer(await peer.call(message(bytes(200_000)), headers(UNARY)))
+        assert answer.status == 8
+        details = status_pb2.Status.FromString(
+            base64.b64decode(answer.headers["grpc-status-details-bin"] + "==")
+        )
+        retry = error_details_pb2.RetryInfo()
+        assert any(each.Unpack(retry) for each in details.details)
+        assert retry.retry_delay.ToTimedelta().total_seconds() == 0.1
+
+
 async def test_answers_that_nobody_reads_are_bounded(attacked: Victim) -> None:
     """Streams of answers stop at a window's worth; unary ones at the connection's bound, by refusing new calls."""
     memory = attacked.memory()
@@ -461,7 +528,7 @@ async def test_small_messages_that_are_large_when_inflated_keep_nobody_waiting(a
         taken.clear()
         streams = [
             await peer.call(bomb, headers(path, grpc_encoding="gzip"))
-            for path in [UNARY] * 75 + ["/grpc.health.v1.Health/Check"] * 75
+            for path in [UNARY] * 50 + ["/grpc.health.v1.Health/Check"] * 50 + [INPUT] * 50
         ]
         for stream in streams:
             assert (await peer.answer(stream, 30)).status == 0  # health finds no name in it, and tells of all

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
-import h2.exceptions
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2
@@ -334,8 +332,9 @@ def test_a_long_message_is_cut() -> None:
     assert whole[b"grpc-message"] == b"x" * 4_096
 
 
-@pytest.mark.parametrize("timeout", ["0S", "200m"])
-async def test_a_deadline_runs_from_the_headers(kind: str, timeout: str) -> None:
+@pytest.mark.parametrize(("timeout", "complete"), [("0S", True), ("0S", False), ("200m", False)])
+async def test_a_deadline_runs_from_the_headers(kind: str, timeout: str, complete: bool) -> None:
+    """Whether the rest of the request comes or not."""
     begun: list[Call] = []
 
     async def noted(call: Call, request: pb.Empty) -> pb.Empty:
@@ -345,13 +344,37 @@ async def test_a_deadline_runs_from_the_headers(kind: str, timeout: str) -> None
     method = Method(SERVICE, "EmptyCall", pb.Empty, noted, frozenset({"checkout"}))
     async with serving(kind, [method]) as served, raw_peer(served.address) as peer:
         await peer.until(lambda: peer.settings)
-        stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout=timeout), end=False)
-        await asyncio.sleep(0.4)
-        with contextlib.suppress(h2.exceptions.StreamClosedError):  # grpcio has answered already
-            peer.h2.send_data(stream, message(b"")[3:], end_stream=True)
-            await peer.flush()
+        request = message(b"") if complete else message(b"")[:3]
+        stream = await peer.call(request, headers(EMPTY, grpc_timeout=timeout), end=complete)
         assert (await peer.answer(stream)).status == DEADLINE_EXCEEDED
         assert begun == []
+        assert (await peer.answer(await peer.call(message(b""), headers(EMPTY)))).status == OK
+        assert len(begun) == 1
+
+
+async def test_a_request_in_time_for_its_deadline(kind: str) -> None:
+    async with serving(kind) as served, raw_peer(served.address) as peer:
+        await peer.until(lambda: peer.settings)
+        stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="20S"), end=False)
+        await asyncio.sleep(0.05)
+        peer.h2.send_data(stream, message(b"")[3:])
+        await peer.flush()
+        await asyncio.sleep(0.05)
+        peer.h2.end_stream(stream)
+        await peer.flush()
+        answer = await peer.answer(stream)
+        assert (answer.status, answer.body) == (OK, message(b""))
+
+
+async def test_a_request_that_is_cancelled_before_its_rest_and_its_deadline(native: Served) -> None:
+    async with raw_peer(native.address) as peer:
+        await peer.until(lambda: peer.settings)
+        stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="100m"), end=False)
+        peer.h2.reset_stream(stream, 8)
+        await peer.flush()
+        await asyncio.sleep(0.3)  # beyond the deadline
+        assert (await peer.answer(await peer.call(message(b""), headers(EMPTY)))).status == OK
+        assert peer.answers[stream].status == -1
 
 
 async def test_as_many_pings_at_once_as_are_allowed_in_a_second(native_peer: RawPeer) -> None:

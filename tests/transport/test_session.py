@@ -26,6 +26,9 @@ REQUEST = [
     (b"te", b"trailers"),
     (b"content-type", b"application/grpc"),
 ]
+HEADERS = sum(
+    len(name) + len(value) + 150 for name, value in REQUEST
+)  # what they cost while the call is open
 ALL = 1 << 30
 
 
@@ -114,7 +117,7 @@ def test_messages_come_through_whole_however_the_bytes_are_cut(
         if served is not None and served.ended and not served.has_message:
             break
     assert got == sent
-    assert pair.budget.held == 0
+    assert pair.budget.held == 2 * HEADERS
     asked.reset(http2.CANCEL)
 
 
@@ -128,7 +131,7 @@ def test_a_window_stops_who_is_not_read_and_opens_as_messages_are_taken() -> Non
         assert stream.take() == bytes(10_000)
         pair.exchange()
     assert stream.take() is None
-    assert (asked.queued, pair.budget.held) == (0, 0)
+    assert (asked.queued, pair.budget.held) == (0, HEADERS)
 
 
 def test_a_message_larger_than_any_window_arrives() -> None:
@@ -155,7 +158,49 @@ def test_many_small_messages_cost_what_they_cost() -> None:
     pair.ask(*[b""] * 5000, end=False)
     (stream,) = pair.exchange()
     assert stream.error == http2.OVER_BUDGET
+    assert pair.budget.held == HEADERS
+
+
+def test_headers_cost_what_they_cost() -> None:
+    """Two bytes on the wire each, once the table has them."""
+    pair = Pair(budget=200_000)
+    asked = [pair.ask(end=False, more=[(b"x", b"y" * 3_000)] * 4) for _ in range(40)]
+    streams = pair.exchange()
+    held = [stream for stream in streams if not stream.error]
+    assert {stream.error for stream in streams} == {0, http2.OVER_BUDGET}
+    assert all(len(stream.metadata) == 4 for stream in held)
+    assert 12 <= len(held) <= 16
+    assert 180_000 < pair.budget.held <= 200_000
+    for stream in asked:
+        stream.reset(http2.CANCEL)
+    pair.exchange()
     assert pair.budget.held == 0
+
+
+def test_who_leaves_answers_unread_should_get_no_more_when_the_budget_is_spent() -> None:
+    greedy, modest = Pair(budget=500_000), Pair()
+    modest.server = http2.Session(http2.Limits(), greedy.budget)
+    for pair, size in ((greedy, 600_000), (modest, 60_000)):
+        pair.ask(bytes(100_000))
+        assert pair.client.budget.held == 0  # what a client sends is its caller's
+        (stream,) = pair.exchange()
+        stream.take()
+        stream.reply(bytes(size))
+    assert (greedy.server.overfull, modest.server.overfull) == (True, False)
+    modest.exchange()
+    assert modest.server.streams == {}
+    assert greedy.server.queued + HEADERS == greedy.budget.held > 600_000
+    greedy.server.close()
+    assert (greedy.budget.held, greedy.server.overfull) == (0, False)
+
+
+def test_answers_beyond_a_connections_bound() -> None:
+    pair = Pair(max_unread_bytes=200_000)
+    pair.ask(b"q")
+    pair.ask(b"q")
+    for stream, overfull in zip(pair.exchange(), (False, True), strict=True):
+        stream.reply(bytes(190_000))
+        assert pair.server.overfull == overfull
 
 
 def test_a_connection_that_holds_little_has_room_when_the_budget_is_spent() -> None:
@@ -170,7 +215,7 @@ def test_a_connection_that_holds_little_has_room_when_the_budget_is_spent() -> N
     (stream,) = modest.exchange()
     assert stream.take() == bytes(60_000)
     assert held.take() == bytes(180_000)
-    assert greedy.budget.held == 0
+    assert greedy.budget.held == 3 * HEADERS
 
 
 @pytest.mark.parametrize("how", ["reset", "close", "finish"])

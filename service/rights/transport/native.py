@@ -68,11 +68,11 @@ class NativeServer:
         self.inflating = Inflating(self.loop, settings.max_message_bytes)
         self.stopping = False  # connections that begin now are told so
         self.budget = http2.Budget(settings.max_buffered_bytes)
-        self.max_unread_bytes = settings.max_unread_bytes
         self.limits = http2.Limits(
             max_streams=settings.max_calls_per_connection,
             max_header_bytes=settings.max_metadata_bytes,
             max_message_bytes=settings.max_message_bytes,
+            max_unread_bytes=settings.max_unread_bytes,
             max_pings=settings.max_pings_per_second,
             max_settings=settings.max_settings_per_second,
             max_resets=settings.max_resets_per_second,
@@ -174,6 +174,7 @@ class NativeServer:
         shortest = min(self.bounds.handshake_seconds, self.bounds.request_seconds, self.bounds.unread_seconds)
         while True:
             await asyncio.sleep(min(1.0, shortest / 2))
+            metrics.TRANSPORT_BUFFERED.set(self.budget.held)
             now = self.loop.time()
             for connection in list(self._connections):
                 connection.tend(now)

@@ -162,6 +162,44 @@ class Call:
         self.connection.flush_soon()
 
 
+class Arriving:
+    """A call whose request has not come as a whole, and may be late for the call's own deadline.
+
+    It is its stream's `call` until then.
+    """
+
+    __slots__ = ("_connection", "_stream", "slot")
+
+    def __init__(self, connection: Connection, stream: http2.Stream, deadline: float) -> None:
+        self._connection = connection
+        self._stream = stream
+        self.slot = 0
+        stream.call = self
+        connection.deadlines.add(self, deadline)
+
+    def news(self) -> None:
+        """What was missing has come, or nothing comes any more."""
+        stream = self._stream
+        if stream.ended or stream.error or stream.closed:
+            self._close()
+            if not stream.closed:
+                self._connection.open(stream)
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self.abort(DEADLINE)
+
+    def abort(self, error: StatusError) -> None:
+        """Ends the call before it has begun."""
+        self._close()
+        fail(self._stream, error)
+        self._connection.flush_soon()
+
+    def _close(self) -> None:
+        self._stream.call = None
+        self._connection.deadlines.remove(self)
+
+
 class UnaryCall(Call):
     """A request, then an answer."""
 
@@ -252,12 +290,17 @@ class StreamCall(Call):
         """Queues an answer, and waits while too much is queued."""
         self._put(answer)
         self.connection.flush_soon()
-        while self.stream.queued > QUEUE_BYTES and not self._over:
+        while self._queues_too_much() and not self._over:
             self.stream.wants_room = True
             self._writer = self.connection.loop.create_future()
             await self._writer
         if self._over:
             raise asyncio.CancelledError
+
+    def _queues_too_much(self) -> bool:
+        # Where a connection's streams together do, each still has its turn: what it has sent may be all that waits.
+        queued = self.stream.queued
+        return queued > QUEUE_BYTES or (queued > 0 and self.stream.session.overfull)
 
     async def request(self) -> bytes:
         """The next request. StopAsyncIteration at the end."""

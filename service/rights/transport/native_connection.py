@@ -15,7 +15,7 @@ from rights import metrics
 from rights.api.errors import ApiError, PlainStatus, StatusError
 from rights.api.methods import Metadata, Peer
 from rights.transport import wire
-from rights.transport.native_calls import DEADLINE, StreamCall, UnaryCall, fail, headers_of
+from rights.transport.native_calls import DEADLINE, Arriving, StreamCall, UnaryCall, fail, headers_of
 from rights.transport.table import unknown
 from rights_native import _http2 as http2
 
@@ -160,10 +160,10 @@ class Connection(asyncio.Protocol):
             if call is not None:
                 call.news()
             elif not (stream.closed or stream.answered):
-                self._open(stream)
+                self.open(stream)
         return bool(news)
 
-    def _open(self, stream: http2.Stream) -> None:
+    def open(self, stream: http2.Stream) -> None:
         """Begins a call as soon as its request is complete, or has begun where it is a stream."""
         if stream.error:
             fail(stream, self.mistake(stream))
@@ -185,6 +185,7 @@ class Connection(asyncio.Protocol):
                 return
         kind = served.kind
         if not (kind.streams_requests or stream.ended):
+            self._await_rest(stream)
             return
         refusal = served.refusal() if served.refusal is not None else None
         if refusal is not None:
@@ -207,7 +208,7 @@ class Connection(asyncio.Protocol):
             unknown_encoding = error.code == wire.UNIMPLEMENTED
             fail(stream, error, [(b"grpc-accept-encoding", b"identity,gzip")] if unknown_encoding else None)
             return
-        if self._session.queued > self._server.max_unread_bytes:
+        if self._session.overfull:
             metrics.TRANSPORT_REFUSED.labels("unread").inc()
             stream.reset(http2.REFUSED_STREAM)  # not begun, so it is safe to send again
             return
@@ -222,6 +223,18 @@ class Connection(asyncio.Protocol):
             self.inflating.add(call)
         else:
             call.begin(request)
+
+    def _await_rest(self, stream: http2.Stream) -> None:
+        """Waits for a request that has begun to arrive: not beyond its call's deadline, nor the time that all have."""
+        if stream.timeout is None:
+            return
+        try:
+            timeout = wire.timeout_seconds(stream.timeout)
+        except PlainStatus as error:
+            fail(stream, error)
+            return
+        if timeout < self._server.bounds.request_seconds:
+            Arriving(self, stream, stream.opened_at + timeout)
 
     @staticmethod
     def _acceptable(stream: http2.Stream) -> bool:
@@ -271,7 +284,7 @@ class Connection(asyncio.Protocol):
             return wire.too_large(size, limits.max_message_bytes)
         if stream.error == http2.OVER_BUDGET:
             metrics.TRANSPORT_REFUSED.labels("buffer").inc()
-            text = f"no room for a message of {size} bytes beside others; send it again later"
+            text = f"no room for {size} bytes beside those of other calls; send it again later"
             return ApiError("OVERLOADED", text, retry_after_seconds=_NO_ROOM_SECONDS)
         metrics.TRANSPORT_REFUSED.labels("framing").inc()
         if stream.error == http2.MESSAGE_TRUNCATED:
