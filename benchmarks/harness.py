@@ -101,7 +101,7 @@ async def database(**configured: str) -> AsyncIterator[str]:
     """A migrated database of its own: on the server of RIGHTS_DATABASE_URL, or an embedded one with default durability.
 
     The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
-    configured: more of its settings.
+    configured: more settings of the embedded one.
     """
     server = Settings().database_url
     if server:

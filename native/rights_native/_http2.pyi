@@ -48,8 +48,9 @@ class Limits:
 class Budget:
     limit: int
     held: int
+    spared: int
 
-    def __init__(self, limit: int) -> None: ...
+    def __init__(self, limit: int, spared: int = 0) -> None: ...
 
 class Stream:
     session: Session
@@ -67,7 +68,7 @@ class Stream:
     content_type: bytes | None
     timeout: bytes | None
     encoding: bytes | None
-    accept_encoding: bytes | None
+    accepts_gzip: bool
     metadata: list[tuple[bytes, bytes]]
     trailers: list[tuple[bytes, bytes]] | None
     compressed: bool
@@ -79,6 +80,7 @@ class Stream:
     answered: bool
 
     def take(self) -> bytes | None: ...
+    def forget(self) -> None: ...
     @property
     def has_message(self) -> bool: ...
     def reply(self, message: bytes, compressed: bool = False) -> None: ...

@@ -15,10 +15,11 @@ Why it is written the way it is:
     Chunks of a message that is not complete count as taken: it could never become complete otherwise. The
     connection's window opens at once, so that one slow stream does not stop its neighbours.
 (f) *All that waits is counted*, against one budget of the whole process: messages, gathered bytes, headers (of which a
-    byte on the wire may be thousands here), answers that are not read; with what each costs besides its bytes, so that
-    many small ones cost what they cost. What arrives and does not fit fails its own call; answers are there already,
-    so for them it is told that new calls are too many (`overfull`). A connection that holds little always may: who has
-    spent the budget must not shut out who uses none of it.
+    byte on the wire may be thousands here) until their owner lets them go, answers that are not read; with what each
+    costs besides its bytes, so that many small ones cost what they cost. What arrives and does not fit fails its own
+    call. Answers are there already: for them it is told that new calls would be too many (`overfull`), and which
+    streams have not been read for long (`unread`). A connection that holds little always may: who has spent the budget
+    must not shut out who uses none of it.
 (g) *Floods end the connection.* Frames that cost us and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA,
     CONTINUATION) are counted per second; streams that the library resets for mistakes count as the resets they are.
     The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
@@ -190,7 +191,6 @@ cdef enum:
     ERROR_BAD_FLAG = 4
     ERROR_OVER_BUDGET = 5
 
-    SPARED_BYTES = 64 * 1024  # that a connection may hold when the budget is spent, and leave unread
     ROOM_BYTES = 32 * 1024  # what may still be queued when a stream has room again
 
 # What is wrong with what a stream received (Stream.error).
@@ -273,9 +273,11 @@ cdef class Budget:
     """Bytes that all sessions which share it may hold: what arrived and waits, what servers answer and is not read."""
 
     cdef readonly Py_ssize_t limit, held
+    cdef public Py_ssize_t spared  # each session may hold so much, and leave so much unread, whatever others do
 
-    def __init__(self, Py_ssize_t limit):
+    def __init__(self, Py_ssize_t limit, Py_ssize_t spared=0):
         self.limit = limit
+        self.spared = spared
         self.held = 0
 
 
@@ -303,12 +305,13 @@ cdef class Stream:
     cdef readonly Py_ssize_t error_bytes  # the size that was too much
     cdef readonly bint is_post
     cdef readonly bint has_te
-    cdef readonly bytes path, content_type, timeout, encoding, accept_encoding
+    cdef readonly bytes path, content_type, timeout, encoding
+    cdef readonly bint accepts_gzip
     cdef readonly list metadata, trailers
     cdef readonly bint compressed  # whether the message last taken is
     cdef readonly double opened_at  # when its headers were complete
     cdef readonly double waiting_since  # when a message began that is incomplete by the peer's doing; 0: none is
-    cdef readonly Py_ssize_t queued  # bytes to send that the library has not taken
+    cdef readonly Py_ssize_t queued  # what messages cost, with overhead, that the library has not taken
     cdef readonly double moved_at  # when the library took bytes to send last
     cdef public bint wants_room  # list the stream when `queued` is low again
     cdef readonly bint answered  # the response's headers are submitted
@@ -322,7 +325,7 @@ cdef class Stream:
     cdef uint8_t *gathered
     cdef Py_ssize_t gathered_length, gathered_capacity, message_length
     cdef Py_ssize_t held, unconsumed
-    cdef Py_ssize_t fields  # of `held`: for headers, until the stream is closed
+    cdef Py_ssize_t fields  # of `held`: for headers
     cdef bytes chunk
     cdef Py_ssize_t chunk_offset
     cdef object chunks
@@ -345,6 +348,14 @@ cdef class Stream:
             self._consumed()
             self._wait()
         return message
+
+    def forget(self):
+        """Lets go of the headers that arrived; path, encodings and timeout stay."""
+        if self.fields:
+            self._hold(-self.fields)
+            self.fields = 0
+            self.metadata = []
+            self.content_type = None
 
     @property
     def has_message(self):
@@ -439,7 +450,9 @@ cdef class Stream:
         to[3] = (length >> 8) & 0xFF
         to[4] = length & 0xFF
         memcpy(to + PREFIX_BYTES, PyBytes_AS_STRING(message), length)
-        self._queue(length + PREFIX_BYTES)
+        if self.queued == 0:
+            self.moved_at = self.session.now
+        self._queue(length + PREFIX_BYTES + MESSAGE_OVERHEAD)
         if self.chunk is None:
             self.chunk = framed
             self.chunk_offset = 0
@@ -597,7 +610,7 @@ cdef class Stream:
     cdef int _close(self, uint32_t code) except -1:
         self.closed = True
         self.reset_code = code
-        self._hold(-self.fields)
+        self._hold(-self.fields)  # of `metadata` a client still reads the status
         self.fields = 0
         if code or not self.is_client:  # a client still takes what came before an end in order
             self._drop()
@@ -629,6 +642,8 @@ cdef class Session:
     cdef readonly object fault  # an exception in a callback: a mistake of ours
 
     cdef list news
+    cdef bytes encodings  # that the last call accepts,
+    cdef bint gzip  # and whether that is one of them
     cdef bint is_client, terminated
     cdef long second
     cdef int pings, settings, resets, empties, others, continuations
@@ -759,7 +774,7 @@ cdef class Session:
     def overfull(self):
         """Whether the peer leaves so much unread that it should get no more to read."""
         return self.queued > self.limits.max_unread_bytes or (
-            self.queued > SPARED_BYTES and self.budget.held > self.budget.limit
+            self.queued > self.budget.spared and self.budget.held > self.budget.limit
         )
 
     @property
@@ -836,12 +851,16 @@ cdef class Session:
         return late
 
     def unread(self, double before):
-        """Streams whose answer is complete and waits for the peer's window since before that time."""
+        """Streams whose answers wait for the peer's window since before that time.
+
+        Those that are complete; and, where too much is held, those to which more is to come.
+        """
         cdef Stream stream
         cdef list stuck = []
+        cdef bint scarce = self.budget.held > self.budget.limit
         for each in self.streams.values():
             stream = <Stream>each
-            if stream.finishing and stream.queued and stream.moved_at < before:
+            if (stream.finishing or scarce) and stream.queued and stream.moved_at < before:
                 stuck.append(stream)
         return stuck
 
@@ -864,8 +883,14 @@ cdef class Session:
         api.session_terminate_session(self.native, code)
         return True
 
+    cdef bint _accepts_gzip(self, bytes encodings) except -1:
+        if encodings != self.encodings:  # a client says the same with call after call
+            self.encodings = encodings
+            self.gzip = b"gzip" in encodings.replace(b" ", b"").split(b",")
+        return self.gzip
+
     cdef bint _has_room(self, Py_ssize_t size) noexcept:
-        return self.held + size <= SPARED_BYTES or self.budget.held + size <= self.budget.limit
+        return self.held + size <= self.budget.spared or self.budget.held + size <= self.budget.limit
 
     cdef int _list(self, Stream stream) except -1:
         if not stream.listed:
@@ -983,7 +1008,7 @@ cdef int _on_header(nghttp2_session *native, const nghttp2_frame *frame, const u
         cost = name_length + value_length + FIELD_OVERHEAD
         if not session._has_room(cost):
             stream.error = ERROR_OVER_BUDGET
-            stream.error_bytes = cost
+            stream.error_bytes = stream.header_bytes
             return 0
         stream.fields += cost
         stream._hold(cost)
@@ -1010,7 +1035,7 @@ cdef int _on_header(nghttp2_session *native, const nghttp2_frame *frame, const u
                 stream.timeout = content
                 return 0
             if name_length == 20 and memcmp(name, b"grpc-accept-encoding", 20) == 0:
-                stream.accept_encoding = content
+                stream.accepts_gzip = session._accepts_gzip(content)
                 return 0
         if name_length == 13 and memcmp(name, b"grpc-encoding", 13) == 0:
             stream.encoding = content
@@ -1125,6 +1150,7 @@ cdef ssize_t _on_read(nghttp2_session *native, int32_t stream_id, uint8_t *to, s
             if stream.chunk_offset == PyBytes_GET_SIZE(stream.chunk):
                 stream.chunk = stream.chunks.popleft() if stream.chunks else None
                 stream.chunk_offset = 0
+                stream._queue(-MESSAGE_OVERHEAD)
         stream.moved_at = session.now
         stream._queue(-copied)
         if stream.wants_room and stream.queued <= ROOM_BYTES:

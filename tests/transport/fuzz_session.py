@@ -129,7 +129,7 @@ class Run:
             max_resets=20,
             max_empty_frames=10,
         )
-        self._budget = http2.Budget(70_000)
+        self._budget = http2.Budget(9_000, 3_000)
         self._session = http2.Session(limits, self._budget, self._client)
 
     def go(self) -> None:
@@ -184,6 +184,10 @@ class Run:
                 pass
             if self._client:
                 continue
+            if draw.random() < 0.5:
+                stream.forget()
+            if self._session.overfull:
+                stream.reset(7)
             match draw.randrange(9):
                 case 0:
                     stream.reply(b"answer")

@@ -122,6 +122,22 @@ async def test_goaway_comes_in_two_steps_and_loses_no_call() -> None:
         await stopping
 
 
+async def test_a_request_that_is_arriving_at_a_stop_is_served() -> None:
+    """Although nothing else is under way, and it has a deadline."""
+    async with serving("native") as served, raw_peer(served.address) as peer:
+        await peer.until(lambda: peer.settings)
+        stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="20S"), end=False)
+        while not served.server.deadlines._slots:  # noqa: ASYNC110  a state, not an event
+            await asyncio.sleep(0.01)
+        stopping = asyncio.ensure_future(served.server.stop(10))
+        await peer.until(lambda: peer.goaway is not None)
+        peer.h2.state_machine.state = type(peer.h2.state_machine.state).CLIENT_OPEN  # as above
+        peer.h2.send_data(stream, message(b"")[3:], end_stream=True)
+        await peer.flush()
+        assert (await peer.answer(stream)).status == 0
+        await stopping
+
+
 async def test_idle_connections_are_closed_in_order_at_a_stop() -> None:
     async with serving("native") as served, raw_peer(served.address) as peer:
         await peer.answer(await peer.call(message(b""), headers(EMPTY)))

@@ -243,7 +243,8 @@ async def test_an_answer_that_is_none_ends_its_call_alone(
     assert [error.code for error in told if isinstance(error, RightsError)] == [code] * 3
 
 
-async def test_a_client_that_is_closed_while_it_connects(authority: Authority) -> None:
+@pytest.mark.parametrize("attempts", [1, 5])
+async def test_a_client_that_is_closed_while_it_connects(authority: Authority, attempts: int) -> None:
     """Its calls fail as others do, and are not cancelled: that is for who has made them."""
     connected = asyncio.Event()
 
@@ -255,7 +256,7 @@ async def test_a_client_that_is_closed_while_it_connects(authority: Authority) -
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        rights = RightsClient(f"127.0.0.1:{port}", ca_file=authority.file)
+        rights = RightsClient(f"127.0.0.1:{port}", ca_file=authority.file, attempts=attempts)
         calling = [asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty())) for _ in range(3)]
         await asyncio.wait_for(connected.wait(), 5)
         await rights.close()

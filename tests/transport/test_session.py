@@ -162,7 +162,7 @@ def test_many_small_messages_cost_what_they_cost() -> None:
 
 
 def test_headers_cost_what_they_cost() -> None:
-    """Two bytes on the wire each, once the table has them."""
+    """One byte on the wire each, once the table has them."""
     pair = Pair(budget=200_000)
     asked = [pair.ask(end=False, more=[(b"x", b"y" * 3_000)] * 4) for _ in range(40)]
     streams = pair.exchange()
@@ -171,14 +171,46 @@ def test_headers_cost_what_they_cost() -> None:
     assert all(len(stream.metadata) == 4 for stream in held)
     assert 12 <= len(held) <= 16
     assert 180_000 < pair.budget.held <= 200_000
+    held[0].forget()
+    assert held[0].metadata == []
+    assert 165_000 < pair.budget.held <= 188_000
     for stream in asked:
         stream.reset(http2.CANCEL)
     pair.exchange()
     assert pair.budget.held == 0
 
 
+def test_small_answers_cost_what_they_cost() -> None:
+    pair = Pair()
+    pair.ask(b"q", end=False)
+    (stream,) = pair.exchange()
+    stream.start([])
+    for _ in range(1_000):
+        stream.send(b"")
+    assert stream.queued == pair.server.queued == 1_000 * (5 + 64)
+    pair.exchange()
+    assert (stream.queued, pair.server.queued) == (0, 0)
+
+
+def test_streams_that_nobody_reads_are_told_when_the_budget_is_spent() -> None:
+    pair = Pair(budget=1_000_000)
+    pair.ask(b"q")
+    pair.ask(b"q")
+    reading, growing = pair.exchange()
+    growing.start([])
+    growing.send(bytes(600_000))
+    later = pair.server.now + 1
+    assert pair.server.unread(later) == []
+    reading.start([])
+    reading.send(bytes(900_000))
+    assert pair.budget.held > 1_000_000
+    assert growing in pair.server.unread(later)
+    assert pair.server.unread(pair.server.now - 1) == []
+
+
 def test_who_leaves_answers_unread_should_get_no_more_when_the_budget_is_spent() -> None:
     greedy, modest = Pair(budget=500_000), Pair()
+    greedy.budget.spared = 65_536
     modest.server = http2.Session(http2.Limits(), greedy.budget)
     for pair, size in ((greedy, 600_000), (modest, 60_000)):
         pair.ask(bytes(100_000))
@@ -205,6 +237,7 @@ def test_answers_beyond_a_connections_bound() -> None:
 
 def test_a_connection_that_holds_little_has_room_when_the_budget_is_spent() -> None:
     greedy, modest = Pair(budget=200_000), Pair()
+    greedy.budget.spared = 65_536
     modest.server = http2.Session(http2.Limits(), greedy.budget)
     greedy.ask(bytes(180_000), end=False)
     (held,) = greedy.exchange()

@@ -45,7 +45,7 @@ class Exchange(Protocol):
 
     @property
     def metadata(self) -> Metadata:
-        """Of the request."""
+        """Of the request. A handler has it until it waits, sends an answer or asks for a request of a stream."""
 
     @property
     def peer(self) -> Peer:

@@ -45,7 +45,7 @@ class Line:
     async def channel(self, seconds: float) -> NativeChannel:
         """The connection, made if there is none. Whoever waits for it can leave without harm to those who stay.
 
-        Raises OSError, and TimeoutError, which is one, if there is none in that time, or the client is closed.
+        Raises OSError, also where the client is closed meanwhile; after that time TimeoutError, which is one.
         """
         if self._channel is not None and self._channel.usable:
             return self._channel
@@ -101,7 +101,7 @@ class NativeCalls:
     async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         """The answer's bytes. Raises RightsError, FAILED_PRECONDITION where the client was closed."""
         if self._closed:  # nothing is sent again, either
-            raise RightsError(grpc.StatusCode.FAILED_PRECONDITION, "the client is closed")
+            raise _closed_error()
         line = min(self._lines, key=lambda line: line.calls) if len(self._lines) > 1 else self._lines[0]
         time = asyncio.get_running_loop().time
         end = time() + timeout_seconds
@@ -122,6 +122,8 @@ class NativeCalls:
             code = grpc.StatusCode.UNAUTHENTICATED
             raise RightsError(code, f"no TLS with {self._address}: {error}") from error
         except OSError as error:
+            if self._closed:
+                raise _closed_error() from error
             message = f"cannot connect to {self._address}: {_reason(error)}"
             code = grpc.StatusCode.UNAVAILABLE
             raise RightsError(code, message, unseen=self._known, lost=True) from error
@@ -133,6 +135,10 @@ class NativeCalls:
         self._closed = True
         for line in self._lines:
             await line.close()
+
+
+def _closed_error() -> RightsError:
+    return RightsError(grpc.StatusCode.FAILED_PRECONDITION, "the client is closed")
 
 
 def _reason(error: OSError) -> str:

@@ -32,6 +32,7 @@ from rights.transport.tls import server_context
 from rights_native import _http2 as http2
 
 _FLUSH_SECONDS = 2.0  # for answers that are on their way when the last call was served
+_LEAST_SHARE_BYTES = 64 * 1024  # of the budget, for a connection
 _UNAVAILABLE = 14
 
 
@@ -159,16 +160,23 @@ class NativeServer:
     def admit(self, connection: Connection) -> None:
         """A connection has begun."""
         self._connections.add(connection)
+        self._share_out()
         metrics.TRANSPORT_CONNECTIONS.inc()
 
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         if connection in self._connections:
             self._connections.remove(connection)
+            self._share_out()
             metrics.TRANSPORT_CONNECTIONS.dec()
             self._tell()
             if not self._connections:
                 self._deserted.set()
+
+    def _share_out(self) -> None:
+        # Half of the budget is for all alike: who spends the other half must not shut out who needs little.
+        share = self.budget.limit // (2 * max(len(self._connections), 1))
+        self.budget.spared = max(share, _LEAST_SHARE_BYTES)
 
     async def _tend(self) -> None:
         shortest = min(self.bounds.handshake_seconds, self.bounds.request_seconds, self.bounds.unread_seconds)

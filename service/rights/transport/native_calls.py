@@ -92,8 +92,7 @@ class Call:
         self._trailing = (self._trailing or []) + wire.write_metadata([(name, value)])
 
     def compress(self) -> None:
-        accepted = (self.stream.accept_encoding or b"").replace(b" ", b"").split(b",")
-        if not self.stream.answered and wire.GZIP in accepted:
+        if not self.stream.answered and self.stream.accepts_gzip:
             self._compresses = True
 
     @property
@@ -216,6 +215,7 @@ class UnaryCall(Call):
         assert self.served.answer is not None
         self._driver = Driver(self.served.answer(request, self), self.connection.loop, self._ended)
         self._driver.start()
+        self.stream.forget()
 
     def _stop(self) -> None:
         if self._driver is not None:
@@ -288,6 +288,7 @@ class StreamCall(Call):
 
     async def send(self, answer: bytes) -> None:
         """Queues an answer, and waits while too much is queued."""
+        self.stream.forget()
         self._put(answer)
         self.connection.flush_soon()
         while self._queues_too_much() and not self._over:
@@ -304,6 +305,7 @@ class StreamCall(Call):
 
     async def request(self) -> bytes:
         """The next request. StopAsyncIteration at the end."""
+        self.stream.forget()
         while True:
             message = self.stream.take()
             if message is not None:

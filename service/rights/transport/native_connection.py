@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 WRITE_BYTES = (
     256 * 1024
 )  # handed to the socket at a time; what it does not take of that is all that it buffers
-_NO_ROOM_SECONDS = 0.1  # after which there may be room for a message
+_NO_ROOM_SECONDS = 0.1  # after which there may be room
+_KEPT_FIELDS = 32  # of metadata, that is not decoded again when it is the same
 _PONG_SECONDS = 1.0  # for the peer to have seen the first GOAWAY
 _DEADLINE_EXCEEDED = 4
 
@@ -268,6 +269,8 @@ class Connection(asyncio.Protocol):
 
     def read_metadata(self, pairs: wire.Pairs) -> Metadata:
         """Request metadata, decoded. A client sends the same with call after call: it is decoded when it changes."""
+        if len(pairs) > _KEPT_FIELDS:
+            return wire.read_metadata(pairs)
         if pairs != self._pairs:
             self._pairs, self._metadata = pairs, wire.read_metadata(pairs)
         return self._metadata
@@ -284,7 +287,7 @@ class Connection(asyncio.Protocol):
             return wire.too_large(size, limits.max_message_bytes)
         if stream.error == http2.OVER_BUDGET:
             metrics.TRANSPORT_REFUSED.labels("buffer").inc()
-            text = f"no room for {size} bytes beside those of other calls; send it again later"
+            text = f"no room for {size} bytes of a call beside what others hold; send it again later"
             return ApiError("OVERLOADED", text, retry_after_seconds=_NO_ROOM_SECONDS)
         metrics.TRANSPORT_REFUSED.labels("framing").inc()
         if stream.error == http2.MESSAGE_TRUNCATED:
@@ -361,9 +364,9 @@ class Connection(asyncio.Protocol):
             self.flush()
 
     def abort_calls(self, error: PlainStatus) -> None:
-        """Ends the calls that are under way."""
+        """Ends the calls that are under way; those that are still arriving have not begun."""
         for stream in list(self._session.streams.values()):
-            if stream.call is not None:
+            if stream.call is not None and not isinstance(stream.call, Arriving):
                 stream.call.abort(error)
         self.flush_soon()
 
