@@ -10,7 +10,7 @@ from rights.store.migrate import migrate
 
 # Of the version before: what it locks and reads, and what it books.
 LOADS = (
-    "SELECT member_id FROM rights.open_batch("
+    "SELECT member_id FROM rights.load_batch("
     "'{t}', '{m}', '{key/c}', '{k}', '{o}', '{NULL}', '{m}', '{}', 0, $1, NULL)"
 )
 BOOKS = f"CALL rights.book_batch({', '.join(['{}'] * 14)})"
