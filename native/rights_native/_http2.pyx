@@ -312,7 +312,7 @@ cdef class Stream:
     cdef readonly double opened_at  # when its headers were complete
     cdef readonly double waiting_since  # when a message began that is incomplete by the peer's doing; 0: none is
     cdef readonly Py_ssize_t queued  # what messages cost, with overhead, that the library has not taken
-    cdef readonly double moved_at  # when the library took bytes to send last
+    cdef readonly double moved_at  # since when `queued` waits: the library took bytes last, or there were none before
     cdef public bint wants_room  # list the stream when `queued` is low again
     cdef readonly bint answered  # the response's headers are submitted
 

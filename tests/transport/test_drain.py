@@ -127,8 +127,9 @@ async def test_a_request_that_is_arriving_at_a_stop_is_served() -> None:
     async with serving("native") as served, raw_peer(served.address) as peer:
         await peer.until(lambda: peer.settings)
         stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="20S"), end=False)
-        while not served.server.deadlines._slots:  # noqa: ASYNC110  a state, not an event
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while not served.server.deadlines._slots:  # noqa: ASYNC110  a state, not an event
+                await asyncio.sleep(0.01)
         stopping = asyncio.ensure_future(served.server.stop(10))
         await peer.until(lambda: peer.goaway is not None)
         peer.h2.state_machine.state = type(peer.h2.state_machine.state).CLIENT_OPEN  # as above

@@ -393,12 +393,14 @@ async def test_a_request_that_is_cancelled_before_its_rest_and_its_deadline(nati
         waiting = native.server.deadlines._slots
         stream = await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="20S"), end=False)
         await peer.call(message(b"")[:3], headers(EMPTY, grpc_timeout="30S"), end=False)
-        while len(waiting) < 2:  # noqa: ASYNC110  a state, not an event
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while len(waiting) < 2:  # noqa: ASYNC110  a state, not an event
+                await asyncio.sleep(0.01)
         peer.h2.reset_stream(stream, 8)
         await peer.flush()
-        while len(waiting) > 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            while len(waiting) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert (await peer.answer(await peer.call(message(b""), headers(EMPTY)))).status == OK
     async with asyncio.timeout(5):
         while waiting:  # noqa: ASYNC110  the other one goes with its connection

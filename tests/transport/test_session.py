@@ -26,9 +26,8 @@ REQUEST = [
     (b"te", b"trailers"),
     (b"content-type", b"application/grpc"),
 ]
-HEADERS = sum(
-    len(name) + len(value) + 150 for name, value in REQUEST
-)  # what they cost while the call is open
+# What they cost while the call is open.
+HEADERS = sum(len(name) + len(value) + 150 for name, value in REQUEST)
 ALL = 1 << 30
 
 
