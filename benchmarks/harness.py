@@ -24,7 +24,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bounds
+from benchmarks import bounds, writeback
 from rights import logs, rulebook_yaml
 from rights.client import RightsClient
 from rights.embedded import EmbeddedPostgres
@@ -100,7 +100,8 @@ def form(options: argparse.Namespace, size: str) -> str:
 async def database(**configured: str) -> AsyncIterator[str]:
     """A migrated database of its own: on the server of RIGHTS_DATABASE_URL, or an embedded one with default durability.
 
-    The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins.
+    The embedded one has a quarter of the memory for its buffers, with which PostgreSQL's manual begins, and what it
+    gives the kernel is written steadily (benchmarks.writeback).
     configured: more settings of the embedded one.
     """
     server = Settings().database_url
@@ -113,7 +114,8 @@ async def database(**configured: str) -> AsyncIterator[str]:
     with EmbeddedPostgres(shared_buffers=f"{buffers >> 20}MB", **configured) as postgres:
         await asyncio.to_thread(migrate, postgres.url)
         await _with_old_log(postgres.url)
-        yield postgres.url
+        with writeback.steady(postgres.data_directory / "base"):
+            yield postgres.url
 
 
 @asynccontextmanager

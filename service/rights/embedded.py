@@ -95,6 +95,11 @@ class EmbeddedPostgres:
         return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     @property
+    def data_directory(self) -> Path:
+        """Where its files are."""
+        return self._data
+
+    @property
     def log_file(self) -> Path:
         """What the server logs."""
         return self._data.parent / "postgres.log"
