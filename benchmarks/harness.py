@@ -12,8 +12,8 @@ import platform
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -78,15 +78,23 @@ def _writable(text: str) -> Path:
     return path
 
 
-def run(main: Coroutine[Any, Any, Results]) -> Results:
-    """Runs a benchmark. Exits where the service cannot start, and with 130 at Ctrl-C; what was started is stopped."""
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C ends what is done in it with exit code 130, and without a traceback."""
     try:
-        return uvloop.run(main)
-    except SupervisorError as error:
-        raise SystemExit(f"the service did not start: {error}") from None
+        yield
     except (KeyboardInterrupt, asyncio.CancelledError):
         say("interrupted")
         raise SystemExit(130) from None
+
+
+def run(main: Coroutine[Any, Any, Results]) -> Results:
+    """Runs a benchmark. Exits where the service cannot start, and at Ctrl-C; what was started is stopped."""
+    with interruptible():
+        try:
+            return uvloop.run(main)
+        except SupervisorError as error:
+            raise SystemExit(f"the service did not start: {error}") from None
 
 
 def form(options: argparse.Namespace, size: str) -> str:

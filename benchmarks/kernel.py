@@ -300,7 +300,8 @@ def main() -> None:
     parser = harness.arguments(__doc__.splitlines()[0], rounds=7)
     parser.add_argument("--carts", type=bounds.count, default=40, help="carts drawn (default 40)")
     options = parser.parse_args()
-    results = measure(options.carts, options.rounds, ROUND_SECONDS)
+    with harness.interruptible():
+        results = measure(options.carts, options.rounds, ROUND_SECONDS)
     harness.report(
         "Kernel: a cart of three lines",
         results,

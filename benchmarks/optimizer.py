@@ -393,10 +393,11 @@ def main() -> None:
     parser.add_argument("--calls", type=bounds.count, default=5, help="measured calls per cart (default 5)")
     options = parser.parse_args()
     results: dict[str, float] = {}
-    for name, choice, hard in (("", False, False), ("choice_", True, False), ("hard_", True, True)):
-        harness.say(f"{name.rstrip('_') or 'usual'} carts")
-        found = measure(choice, hard, options.rulebooks, options.carts, options.calls)
-        results |= {name + key: value for key, value in found.items()}
+    with harness.interruptible():
+        for name, choice, hard in (("", False, False), ("choice_", True, False), ("hard_", True, True)):
+            harness.say(f"{name.rstrip('_') or 'usual'} carts")
+            found = measure(choice, hard, options.rulebooks, options.carts, options.calls)
+            results |= {name + key: value for key, value in found.items()}
     form = f"{options.rulebooks} rulebooks, {options.carts} carts each, {options.calls} calls"
     harness.report(
         "Best combination: 1,000 campaigns, 100 lines, 20 coupons", results, options.json, form=form

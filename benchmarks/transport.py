@@ -188,7 +188,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("RIGHTS_LOG_LEVEL", "error")
     results = {"load_average_at_start": os.getloadavg()[0]}  # above 0.5 others have had a part of the cores
-    results |= empty_calls(options.seconds / options.rounds, options.rounds)
+    with harness.interruptible():
+        results |= empty_calls(options.seconds / options.rounds, options.rounds)
     results |= harness.run(settlements(options.members, options.seconds / options.rounds, options.rounds))
     form = f"{options.members:,} members, {options.seconds:g} s a measurement"
     harness.report("Transport", results, options.json, form=form)

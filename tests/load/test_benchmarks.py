@@ -122,6 +122,19 @@ def test_an_interrupted_run_leaves_nothing(database: str) -> None:
             time.sleep(0.1)
 
 
+def test_an_interrupted_measurement_says_so_and_no_more() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.optimizer"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stderr is not None
+    told = next(line for line in running.stderr if "usual carts" in line)
+    running.send_signal(signal.SIGINT)
+    _, rest = running.communicate(timeout=60)
+    assert running.returncode == 130, told + rest
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "said"),
     [
