@@ -54,13 +54,18 @@ async def settled(shop: Shop) -> set[str]:
 
 
 async def busy(shop: Shop) -> int:
-    """What the metric counts."""
+    """Commands passed over."""
+    return await counted(shop, "rights_members_busy_total")
+
+
+async def counted(shop: Shop, name: str) -> int:
+    """What a metric counts."""
     (address,) = {line["metrics"] for line in shop.service.log() if line["event"] == "ready"}
     reader, writer = await asyncio.open_connection(*address.split("/")[2].rsplit(":", 1))
     writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
     text = (await reader.read()).decode()
     writer.close()
-    (line,) = [each for each in text.splitlines() if each.startswith("rights_members_busy_total ")]
+    (line,) = [each for each in text.splitlines() if each.startswith(f"{name} ")]
     return int(float(line.split()[1]))
 
 
@@ -140,6 +145,67 @@ async def test_a_batch_that_waits_too_long_for_a_budget_is_tried_again(
             assert (await buying).adjustments[0].amount_minor == 100
             assert (await shop.used())["b"] == 200
             assert any(line["event"] == "batch_retried" for line in service.log())
+
+
+async def waiting_for_locks(connection: asyncpg.Connection[asyncpg.Record], number: int) -> None:
+    async with asyncio.timeout(10):
+        while number > await connection.fetchval(  # noqa: ASYNC110  other processes wait
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_merge_is_decided_again_with_its_batch_when_a_budget_refuses(
+    new_database: Callable[[], str],
+) -> None:
+    """Both are of one batch; what the other worker has of the budget first, that batch gets no more."""
+    with running(new_database(), workers=1, lanes_per_worker=1) as service:
+        async with shop_of(service, "budgets") as shop, asyncio.TaskGroup() as tasks:
+            assets = (points(),)
+            await shop.open(book(off("capped", 500, budget_id="b"), assets=assets, budgets={"b": 1_500}))
+            for member in ("alice", "bob", "carol", "dave"):
+                await shop.member(member)
+                await shop.credit(member, 100)
+            first = await asyncpg.connect(service.database_url)
+            other = await asyncpg.connect(service.database_url)
+            holding = first.transaction()
+            await holding.start()
+            await first.execute("SELECT FROM rights.budget FOR UPDATE")
+            # Its batch waits for the budget, and the lane for its batch.
+            before = tasks.create_task(shop.buy("dave"))
+            await waiting_for_locks(first, 1)
+            # The next to have it; what it takes is not seen before it is committed.
+            taking = other.transaction()
+            await taking.start()
+            taken = tasks.create_task(other.execute("UPDATE rights.budget SET used = used + 1000"))
+            await waiting_for_locks(first, 2)
+            buying = tasks.create_task(shop.buy("carol"))
+            merging = tasks.create_task(
+                shop.call(
+                    "MergeMembers",
+                    idempotency_key="merge",
+                    from_member={"member_id": "alice"},
+                    into_member={"member_id": "bob"},
+                )
+            )
+            # Before the merge or after it, as they come: what it earns is bob's.
+            late = tasks.create_task(shop.buy("alice"))
+            await asyncio.sleep(0.3)  # for all three to be in the lane
+            await holding.rollback()
+            assert (await before).discount_minor == 500
+            await taken
+            await waiting_for_locks(first, 1)
+            assert not any(task.done() for task in (buying, merging, late))
+            await taking.commit()
+            assert (await buying).discount_minor == (await late).discount_minor == 0
+            assert (await merging).member_id == "bob"
+            assert await counted(shop, 'rights_database_retries_total{cause="budget"}') == 1
+            assert (await shop.used())["b"] == 1_500
+            assert (await shop.balance("bob")).available == 200 + (await late).earnings[0].lot.amount
+            await first.execute("UPDATE rights.budget SET used = used - 1000")  # the other worker was none
+            await first.close()
+            await other.close()
+            assert await audit.run(service.database_url) == []
 
 
 async def test_few_members_on_two_workers(shop: Shop) -> None:

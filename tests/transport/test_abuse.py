@@ -29,7 +29,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDO
     range(10)
 )
 END_STREAM, END_HEADERS, PADDED = 1, 4, 8
-PROTOCOL_ERROR, FLOW_CONTROL_ERROR, REFUSED_STREAM, CALM = 1, 3, 7, 11
+PROTOCOL_ERROR, FLOW_CONTROL_ERROR, REFUSED_STREAM, CANCEL, CALM = 1, 3, 7, 8, 11
 CLOSED, REFUSED = "rights_transport_closed_total", "rights_transport_refused_total"
 GROWTH = 64 * MIB  # that an attack may cost at most, whatever it sends
 BUFFERED = 32 * MIB  # the setting
@@ -424,10 +424,38 @@ async def test_answers_that_nobody_reads_are_bounded(attacked: Victim) -> None:
         await asyncio.sleep(1)
         if attacked.kind == "native":
             assert attacked.memory() < memory + 2 * GROWTH
-            refused = [peer.answers[stream].reset == 7 for stream in unary]
+            refused = [peer.answers[stream].reset == REFUSED_STREAM for stream in unary]
             assert sum(refused) > 50
             assert await attacked.counted(REFUSED, reason="unread") >= sum(refused)
         reading.cancel()
+
+
+async def test_streams_that_nobody_reads_end_in_time_where_the_budget_is_spent() -> None:
+    """Or they would hold it for ever. What is left of it is enough for those that come then."""
+    endless = pb.StreamingOutputCallRequest(
+        response_parameters=[pb.ResponseParameters(size=100_000) for _ in range(1000)]
+    )
+    asked = message(endless.SerializeToString())
+    async with victim("native", max_buffered_bytes=MIB, unread_timeout_seconds=1) as small:
+        async with raw_peer(small.address) as alone:
+            await alone.until(lambda: alone.settings)
+            alone.acknowledges = False
+            kept = await alone.call(asked, headers(OUTPUT))
+            await asyncio.sleep(3)
+            assert alone.answers[kept].reset is None  # its share is all that is held
+            async with raw_peer(small.address) as peer:
+                await peer.until(lambda: peer.settings)
+                peer.acknowledges = False
+                streams = [await peer.call(asked, headers(OUTPUT)) for _ in range(30)]
+                ends = [(await peer.answer(stream, 10)).reset for stream in streams]
+                assert ends.count(CANCEL) >= 5
+                assert set(ends) == {CANCEL, REFUSED_STREAM}
+                async with asyncio.timeout(10):
+                    while await small.counted("rights_transport_buffered_bytes") > MIB:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+            async with raw_peer(small.address) as other:
+                stream = await other.call(message(b""), headers(EMPTY))
+                assert (await other.answer(stream)).status == 0
 
 
 async def test_an_answer_that_is_complete_and_never_read_is_dropped_in_time(attacked: Victim) -> None:
@@ -437,7 +465,7 @@ async def test_an_answer_that_is_complete_and_never_read_is_dropped_in_time(atta
     async with raw_peer(attacked.address) as peer:
         peer.acknowledges = False
         stream = await peer.call(message(request.SerializeToString()), headers(UNARY))
-        assert (await peer.answer(stream, 10)).reset == 8
+        assert (await peer.answer(stream, 10)).reset == CANCEL
 
 
 async def test_a_client_that_reads_nothing_at_all_is_closed_in_time(attacked: Victim) -> None:

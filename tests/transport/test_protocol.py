@@ -225,9 +225,11 @@ async def test_metadata_of_text(peer: RawPeer) -> None:
     assert answer.headers[ECHO_INITIAL] == "a b, c"
 
 
-async def test_every_call_of_a_connection_has_its_own_metadata(peer: RawPeer) -> None:
+@pytest.mark.parametrize("others", [0, 40])
+async def test_every_call_of_a_connection_has_its_own_metadata(peer: RawPeer, others: int) -> None:
     for sent in ("one", "one", "another", "one", None):
-        more = [] if sent is None else [(ECHO_INITIAL, sent)]
+        more = [(f"x-{i}", "same") for i in range(others)]
+        more += [] if sent is None else [(ECHO_INITIAL, sent)]
         answer = await peer.answer(await peer.call(message(b""), [*headers(EMPTY), *more]))
         assert answer.headers.get(ECHO_INITIAL) == sent
 
