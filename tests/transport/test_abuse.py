@@ -436,26 +436,26 @@ async def test_streams_that_nobody_reads_end_in_time_where_the_budget_is_spent()
         response_parameters=[pb.ResponseParameters(size=100_000) for _ in range(1000)]
     )
     asked = message(endless.SerializeToString())
-    async with victim("native", max_buffered_bytes=MIB, unread_timeout_seconds=1) as small:
-        async with raw_peer(small.address) as alone:
-            await alone.until(lambda: alone.settings)
-            alone.acknowledges = False
-            kept = await alone.call(asked, headers(OUTPUT))
-            await asyncio.sleep(3)
-            assert alone.answers[kept].reset is None  # its share is all that is held
-            async with raw_peer(small.address) as peer:
-                await peer.until(lambda: peer.settings)
-                peer.acknowledges = False
-                streams = [await peer.call(asked, headers(OUTPUT)) for _ in range(30)]
-                ends = [(await peer.answer(stream, 10)).reset for stream in streams]
-                assert ends.count(CANCEL) >= 5
-                assert set(ends) == {CANCEL, REFUSED_STREAM}
-                async with asyncio.timeout(10):
-                    while await small.counted("rights_transport_buffered_bytes") > MIB:  # noqa: ASYNC110
-                        await asyncio.sleep(0.05)
-            async with raw_peer(small.address) as other:
-                stream = await other.call(message(b""), headers(EMPTY))
-                assert (await other.answer(stream)).status == 0
+    one = victim("native", max_buffered_bytes=MIB, unread_timeout_seconds=1)
+    async with one as small, raw_peer(small.address) as alone:
+        await alone.until(lambda: alone.settings)
+        alone.acknowledges = False
+        kept = await alone.call(asked, headers(OUTPUT))
+        await asyncio.sleep(3)
+        assert alone.answers[kept].reset is None  # its share is all that is held
+        async with raw_peer(small.address) as peer:
+            await peer.until(lambda: peer.settings)
+            peer.acknowledges = False
+            streams = [await peer.call(asked, headers(OUTPUT)) for _ in range(30)]
+            ends = [(await peer.answer(stream, 10)).reset for stream in streams]
+            assert ends.count(CANCEL) >= 5
+            assert set(ends) == {CANCEL, REFUSED_STREAM}
+            async with asyncio.timeout(10):
+                while await small.counted("rights_transport_buffered_bytes") > MIB:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        async with raw_peer(small.address) as other:
+            stream = await other.call(message(b""), headers(EMPTY))
+            assert (await other.answer(stream)).status == 0
 
 
 async def test_an_answer_that_is_complete_and_never_read_is_dropped_in_time(attacked: Victim) -> None:
