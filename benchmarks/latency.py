@@ -3,11 +3,14 @@
 Question: does a checkout wait long, and does a storm end with the storm?
 Method:   `rights serve` as it is set by default, one worker per core, on a PostgreSQL with default durability; the load
           generator (benchmarks.load) in a process of its own on the same machine.
-          (1) Saturation: closed loops of more and more calls under way; the greatest rate of receipts is the peak.
+          (1) Saturation: closed loops of more and more calls under way. That with the greatest rate of receipts is
+          run once more, and this is the peak: the greatest of several rates is also the luckiest.
           (2) Half of the peak, open loop, arrivals of a Poisson process; latency from when a call was due.
-          (3) Three times the peak for 60 s (--short: 10 s), then at once half of it again. Goodput is what got a
-          receipt. Normal again is the service from the first half second on whose p99, and that of the next, is no
-          more than 25 ms, or half more than in (2), without a call that was shed.
+          (3) The peak again; three times that for 60 s (--short: 10 s), then at once half of it; and the peak once
+          more. Goodput is what got a receipt in the storm, and is compared with the mean of the peaks before and
+          after, since a shared machine is not as fast from one minute to the next. Normal again is the service from
+          the first half second on whose p99, and that of the next, is no more than 25 ms, or half more than in (2),
+          without a call that was shed.
           Every shed call must have said RESOURCE_EXHAUSTED with RetryInfo; and the database must have as many
           settlements and claims as there were answers: what was shed has left no trace.
 
@@ -82,13 +85,15 @@ def told(calls: Calls) -> str:
 def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, dict[str, float]], Calls]:
     """Results, distributions, and all calls in one."""
     every = load.closed_loop(form.in_flight[0], form.warm_up)
-    peak = 0.0
-    for in_flight in form.in_flight:
+
+    def saturated(in_flight: int) -> float:
         calls = load.closed_loop(in_flight, form.saturating)
         every.add(calls)
-        peak = max(peak, calls.rate(RECEIPT))
         harness.say(f"{in_flight} under way: {calls.rate(RECEIPT):,.0f} receipts a second")
+        return calls.rate(RECEIPT)
 
+    best = max(form.in_flight, key=saturated)
+    peak = saturated(best)
     calls = load.open_loop(Step(peak / 2, form.half))
     every.add(calls)
     half = percentiles(calls, form.settling)
@@ -98,14 +103,16 @@ def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, di
         f"at {peak / 2:,.0f} a second: p50 {half['50']:.1f} ms, p99 {half['99']:.1f} ms; {told(calls)}"
     )
 
-    calls = load.open_loop(Step(OVERLOAD * peak, form.overload), Step(peak / 2, form.recovery))
+    before = saturated(best)
+    calls = load.open_loop(Step(OVERLOAD * before, form.overload), Step(before / 2, form.recovery))
     every.add(calls)
+    around = (before + saturated(best)) / 2
     stormy = calls.histogram(RECEIPT, 0, form.overload)
     goodput = stormy.get_total_count() / form.overload
     normal_ms = max(NORMAL_MS, 1.5 * half["99"])
     recovery = recovered_after(calls, form.overload, normal_ms)
     harness.say(
-        f"at {OVERLOAD * peak:,.0f} a second: {goodput:,.0f} receipts a second; {told(calls)}; "
+        f"at {OVERLOAD * before:,.0f} a second: {goodput:,.0f} receipts a second; {told(calls)}; "
         + (f"p99 below {normal_ms:.0f} ms after {recovery} s" if recovery is not None else "NOT RECOVERED")
     )
     results = {
@@ -114,7 +121,8 @@ def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, di
         "p99_ms_half_load": half["99"],
         "p999_ms_half_load": half["99.9"],
         "overload_seconds": form.overload,
-        "goodput_overload_over_peak": goodput / peak,
+        "goodput_overload_over_peak": goodput / around,
+        "peak_per_second_around_overload": around,
         "p50_ms_overload": stormy.get_value_at_percentile(50) / 1000,
         "p99_ms_overload": stormy.get_value_at_percentile(99) / 1000,
         "p99_ms_shed": calls.histogram(SHED, 0, form.overload).get_value_at_percentile(99) / 1000,
