@@ -123,9 +123,12 @@ def test_an_interrupted_run_leaves_nothing(database: str) -> None:
 
 
 def test_an_interrupted_measurement_says_so_and_no_more() -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.optimizer"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    # Where the tests run in the background, SIGINT is ignored, and by what they start, too.
+    started = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "runpy.run_module('benchmarks.optimizer', run_name='__main__')"
     )
+    running = subprocess.Popen([sys.executable, "-c", started], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert running.stderr is not None
     told = next(line for line in running.stderr if "usual carts" in line)
     running.send_signal(signal.SIGINT)
