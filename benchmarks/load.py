@@ -106,10 +106,15 @@ class Calls:
         """Calls that ended so."""
         return sum(map(self.outcome.count, outcomes))
 
-    def rate(self, outcome: int, after: float = 0.0) -> float:
-        """Calls due after `after` that ended so, per second."""
-        ended = sum(o == outcome and due >= after for due, o in zip(self.due, self.outcome, strict=True))
-        return ended / (self.seconds - after)
+    def rate(self, outcome: int, after: float = 0.0, before: float = float("inf")) -> float:
+        """Calls that ended so in that time, per second. Answers after the end are not of it, whenever they were due."""
+        before = min(before, self.seconds)
+        ended = (
+            due + latency
+            for due, latency, ended in zip(self.due, self.latency, self.outcome, strict=True)
+            if ended == outcome
+        )
+        return sum(after <= at < before for at in ended) / (before - after)
 
     def histogram(self, outcome: int, after: float = 0.0, before: float = float("inf")) -> HdrHistogram:
         """Latencies in microseconds of the calls due in that time that ended so."""

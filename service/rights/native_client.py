@@ -22,6 +22,7 @@ from rights_native import _http2 as http2
 
 _WRITE_BYTES = 256 * 1024
 _BUDGET_BYTES = 1 << 40  # answers are as long as they are
+_MAX_RESETS = 1_000_000_000  # a second: those that a server resets are our own calls, and no flood
 _MAX_TIMEOUT_MILLISECONDS = 99_999_999  # that grpc-timeout can say
 
 CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 1, 2, 4, 7, 8
@@ -127,7 +128,9 @@ class NativeChannel(asyncio.Protocol):
         keepalive_timeout_seconds: float = 10.0,
     ) -> None:
         http2.load()
-        limits = http2.Limits(max_message_bytes=2**31 - 1, max_header_bytes=256 * 1024)
+        limits = http2.Limits(
+            max_message_bytes=2**31 - 1, max_header_bytes=256 * 1024, max_resets=_MAX_RESETS
+        )
         self._session = http2.Session(limits, http2.Budget(_BUDGET_BYTES), client=True)
         self.loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self.loop)
@@ -143,6 +146,7 @@ class NativeChannel(asyncio.Protocol):
         self._tending: asyncio.TimerHandle | None = None
         self._flushes = False
         self._paused = False
+        self._exhausted = False  # it has no number left for another call
         self._lost = "the connection is gone"
 
     @classmethod
@@ -177,8 +181,11 @@ class NativeChannel(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether new calls can be made on it: it is there, and its server has not said that it goes away."""
-        return self._transport is not None and not self._session.going_away
+        """Whether new calls can be made on it: it is there, and its server has not said that it goes away.
+
+        Nor has it carried 2^30 calls, which is all that a connection of HTTP/2 can.
+        """
+        return self._transport is not None and not self._session.going_away and not self._exhausted
 
     @property
     def under_way(self) -> int:
@@ -204,6 +211,7 @@ class NativeChannel(asyncio.Protocol):
             headers.append((b"grpc-timeout", b"%dm" % milliseconds))
         stream = self._session.request(headers) if self._transport is not None else None
         if stream is None:
+            self._exhausted = True
             told(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
             return None
         call = _Call(self, stream, told)

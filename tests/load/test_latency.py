@@ -1,7 +1,7 @@
 """What the latency benchmark makes of calls."""
 
 from benchmarks.latency import percentiles, recovered_after
-from benchmarks.load import RECEIPT, SHED, Calls
+from benchmarks.load import RECEIPT, SHED, TIMED_OUT, Calls
 
 
 def calls_of(*windows: tuple[float, int], seconds: float = 4.0) -> Calls:
@@ -24,6 +24,16 @@ def test_recovery_is_when_it_stays_normal() -> None:
     assert recovered_after(calls_of(SLOW, SLOW, FAST, SLOW, FAST, FAST), 1.0, 25) == 1.0
     assert recovered_after(calls_of(SLOW, SLOW, FAST, REFUSED, FAST, FAST), 1.0, 25) == 1.0
     assert recovered_after(calls_of(*[SLOW] * 8), 1.0, 25) is None
+    assert recovered_after(calls_of(SLOW, SLOW, (0.01, TIMED_OUT), FAST, FAST), 1.0, 25) == 0.5
+    assert recovered_after(calls_of(*[(0.01, TIMED_OUT)] * 8), 1.0, 25) is None
+    assert recovered_after(calls_of(SLOW, SLOW), 1.0, 25) is None
+
+
+def test_a_rate_is_of_what_ended_in_its_time() -> None:
+    calls = calls_of(FAST, FAST, SLOW, seconds=1.5)
+    assert calls.rate(RECEIPT) == 200 / 1.5
+    assert calls.rate(RECEIPT, before=1.0) == 198 / 1.0  # two of the second half second end later
+    assert calls.rate(SHED) == 0
 
 
 def test_percentiles_are_of_receipts_in_milliseconds() -> None:

@@ -19,7 +19,7 @@ from scenario_service import Service, Shop, running, shop_of, token
 from rights import audit
 from rights.client import RightsClient, RightsError
 from rights.client import calls as calls_module
-from rights.v1 import member_pb2
+from rights.v1 import event_pb2, member_pb2
 from rights.v1 import settlement_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -83,6 +83,32 @@ async def test_a_service_that_ends_and_comes_back(
                 assert Shop.read("Settle", row["response"]) == answers[row["idempotency_key"]]
             assert await audit.run(url) == []
             await rights.close()
+    first.stop()
+
+
+async def test_who_follows_events_waits_for_a_service_that_comes_back(
+    new_database: Callable[[], str],
+) -> None:
+    url = new_database()
+    first = Service(url, workers=1)
+    port = int(first.address.rpartition(":")[2])
+    async with shop_of(first, "t") as shop, client(shop) as rights:
+        events = rights.stream_events(event_pb2.StreamEventsRequest(consumer_id="c"))
+        await anext(events)
+        following = asyncio.create_task(anext(events))
+        await asyncio.to_thread(kill, first)
+        await asyncio.sleep(3)  # many times what its attempts take
+        assert not following.done()
+        with running(url, workers=1, port=port):
+            for tier in (1, 2):  # the change is an event
+                request = member_pb2.UpsertMemberRequest(member={"member_id": "alice", "tier": tier})
+                await rights.upsert_member(request)
+            async with asyncio.timeout(60):
+                answer = await following
+                while not answer.events:
+                    answer = await anext(events)
+            assert answer.events[0].member_id == "alice"
+            await events.aclose()
     first.stop()
 
 

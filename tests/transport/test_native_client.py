@@ -22,7 +22,9 @@ from test_tls import Authority, Issued, tls
 from rights.api.errors import PlainStatus
 from rights.api.methods import Call, Method
 from rights.client import RightsClient, RightsError
+from rights.client.native import Line
 from rights.native_client import CallError, NativeChannel
+from rights_native import _http2 as http2
 
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
 EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
@@ -88,6 +90,46 @@ async def test_a_connection_that_is_dead_without_a_word_is_ended() -> None:
         await channel.call(EMPTY, b"", 3600)
     assert later.value.unseen
     silent.close()
+
+
+async def test_what_was_not_answered_is_sent_again_over_another_connection() -> None:
+    opened: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: opened.append(writer), "127.0.0.1", 0)
+    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    async with RightsClient(address, connections=3, timeout_seconds=0.3, attempts=3) as rights:
+        with pytest.raises(RightsError, match="no answer before the deadline"):
+            await rights.call(EMPTY_CALL, pb.Empty())
+    assert len(opened) == 3
+    silent.close()
+
+
+class NoNumbersLeft:
+    """A session after 2^30 calls."""
+
+    def __init__(self, session: http2.Session) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def request(self, headers: Any) -> None:
+        return None
+
+
+async def test_a_connection_without_numbers_for_calls_is_replaced(kind: str) -> None:
+    async with serving(kind) as served:
+        host, _, port = served.address.rpartition(":")
+        line = Line(host, int(port), [], None)
+        worn = await line.channel(5)
+        assert worn.usable
+        worn._session = NoNumbersLeft(worn._session)
+        with pytest.raises(CallError) as told:
+            await worn.call(EMPTY, b"")
+        assert told.value.unseen
+        fresh = await line.channel(5)
+        assert fresh is not worn
+        assert await fresh.call(EMPTY, b"") == b""
+        await line.close()
 
 
 async def test_a_server_that_answers_pings_is_waited_for(kind: str) -> None:

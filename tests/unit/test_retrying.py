@@ -4,7 +4,7 @@ from rights.client.retrying import Throttle, pause_seconds
 
 
 def test_pauses_grow_to_a_limit_and_differ() -> None:
-    for failures, longest in ((1, 0.1), (2, 0.2), (4, 0.8), (50, 2.0)):
+    for failures, longest in ((1, 0.1), (2, 0.2), (4, 0.8), (50, 2.0), (5_000, 2.0)):
         pauses = [pause_seconds(failures, 0.05) for _ in range(500)]
         assert 0 <= min(pauses) < longest * 0.1
         assert longest * 0.9 < max(pauses) <= longest

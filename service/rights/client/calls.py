@@ -387,21 +387,23 @@ class RightsClient:
     ) -> AsyncGenerator[event.StreamEventsResponse, None]:
         """Follows events for ever; when the stream ends, opens another one after the last response.
 
-        Raises when it is refused for good, or `attempts` streams in a row ended without a response.
+        Raises when it is refused for good, or `attempts` streams in a row ended without a response. A service that was
+        there and cannot be reached is waited for, however long.
         """
         following = event.StreamEventsRequest()
         following.CopyFrom(request)
-        failures = 0
+        failures, was_there = 0, False
         while True:
             try:
                 async with aclosing(self._stream(self._event.StreamEvents, following)) as responses:
                     async for response in responses:
-                        failures = 0
+                        failures, was_there = 0, True
                         yield response
                         following.start_position = response.position
             except RightsError as failure:
                 failures += 1
-                if not failure.is_temporary or failures == self._attempts:
+                waits = was_there and failure.lost
+                if not failure.is_temporary or (failures >= self._attempts and not waits):
                     raise
                 pause = self._pause_seconds(failures, failure)
                 await asyncio.sleep(pause)

@@ -41,6 +41,7 @@ class Line:
         self._replaced: list[NativeChannel] = []  # their server went away, calls were still under way
         self._failures = 0  # attempts to connect, in a row
         self.calls = 0  # that have it, or wait for it
+        self.begun = 0  # calls, ever
 
     async def channel(self, seconds: float) -> NativeChannel:
         """The connection, made if there is none. Whoever waits for it can leave without harm to those who stay.
@@ -83,6 +84,9 @@ class Line:
         left = (*self._replaced, self._channel)
         self._replaced = [channel for channel in left if channel is not None and channel.under_way]
         self._channel = opened
+        for channel in left:
+            if channel is not None and channel not in self._replaced:
+                await channel.close()
         return opened
 
 
@@ -102,10 +106,11 @@ class NativeCalls:
         """The answer's bytes. Raises RightsError, FAILED_PRECONDITION where the client was closed."""
         if self._closed:  # nothing is sent again, either
             raise _closed_error()
-        line = min(self._lines, key=lambda line: line.calls) if len(self._lines) > 1 else self._lines[0]
+        line = self._line()
         time = asyncio.get_running_loop().time
         end = time() + timeout_seconds
         line.calls += 1
+        line.begun += 1
         try:
             channel = await line.channel(timeout_seconds)
             self._known = True
@@ -129,6 +134,12 @@ class NativeCalls:
             raise RightsError(code, message, unseen=self._known, lost=True) from error
         finally:
             line.calls -= 1
+
+    def _line(self) -> Line:
+        """That with the fewest calls; of several, in turn: what was not answered is sent again over another one."""
+        if len(self._lines) == 1:
+            return self._lines[0]
+        return min(self._lines, key=lambda line: (line.calls, line.begun))
 
     async def close(self) -> None:
         """Ends the connections; calls under way fail, and are not made again."""

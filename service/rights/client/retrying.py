@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 _LONGEST_PAUSE_SECONDS = 2.0
+_MOST_DOUBLINGS = 30  # more are beyond the longest pause, and one day beyond a float
 
 
 def pause_seconds(failures: int, first_seconds: float, asked_seconds: float = 0.0) -> float:
     """How long to wait after so many failures in a row: what the service asks for, and a random part of a pause that
     doubles each time (full jitter), so that callers who failed together do not come again together.
     """
-    longest = min(first_seconds * 2**failures, _LONGEST_PAUSE_SECONDS)
+    longest = min(first_seconds * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_SECONDS)
     return asked_seconds + random.uniform(0, longest)
 
 
