@@ -4,9 +4,10 @@ Question: what would 583,000 settlements a second take, the record of a Double 1
 Method:   the cost of a settlement is that of benchmarks.settle (its result file): CPU of the workers and of
           PostgreSQL, WAL, disk, settlements per transaction. The model multiplies, and assumes the rest (see
           Assumptions; each is an option). What it rests on: members are spread over database nodes by their id, as the
-          schema is made for, so that a settlement is a transaction of one node; what nodes share (budgets) is split
-          into allotments beforehand. Cores of other machines are as fast as those measured. WAL holds the pages
-          that a short run writes in full after each checkpoint, so it is on the high side.
+          schema is made for, so that a settlement is a transaction of one node; calls reach workers by the node of
+          their members, so that batches are as large as they were measured; what nodes share (budgets) is split into
+          allotments beforehand. Cores of other machines are as fast as those measured. WAL holds the pages that a short
+          run writes in full after each checkpoint, so it is on the high side.
 
     python -m benchmarks.capacity [--peak 583000] [--from benchmarks/results/settle.json] [--json PATH]
 """

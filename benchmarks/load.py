@@ -106,15 +106,11 @@ class Calls:
         """Calls that ended so."""
         return sum(map(self.outcome.count, outcomes))
 
-    def rate(self, outcome: int, after: float = 0.0, before: float = float("inf")) -> float:
-        """Calls that ended so in that time, per second. Answers after the end are not of it, whenever they were due."""
+    def rate(self, outcome: int, before: float = float("inf")) -> float:
+        """Calls that had ended so by then, per second. Later answers do not count, whenever their calls were due."""
         before = min(before, self.seconds)
-        ended = (
-            due + latency
-            for due, latency, ended in zip(self.due, self.latency, self.outcome, strict=True)
-            if ended == outcome
-        )
-        return sum(after <= at < before for at in ended) / (before - after)
+        ends = zip(self.due, self.latency, self.outcome, strict=True)
+        return sum(ended == outcome and due + latency < before for due, latency, ended in ends) / before
 
     def histogram(self, outcome: int, after: float = 0.0, before: float = float("inf")) -> HdrHistogram:
         """Latencies in microseconds of the calls due in that time that ended so."""

@@ -211,7 +211,7 @@ class NativeChannel(asyncio.Protocol):
             headers.append((b"grpc-timeout", b"%dm" % milliseconds))
         stream = self._session.request(headers) if self._transport is not None else None
         if stream is None:
-            self._exhausted = True
+            self._exhausted = self._transport is not None
             told(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
             return None
         call = _Call(self, stream, told)

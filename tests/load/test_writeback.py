@@ -2,7 +2,10 @@
 
 import ctypes
 import os
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,13 +36,26 @@ def dirty(path: Path) -> Path:
     return path
 
 
+@contextmanager
+def pipe(path: Path) -> Iterator[Path]:
+    """What can be opened, but not be written to a disk."""
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR)
+    try:
+        yield path
+    finally:
+        os.close(reader)
+
+
 def test_what_was_changed_is_written(tmp_path: Path) -> None:
     (tmp_path / "database").mkdir()
-    changed, unchanged = dirty(tmp_path / "database" / "changed"), dirty(tmp_path / "unchanged")
-    os.utime(unchanged, (1, 1))
-    writeback.begin(tmp_path, changed_after=2)
-    assert pages_to_write(changed) == 0
-    assert pages_to_write(unchanged) > 0
+    changed = dirty(tmp_path / "database" / "changed")
+    with pipe(tmp_path / "unchanged") as unchanged:
+        os.utime(unchanged, (1, 1))
+        writeback.begin(tmp_path, changed_after=2)
+        assert pages_to_write(changed) == 0
+        with pytest.raises(OSError, match="unchanged"):
+            writeback.begin(tmp_path, changed_after=1)
 
 
 def test_it_goes_on_until_the_end(tmp_path: Path) -> None:
@@ -52,15 +68,15 @@ def test_it_goes_on_until_the_end(tmp_path: Path) -> None:
                 time.sleep(0.05)
             files.append(tmp_path / name)
             files[-1].write_bytes(bytes(8 << 20))
-    last = dirty(tmp_path / "last")
-    time.sleep(1.5)
-    assert pages_to_write(last) > 0
+        assert "writeback" in {thread.name for thread in threading.enumerate()}
+    assert "writeback" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_where_it_cannot_be_it_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    reader = os.open(tmp_path / "pipe", os.O_RDWR)  # so that it can be opened
-    with writeback.steady(tmp_path):
-        time.sleep(1.5)
-    os.close(reader)
-    assert "expect stalls" in capsys.readouterr().err
+    told = ""
+    with pipe(tmp_path / "pipe"), writeback.steady(tmp_path):
+        deadline = time.monotonic() + 30
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.05)
+            told = capsys.readouterr().err
+    assert "expect stalls" in told

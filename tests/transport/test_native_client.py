@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import struct
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ import h2.events
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from interop_service import SERVICE, Served, pb, serving
+from raw_peer import frame
 from test_tls import Authority, Issued, tls
 
 from rights.api.errors import PlainStatus
@@ -26,6 +28,7 @@ from rights.client.native import Line
 from rights.native_client import CallError, NativeChannel
 from rights_native import _http2 as http2
 
+RST_STREAM, SETTINGS = 3, 4
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
 EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
 
@@ -103,6 +106,32 @@ async def test_what_was_not_answered_is_sent_again_over_another_connection() -> 
     silent.close()
 
 
+async def test_calls_that_a_server_resets_are_no_flood() -> None:
+    """A proxy that drains refuses all that is on its way, at once; the connection and its other calls stay."""
+    count = 5_000  # of other frames, half as many in a second end a connection
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 2 * count)))  # MAX_CONCURRENT_STREAMS
+        seen = b""
+        while seen.count(b"\x00\x00\x05\x00\x01") <= count:  # the DATA frames of empty messages
+            seen += await reader.read(1 << 16)
+        resets = (frame(RST_STREAM, 0, stream, struct.pack(">I", 7)) for stream in range(3, 2 * count + 2, 2))
+        writer.write(b"".join(resets))
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
+    stays, *refused = [channel.call(EMPTY, b"") for _ in range(count + 1)]
+    async with asyncio.timeout(30):
+        told = await asyncio.gather(*refused, return_exceptions=True)
+    assert all(isinstance(each, CallError) and each.unseen and not each.lost for each in told)
+    await asyncio.sleep(0.1)
+    assert channel.usable
+    assert not stays.done()
+    stays.cancel()
+    await channel.close()
+    server.close()
+
+
 class NoNumbersLeft:
     """A session after 2^30 calls."""
 
@@ -128,6 +157,7 @@ async def test_a_connection_without_numbers_for_calls_is_replaced(kind: str) -> 
         assert told.value.unseen
         fresh = await line.channel(5)
         assert fresh is not worn
+        assert worn._transport is None or worn._transport.is_closing()
         assert await fresh.call(EMPTY, b"") == b""
         await line.close()
 

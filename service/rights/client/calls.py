@@ -64,7 +64,8 @@ class RightsClient:
     address: host:port; token: sent as bearer token; ca_file: PEM of the authority to trust (TLS);
     certificate_file and key_file: the client's own (mTLS).
     timeout_seconds: deadline of one attempt; attempts: how often a call is sent at most; deadline_seconds: of
-    the call with all its attempts and pauses. A service that was there and cannot be reached is waited for until then.
+    the call with all its attempts and pauses. Natively, a service that was there and cannot be reached is waited for
+    until then.
     backoff_seconds: the first pause is twice that at most, further ones are longer; see `retrying`.
     connections: each ends in one of the service's processes.
     transport: grpcio for everything, or native where it can be had; `transport` says which it is.

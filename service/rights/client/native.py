@@ -81,11 +81,11 @@ class Line:
         finally:
             self._connecting = None
         self._failures = 0
-        left = (*self._replaced, self._channel)
-        self._replaced = [channel for channel in left if channel is not None and channel.under_way]
+        left = [channel for channel in (*self._replaced, self._channel) if channel is not None]
+        self._replaced = [channel for channel in left if channel.under_way]
         self._channel = opened
         for channel in left:
-            if channel is not None and channel not in self._replaced:
+            if not channel.under_way:
                 await channel.close()
         return opened
 
