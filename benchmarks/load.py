@@ -290,6 +290,7 @@ class _Source:
                     due += gap(rate)
                 connection.flush()
                 wake = max(due, now + _TICK_SECONDS)
+                self._read(max(wake - self._now(), 0))  # also when it is late
                 while (left := wake - self._now()) > 0:
                     self._read(left)
 
@@ -344,7 +345,7 @@ class _Source:
         connection.flush()
 
     def _read(self, seconds: float) -> list[tuple[LoadConnection, int]]:
-        """Waits so long for answers, or a moment; the connections that had some, and how many."""
+        """Waits so long for answers, or a moment; the connections on which calls ended, and how many."""
         ready = []
         # Not epoll, whose timers count milliseconds.
         readable, _, _ = select.select(self._open, (), (), min(seconds, _MOMENT_SECONDS))
@@ -360,7 +361,7 @@ class _Source:
             for connection in self._connections.values():
                 connection.flush()  # what the socket did not take
                 if self._timeout_seconds is not None:
-                    connection.expire(now - self._timeout_seconds)
+                    ready.append((connection, connection.expire(now - self._timeout_seconds)))
         return ready
 
     def _drain(self) -> None:

@@ -30,6 +30,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gevent.pool
@@ -129,17 +130,13 @@ class Service:
         token = os.environ.get("RIGHTS_TOKEN")
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._events = environment.events
-        ca_file = environment.parsed_options.ca_file
         self._channels = []
         for _ in range(connections):
             # A connection each: channels to one address would share one otherwise.
             settings = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
             if secure:
-                roots = None
-                if ca_file:
-                    with open(ca_file, "rb") as file:
-                        roots = file.read()
-                channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(roots), settings)
+                credentials = grpc.ssl_channel_credentials(environment.rights_roots)
+                channel = grpc.secure_channel(address, credentials, settings)
             else:
                 channel = grpc.insecure_channel(address, settings)
             self._channels.append(channel)
@@ -203,6 +200,14 @@ def member_id(number: int) -> str:
 
 
 @events.init.add_listener
+def _keep_own(environment: Any, **_: Any) -> None:
+    """What is this process's own: at the start of a test the options of the master, on its machine, replace all."""
+    options = environment.parsed_options
+    environment.rights_connections = options.connections
+    environment.rights_roots = Path(options.ca_file).read_bytes() if options.ca_file else None
+
+
+@events.init.add_listener
 def _prepare_first(environment: Any, **_: Any) -> None:
     """Without the web page the run's time begins at the start of the test: the members are made before."""
     if not environment.parsed_options.headless or isinstance(environment.runner, WorkerRunner):
@@ -220,7 +225,7 @@ def _connect(environment: Any, **_: Any) -> None:
     # The page can be told another host and another number of members for each test.
     if not options.headless and not isinstance(environment.runner, WorkerRunner):
         _prepare(environment)
-    environment.rights = Service(environment, options.connections)
+    environment.rights = Service(environment, environment.rights_connections)
 
 
 @events.test_stop.add_listener

@@ -199,7 +199,11 @@ cdef class LoadConnection:
         return before - self.under_way
 
     def expire(self, double before):
-        """Ends calls that were due before that time: nobody waits for them any longer. Others have their places."""
+        """Ends calls that were due before that time: nobody waits for them any longer. Others have their places.
+
+        How many those are.
+        """
+        cdef int under_way_before = self.under_way
         while self._oldest < self._count and (
             not self._calls[self._oldest].open or self._calls[self._oldest].due < before
         ):
@@ -211,6 +215,7 @@ cdef class LoadConnection:
             self._note(self._waiting.popleft()[1], self._answers.expired())
         self._send_waiting()
         self.flush()
+        return under_way_before - self.under_way
 
     cdef int _send_waiting(self) except -1:
         while self._waiting:

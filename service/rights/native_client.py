@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Self, cast
@@ -156,11 +157,14 @@ class NativeChannel(asyncio.Protocol):
         port: int,
         metadata: Pairs | None = None,
         *,
+        connected: socket.socket | None = None,
         tls: ssl.SSLContext | None = None,
         keepalive_seconds: float = 20.0,
         keepalive_timeout_seconds: float = 10.0,
     ) -> Self:
-        """Connects. `metadata` goes with every call. Raises OSError, also for a TLS handshake that fails.
+        """Connects, unless that is done. `metadata` goes with every call.
+
+        Raises OSError, also for a TLS handshake that fails.
 
         While calls are under way, `keepalive_seconds` of silence are followed by a ping, and that by the end of the
         connection, unless something comes within `keepalive_timeout_seconds`.
@@ -173,9 +177,9 @@ class NativeChannel(asyncio.Protocol):
                 keepalive_seconds=keepalive_seconds,
                 keepalive_timeout_seconds=keepalive_timeout_seconds,
             ),
-            host,
-            port,
+            **({"host": host, "port": port} if connected is None else {"sock": connected}),
             ssl=tls,
+            server_hostname=None if tls is None else host,
         )
         return channel
 

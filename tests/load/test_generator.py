@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.load import FAILED, RECEIPT, SHED, UNINVITED, Generator, Orders, Step
+from benchmarks.load import FAILED, RECEIPT, SHED, TIMED_OUT, UNINVITED, Calls, Generator, Orders, Step
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.errors import ApiError
@@ -101,3 +101,21 @@ async def test_outcomes_are_told_apart() -> None:
     assert all(calls.count(outcome) > 40 for outcome in (RECEIPT, SHED, UNINVITED, FAILED))
     assert set(calls.failures) == {"8: no RetryInfo with this one", "5: nobody"}
     assert len(calls.due) == len(calls.latency) == len(calls.lateness) == 198
+
+
+async def test_callers_whose_calls_are_not_answered_go_on() -> None:
+    opened: list[asyncio.StreamWriter] = []
+
+    def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\0\0\0\4\0\0\0\0\0")  # its settings: none
+        opened.append(writer)
+
+    def closed_loop(address: str) -> Calls:
+        orders = Orders(members=10, distinct=20)
+        with Generator(address, orders, connections=2, timeout_seconds=0.2) as load:
+            return load.closed_loop(3, IDLE_SECONDS)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    calls = await asyncio.to_thread(closed_loop, f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert calls.count(TIMED_OUT) == len(calls.outcome) >= 6
+    server.close()

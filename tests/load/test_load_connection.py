@@ -204,9 +204,9 @@ def test_resets_expiries_and_pings(peer: Peer) -> None:
     assert [event.ping_data for event in acknowledged] == [b"12345678"]
     assert list(peer.connection.outcome) == [FAILED, RECEIPT]
     assert list(peer.failures) == ["reset with HTTP/2's error code 7"]
-    peer.connection.expire(-1.0)
+    assert peer.connection.expire(-1.0) == 0
     assert peer.connection.under_way == 1
-    peer.connection.expire(1e9)
+    assert peer.connection.expire(1e9) == 1
     assert list(peer.connection.outcome) == [FAILED, RECEIPT, TIMED_OUT]
     (cancelled,) = (event for event in peer.turn() if isinstance(event, h2.events.StreamReset))
     assert (cancelled.stream_id, cancelled.error_code) == (3, 8)
@@ -227,7 +227,7 @@ def test_calls_that_wait_end_in_time_and_have_the_places_of_others() -> None:
     for due in (0.0, 1.0, 2.0, 3.0):
         peer.connection.begin(b"x", due)
     assert peer.opened(peer.turn()) == [1]
-    peer.connection.expire(1.5)
+    assert peer.connection.expire(1.5) == 2
     assert list(peer.connection.outcome) == [TIMED_OUT] * 2
     assert peer.opened(peer.turn()) == [3]
     assert peer.connection.under_way == 2

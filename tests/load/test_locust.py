@@ -17,6 +17,7 @@ from rights.rulebook_yaml import load
 from rights.settings import Settings
 from rights.supervisor import serving
 from rights.v1 import rulebook_pb2, rulebook_pb2_grpc
+from tests.authority import Authority
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "service" / "rights" / "programs" / "double11.yaml"
@@ -43,22 +44,31 @@ async def locust(*arguments: str, file: str = "locustfile.py") -> tuple[int, str
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def publish(address: str) -> None:
+async def publish(channel: grpc.aio.Channel) -> None:
     book, mistakes = load(PROGRAM)
     assert not mistakes
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with channel:
         stub = rulebook_pb2_grpc.RulebookServiceStub(channel)
         published = await stub.Publish(rulebook_pb2.PublishRequest(rulebook=book))
         await stub.Activate(rulebook_pb2.ActivateRequest(version=published.version))
 
 
 @asynccontextmanager
-async def shop(database: str) -> AsyncIterator[str]:
+async def shop(database: str, authority: Authority | None = None) -> AsyncIterator[str]:
     """The address of a service with the program that the load needs."""
     settings = Settings(database_url=database, port=0, metrics_port=0, workers=2, drain_not_serving_seconds=0)
+    if authority is not None:
+        issued = authority.issue("server")
+        files = {"tls_certificate_file": issued.certificate, "tls_key_file": issued.key}
+        settings = settings.model_copy(update=files)
     async with serving(settings) as service:
-        await publish(service.address)
-        yield service.address
+        address = service.address
+        if authority is None:
+            await publish(grpc.aio.insecure_channel(address))
+        else:
+            credentials = grpc.ssl_channel_credentials(authority.file.read_bytes())
+            await publish(grpc.aio.secure_channel(address, credentials))
+        yield address
 
 
 def requests(results: Sequence[dict], name: str) -> int:
@@ -125,6 +135,36 @@ async def test_a_midnight_over_two_processes_with_a_report(database: str, tmp_pa
     history = report.read_text()
     assert '"user_count"' in history
     assert "Settle (quoted)" in history
+
+
+async def test_a_worker_on_another_machine_has_its_own_options(database: str, tmp_path: Path) -> None:
+    """The certificates that the master trusts are in a file which is not there for the worker."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    authority = Authority(tmp_path, "authority")
+    async with shop(database, authority) as address:
+        masters = tmp_path / "masters.pem"
+        masters.write_bytes(authority.file.read_bytes())
+        master = await started(
+            *("locustfile.py", "--headless", "--master", "--expect-workers", "1", "--master-bind-port", port),
+            *("-u", "4", "-r", "4", "-t", "2s", "--members", "10", "--json"),
+            *("--host", f"https://{address}", "--ca-file", str(masters)),
+        )
+        assert master.stderr is not None
+        async with asyncio.timeout(60):
+            while b"prepared 10 of 10" not in await master.stderr.readline():
+                pass
+        masters.unlink()
+        worker = await started(
+            *("locustfile.py", "--worker", "--master-port", port, "--ca-file", str(authority.file))
+        )
+        (out, _), (_, said) = await asyncio.wait_for(
+            asyncio.gather(master.communicate(), worker.communicate()), 60
+        )
+    assert master.returncode == 0
+    assert "Traceback" not in said.decode()
+    assert requests(json.loads(out), "Settle") > 0
 
 
 async def test_the_web_page_plays_it(database: str) -> None:

@@ -6,20 +6,20 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 import psutil  # type: ignore[import-untyped]
 import pytest
-from scenario_books import book
+from scenario_books import book, off
 from scenario_load import open_shop, orders
 from scenario_service import Service, Shop, running, shop_of, token
 
 from rights import audit
 from rights.client import RightsClient, RightsError
 from rights.client import calls as calls_module
-from rights.v1 import event_pb2, member_pb2
+from rights.v1 import coupon_pb2, event_pb2, member_pb2
 from rights.v1 import settlement_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,8 +46,8 @@ def stop(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("transport", "end"),
-    [("native", kill), ("native", stop), ("grpcio", kill)],
-    ids=["native-kill", "native-stop", "grpcio-kill"],
+    [("native", kill), ("native", stop), ("grpcio", kill), ("grpcio", stop)],
+    ids=["native-kill", "native-stop", "grpcio-kill", "grpcio-stop"],
 )
 async def test_a_service_that_ends_and_comes_back(
     new_database: Callable[[], str], transport: Any, end: Callable[[Service], None]
@@ -59,8 +59,7 @@ async def test_a_service_that_ends_and_comes_back(
     async with shop_of(first, "t") as shop:
         requests = orders(shop, await open_shop(shop), 1_500)
         patience: dict[str, float] = {"timeout_seconds": 80, "deadline_seconds": 90}  # a busy machine is slow
-        how = patience | ({"attempts": 1_000} if transport == "grpcio" else {})
-        rights = client(shop, transport=transport, connections=3, **how)
+        rights = client(shop, transport=transport, connections=3, **patience)
         assert rights.transport == transport
         answers: dict[str, pb.SettleResponse] = {}
 
@@ -109,6 +108,30 @@ async def test_who_follows_events_waits_for_a_service_that_comes_back(
                     answer = await anext(events)
             assert answer.events[0].member_id == "alice"
             await events.aclose()
+    first.stop()
+
+
+async def test_codes_are_told_to_the_end_by_a_service_that_comes_back(
+    new_database: Callable[[], str],
+) -> None:
+    url = new_database()
+    first = Service(url, workers=1)
+    port = int(first.address.rpartition(":")[2])
+    asked = coupon_pb2.GenerateCodesRequest(
+        idempotency_key="k", pool_id="spring", coupon_template_id="ten", count=200_000
+    )
+    async with shop_of(first, "t") as shop, RightsClient(first.address, token=token("t", "op")) as rights:
+        await shop.open(book(off("coupon-10", 1_000, coupon_template_id="ten"), templates=({"id": "ten"},)))
+        told = rights.generate_codes(asked)
+        codes = list((await anext(told)).codes)
+        await asyncio.to_thread(kill, first)
+        following = asyncio.create_task(anext(told))
+        await asyncio.sleep(3)  # many times what its attempts take
+        with running(url, workers=1, port=port):
+            codes += (await following).codes
+            async for response in told:
+                codes += response.codes
+    assert len(set(codes)) == len(codes) == asked.count
     first.stop()
 
 
@@ -203,6 +226,29 @@ async def test_a_deadline_ends_a_call_that_nobody_answers() -> None:
     silent.close()
 
 
+async def test_of_several_addresses_that_which_answers_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first has no room for another connection and lets it wait."""
+    with socket.socket() as full, socket.socket() as in_the_queue, socket.socket() as answering:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        in_the_queue.connect(("127.0.0.1", port))
+        answering.bind(("127.0.0.2", port))
+        places = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.1", "127.0.0.2")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+        opened: list[asyncio.StreamWriter] = []
+        silent = await asyncio.start_server(lambda _, writer: opened.append(writer), sock=answering)
+        how: dict[str, Any] = {"connections": 2, "timeout_seconds": 1, "attempts": 2}
+        async with RightsClient(f"rights.example:{port}", **how) as rights:
+            with pytest.raises(RightsError, match="no answer before the deadline"):
+                await rights.get_wallet(member_pb2.GetWalletRequest())
+        assert len(opened) == 2  # the second line began with it
+        silent.close()
+
+
 async def test_without_the_native_session_calls_go_over_grpcio(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,3 +258,56 @@ async def test_without_the_native_session_calls_go_over_grpcio(
     async with client(shop) as rights:
         assert rights.transport == "grpcio"
         assert (await rights.settle(shop.order("alice"))).HasField("receipt")
+
+
+async def test_a_stream_of_requests_that_breaks_off_is_told_as_it_did(shop: Shop) -> None:
+    await shop.open(book())
+    await shop.member("alice")
+
+    async def requests() -> AsyncIterator[pb.SettleRequest]:
+        yield shop.order("alice")
+        await answered.wait()
+        raise ValueError("no cart")
+
+    answered = asyncio.Event()
+    async with client(shop) as rights:
+        answers = rights.settle_stream(requests())
+        assert (await anext(answers)).response.HasField("receipt")
+        answered.set()
+        with pytest.raises(ValueError, match="no cart"):
+            await anext(answers)
+
+
+async def test_streams_of_a_closed_client_fail_as_calls_do(shop: Shop) -> None:
+    await shop.open(book())
+    await shop.member("alice")
+
+    async def requests() -> AsyncIterator[pb.SettleRequest]:
+        yield shop.order("alice")
+        await asyncio.Event().wait()
+
+    rights = client(shop)
+    answers = rights.settle_stream(requests())
+    assert (await anext(answers)).response.HasField("receipt")
+    waiting = asyncio.create_task(anext(answers))
+    await asyncio.sleep(0)
+    await rights.close()
+    for stream in (waiting, anext(rights.settle_stream(requests()))):
+        with pytest.raises(RightsError, match="the client is closed"):
+            await stream
+
+
+async def test_a_callers_own_cancellation_stays_one(shop: Shop) -> None:
+    """Also while the client is closed."""
+
+    async def requests() -> AsyncIterator[pb.SettleRequest]:
+        await asyncio.Event().wait()
+        yield shop.order("alice")
+
+    rights = client(shop)
+    waiting = asyncio.create_task(anext(rights.settle_stream(requests())))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    await rights.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

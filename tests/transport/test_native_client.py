@@ -19,7 +19,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from interop_service import SERVICE, Served, pb, serving
 from raw_peer import frame
-from test_tls import Authority, Issued, tls
+from test_tls import tls
 
 from rights.api.errors import PlainStatus
 from rights.api.methods import Call, Method
@@ -27,6 +27,7 @@ from rights.client import RightsClient, RightsError
 from rights.client.native import Line
 from rights.native_client import CallError, NativeChannel
 from rights_native import _http2 as http2
+from tests.authority import Authority, Issued
 
 RST_STREAM, SETTINGS = 3, 4
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
@@ -148,7 +149,7 @@ class NoNumbersLeft:
 async def test_a_connection_without_numbers_for_calls_is_replaced(kind: str) -> None:
     async with serving(kind) as served:
         host, _, port = served.address.rpartition(":")
-        line = Line(host, int(port), [], None)
+        line = Line(0, host, int(port), [], None)
         worn = await line.channel(5)
         assert worn.usable
         worn._session = NoNumbersLeft(worn._session)
@@ -339,7 +340,8 @@ async def test_a_client_that_is_closed_while_it_connects(authority: Authority, a
     ] * 3
 
 
-async def test_a_closed_client_makes_no_calls_again(kind: str) -> None:
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_closed_client_makes_no_calls_again(kind: str, transport: Any) -> None:
     begun: list[Call] = []
 
     async def endless(call: Call, request: Any) -> Any:
@@ -348,7 +350,7 @@ async def test_a_closed_client_makes_no_calls_again(kind: str) -> None:
 
     method = Method(SERVICE, "EmptyCall", pb.Empty, endless, frozenset({"checkout"}))
     async with serving(kind, [method]) as served:
-        rights = RightsClient(served.address)
+        rights = RightsClient(served.address, transport=transport)
         calling = asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty()))
         while not begun:  # noqa: ASYNC110  a counter, not an event
             await asyncio.sleep(0.01)

@@ -64,8 +64,7 @@ class RightsClient:
     address: host:port; token: sent as bearer token; ca_file: PEM of the authority to trust (TLS);
     certificate_file and key_file: the client's own (mTLS).
     timeout_seconds: deadline of one attempt; attempts: how often a call is sent at most; deadline_seconds: of
-    the call with all its attempts and pauses. Natively, a service that was there and cannot be reached is waited for
-    until then.
+    the call with all its attempts and pauses. A service that was there and cannot be reached is waited for until then.
     backoff_seconds: the first pause is twice that at most, further ones are longer; see `retrying`.
     connections: each ends in one of the service's processes.
     transport: grpcio for everything, or native where it can be had; `transport` says which it is.
@@ -274,9 +273,12 @@ class RightsClient:
     ) -> AsyncGenerator[coupon.GenerateCodesResponse, None]:
         """Every chunk of codes once; when the stream breaks, opens another one and goes on where it was.
 
-        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk.
+        Raises when it is refused for good, or `attempts` streams in a row ended without a new chunk. A service that was
+        there and cannot be reached is waited for, `deadline_seconds` since the last chunk.
         """
+        time = asyncio.get_running_loop().time
         done = failures = 0
+        waits_until = 0.0
         while done < request.count:
             try:
                 async with aclosing(self._stream(self._coupon.GenerateCodes, request)) as responses:
@@ -286,9 +288,11 @@ class RightsClient:
                             response.first_index, failures = done, 0
                             yield response
                             done = response.done_count
+                            waits_until = time() + self._deadline_seconds
             except RightsError as failure:
                 failures += 1
-                if not failure.is_temporary or failures == self._attempts:
+                waits = failure.lost and time() < waits_until
+                if not failure.is_temporary or (failures >= self._attempts and not waits):
                     raise
                 pause = self._pause_seconds(failures, failure)
                 await asyncio.sleep(pause)
@@ -430,7 +434,8 @@ class RightsClient:
     ) -> AsyncGenerator[settlement.SettleStreamResponse, None]:
         """Settles requests as they come; answers come as they are ready, and name the key.
 
-        Nothing is retried here: after a RightsError send again what was not answered, with the same keys.
+        Nothing is retried here: after a RightsError send again what was not answered, with the same keys. An exception
+        of `requests` ends the call, and is raised.
         """
 
         async def each() -> AsyncGenerator[bytes, None]:

@@ -79,3 +79,8 @@ class RightsError(Exception):
                 self.fields = [(v.field, v.description) for v in bad.field_violations]
             elif detail.Unpack(retry):
                 self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
+
+
+def closed_error() -> RightsError:
+    """Of a call to a client that is closed, or was while the call was under way."""
+    return RightsError(grpc.StatusCode.FAILED_PRECONDITION, "the client is closed")

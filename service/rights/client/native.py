@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from pathlib import Path
 
+import aiohappyeyeballs
 import grpc
 
-from rights.client.errors import RightsError
+from rights.client.errors import RightsError, closed_error
 from rights.client.retrying import pause_seconds
 from rights.native_client import CallError, NativeChannel, Pairs
 from rights_native import _http2
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CONNECT_SECONDS = 10.0  # for one attempt, with its TLS handshake
+_NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, "Connection Attempt Delay"
 _FIRST_PAUSE_SECONDS = 0.02  # after the first attempt that failed
 
 
@@ -32,7 +35,10 @@ def _tls(ca_file: Path, certificate_file: Path | None, key_file: Path | None) ->
 class Line:
     """One connection to the service at a time, shared by all calls. Lives on one event loop."""
 
-    def __init__(self, host: str, port: int, metadata: Pairs, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, number: int, host: str, port: int, metadata: Pairs, tls: ssl.SSLContext | None
+    ) -> None:
+        self._number = number
         self._host, self._port = host, port
         self._metadata = metadata
         self._tls = tls
@@ -74,7 +80,7 @@ class Line:
             if self._failures:
                 await asyncio.sleep(pause_seconds(self._failures, _FIRST_PAUSE_SECONDS))
             async with asyncio.timeout(_CONNECT_SECONDS):
-                opened = await NativeChannel.open(self._host, self._port, self._metadata, tls=self._tls)
+                opened = await self._open()
         except OSError:
             self._failures += 1
             raise
@@ -89,6 +95,20 @@ class Line:
                 await channel.close()
         return opened
 
+    async def _open(self) -> NativeChannel:
+        """Connects to one of the name's addresses: the first that answers, each a moment after the one before.
+
+        With which they begin moves on from line to line, and after a failure: so lines are spread over them.
+        """
+        found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        first = (self._number + self._failures) % len(found)
+        connected = await aiohappyeyeballs.start_connection(
+            found[first:] + found[:first], happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+        )
+        return await NativeChannel.open(
+            self._host, self._port, self._metadata, connected=connected, tls=self._tls
+        )
+
 
 class NativeCalls:
     """Unary calls, each on the connection that has the fewest."""
@@ -98,14 +118,16 @@ class NativeCalls:
         if not host or not port.isdigit():
             raise ValueError(f"{address!r} is not host:port")
         self._address = address
-        self._lines = [Line(host.strip("[]"), int(port), metadata, tls) for _ in range(connections)]
+        self._lines = [
+            Line(number, host.strip("[]"), int(port), metadata, tls) for number in range(connections)
+        ]
         self._known = False  # the service was there
         self._closed = False
 
     async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         """The answer's bytes. Raises RightsError, FAILED_PRECONDITION where the client was closed."""
         if self._closed:  # nothing is sent again, either
-            raise _closed_error()
+            raise closed_error()
         line = self._line()
         time = asyncio.get_running_loop().time
         end = time() + timeout_seconds
@@ -128,7 +150,7 @@ class NativeCalls:
             raise RightsError(code, f"no TLS with {self._address}: {error}") from error
         except OSError as error:
             if self._closed:
-                raise _closed_error() from error
+                raise closed_error() from error
             message = f"cannot connect to {self._address}: {_reason(error)}"
             code = grpc.StatusCode.UNAVAILABLE
             raise RightsError(code, message, unseen=self._known, lost=True) from error
@@ -146,10 +168,6 @@ class NativeCalls:
         self._closed = True
         for line in self._lines:
             await line.close()
-
-
-def _closed_error() -> RightsError:
-    return RightsError(grpc.StatusCode.FAILED_PRECONDITION, "the client is closed")
 
 
 def _reason(error: OSError) -> str:
