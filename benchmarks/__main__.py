@@ -20,11 +20,11 @@ RESULTS = Path(__file__).resolve().parent / "results"
 SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
     "optimizer": ("--calls", "2"),
-    "transport": ("--seconds", "6", "--members", "50000"),
-    "settle": ("--seconds", "7.5"),
-    "scale": ("--seconds", "15"),
+    "transport": ("--seconds", "5", "--members", "50000"),
+    "settle": ("--seconds", "6"),
+    "scale": ("--seconds", "13"),
     "latency": ("--short",),
-    "memory": ("--seconds", "50"),
+    "memory": ("--seconds", "40"),
     "capacity": (),  # after settle: it computes from its figures
 }
 

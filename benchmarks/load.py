@@ -121,7 +121,7 @@ class Calls:
         )
 
     def add(self, other: Calls) -> None:
-        """Takes in what another process has made in the same time."""
+        """Takes in what another process has made in the same time, or the same once more."""
         self.seconds = max(self.seconds, other.seconds)
         self.due += other.due
         self.latency += other.latency
