@@ -39,6 +39,7 @@ pb = _generated()
 SERVICE = "grpc.testing.TestService"
 ECHO_INITIAL, ECHO_TRAILING = "x-grpc-test-echo-initial", "x-grpc-test-echo-trailing-bin"
 _ANYONE = frozenset({"checkout"})
+_INVALID_ARGUMENT = 3
 
 
 def _echo(call: Call) -> None:
@@ -54,6 +55,15 @@ def _fail_if_asked(request: Any) -> None:
         raise PlainStatus(request.response_status.code, request.response_status.message)
 
 
+def _fail_unless_as_expected(call: Call, request: Any) -> None:
+    """Where the transport tells how a message came: grpcio keeps that to itself, metadata included."""
+    stream = getattr(call.exchange, "stream", None)
+    if stream is None or not request.HasField("expect_compressed"):
+        return
+    if request.expect_compressed.value != stream.compressed:
+        raise PlainStatus(_INVALID_ARGUMENT, "the message is not compressed as it says")
+
+
 async def empty_call(call: Call, request: Any) -> Any:
     _echo(call)
     return pb.Empty()
@@ -62,6 +72,7 @@ async def empty_call(call: Call, request: Any) -> Any:
 async def unary_call(call: Call, request: Any) -> Any:
     _echo(call)
     _fail_if_asked(request)
+    _fail_unless_as_expected(call, request)
     if request.response_compressed.value:
         call.exchange.compress()
     return pb.SimpleResponse(payload=pb.Payload(body=bytes(request.response_size)))
@@ -69,6 +80,8 @@ async def unary_call(call: Call, request: Any) -> Any:
 
 async def streaming_output_call(call: Call, request: Any) -> AsyncGenerator[Any, None]:
     _echo(call)
+    if any(wanted.compressed.value for wanted in request.response_parameters):
+        call.exchange.compress()
     async for response in _outputs(request):
         yield response
 
@@ -77,6 +90,7 @@ async def streaming_input_call(call: Call, requests: AsyncIterator[Any]) -> Any:
     _echo(call)
     size = 0
     async for request in requests:
+        _fail_unless_as_expected(call, request)
         size += len(request.payload.body)
     return pb.StreamingInputCallResponse(aggregated_payload_size=size)
 

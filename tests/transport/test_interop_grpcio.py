@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,8 +12,10 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 from interop_service import ECHO_INITIAL, ECHO_TRAILING, SERVICE, pb, serving
+from recorder import Recording, recorder
 
 STATUS = grpc.StatusCode
+GZIP, PLAIN = grpc.Compression.Gzip, grpc.Compression.NoCompression
 LARGE_REQUEST, LARGE_RESPONSE = 271_828, 314_159
 INPUTS = (27_182, 8, 1_828, 45_904)
 OUTPUTS = (31_415, 9, 2_653, 58_979)
@@ -46,6 +49,19 @@ async def stub(kind: str) -> AsyncIterator[Stub]:
         yield Stub(channel)
 
 
+@pytest_asyncio.fixture
+async def recording(kind: str) -> AsyncIterator[Recording]:
+    async with serving(kind) as served, recorder(served.address) as recording:
+        yield recording
+
+
+@pytest_asyncio.fixture
+async def recorded(recording: Recording) -> AsyncIterator[Stub]:
+    """As `stub`, with a recording of what it does."""
+    async with grpc.aio.insecure_channel(recording.address) as channel:
+        yield Stub(channel)
+
+
 def payload(size: int) -> Any:
     return pb.Payload(body=bytes(size))
 
@@ -70,21 +86,63 @@ async def test_large_unary(stub: Stub) -> None:
     assert (await stub.unary(request)).payload.body == bytes(LARGE_RESPONSE)
 
 
-async def test_client_compressed_unary(stub: Stub) -> None:
-    request = pb.SimpleRequest(response_size=LARGE_RESPONSE, payload=payload(LARGE_REQUEST))
-    answer = await stub.unary(request, compression=grpc.Compression.Gzip)
-    assert answer.payload.body == bytes(LARGE_RESPONSE)
-    answer = await stub.unary(request, compression=grpc.Compression.NoCompression)
-    assert answer.payload.body == bytes(LARGE_RESPONSE)
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_request_that_is_not_compressed_as_it_says(stub: Stub, kind: str, sent: bool) -> None:
+    """The probe of the client's compressed cases. grpcio's server does not tell handlers how a message came."""
+    answered = STATUS.INVALID_ARGUMENT if kind == "native" else STATUS.OK
+    compression, said = GZIP if sent else PLAIN, pb.BoolValue(value=not sent)
+    unary = stub.unary(
+        pb.SimpleRequest(payload=payload(LARGE_REQUEST), expect_compressed=said), compression=compression
+    )
+    assert await unary.code() == answered
+    one = pb.StreamingInputCallRequest(payload=payload(INPUTS[0]), expect_compressed=said)
+    assert await stub.input(iter([one]), compression=compression).code() == answered
+
+
+async def test_client_compressed_unary(recorded: Stub, recording: Recording) -> None:
+    for compressed in (True, False):
+        request = pb.SimpleRequest(
+            response_size=LARGE_RESPONSE,
+            payload=payload(LARGE_REQUEST),
+            expect_compressed=pb.BoolValue(value=compressed),
+        )
+        answer = await recorded.unary(request, compression=GZIP if compressed else PLAIN)
+        assert answer.payload.body == bytes(LARGE_RESPONSE)
+    assert recording.requests == [1, 0]
+
+
+async def test_client_compressed_streaming(recorded: Stub, recording: Recording) -> None:
+    compressed = pb.StreamingInputCallRequest(
+        payload=payload(INPUTS[0]), expect_compressed=pb.BoolValue(value=True)
+    )
+    # grpcio's client compresses a call's messages, except those that become no smaller.
+    plain = pb.StreamingInputCallRequest(
+        payload=pb.Payload(body=os.urandom(INPUTS[3])), expect_compressed=pb.BoolValue(value=False)
+    )
+    answer = await recorded.input(iter([compressed, plain]), compression=GZIP)
+    assert answer.aggregated_payload_size == 73_086
+    assert recording.requests == [1, 0]
+
+
+async def test_server_compressed_unary(recorded: Stub, recording: Recording) -> None:
+    for compressed in (True, False):
+        request = pb.SimpleRequest(
+            response_size=LARGE_RESPONSE,
+            payload=payload(LARGE_REQUEST),
+            response_compressed=pb.BoolValue(value=compressed),
+        )
+        assert (await recorded.unary(request)).payload.body == bytes(LARGE_RESPONSE)
+    assert recording.answers == [1, 0]
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-async def test_server_compressed_unary(stub: Stub, compressed: bool) -> None:
-    request = pb.SimpleRequest(
-        response_size=LARGE_RESPONSE, response_compressed=pb.BoolValue(value=compressed)
-    )
-    call = stub.unary(request)
-    assert (await call).payload.body == bytes(LARGE_RESPONSE)
+async def test_server_compressed_streaming(recorded: Stub, recording: Recording, compressed: bool) -> None:
+    """A call compresses all its answers or none; the description's case has one of each."""
+    sizes, asked = (31_415, 92_653), pb.BoolValue(value=compressed)
+    parameters = [pb.ResponseParameters(size=size, compressed=asked) for size in sizes]
+    call = recorded.output(pb.StreamingOutputCallRequest(response_parameters=parameters))
+    assert [len(answer.payload.body) async for answer in call] == list(sizes)
+    assert recording.answers == [compressed, compressed]
 
 
 async def test_client_streaming(stub: Stub) -> None:
@@ -209,7 +267,5 @@ async def test_per_call_limits(kind: str) -> None:
         above = pb.SimpleRequest(payload=payload(64 * 1024 + 1))
         assert await code_of(stub.unary(above)) == STATUS.RESOURCE_EXHAUSTED
         # Compressed it is small, but what it becomes counts.
-        assert (
-            await code_of(stub.unary(above, compression=grpc.Compression.Gzip)) == STATUS.RESOURCE_EXHAUSTED
-        )
-        await stub.unary(at_limit, compression=grpc.Compression.Gzip)
+        assert await code_of(stub.unary(above, compression=GZIP)) == STATUS.RESOURCE_EXHAUSTED
+        await stub.unary(at_limit, compression=GZIP)

@@ -186,6 +186,7 @@ async def test_a_gzip_bomb_is_refused_at_the_limit(peer: RawPeer) -> None:
 async def test_answers_are_compressed_only_for_who_accepts_it(
     native_peer: RawPeer, accepted: str | None
 ) -> None:
+    """grpcio's server compresses for anybody, and does not tell what is accepted."""
     request = pb.SimpleRequest(response_size=10_000, response_compressed=pb.BoolValue(value=True))
     stream = await native_peer.call(
         message(request.SerializeToString()), headers(UNARY, grpc_accept_encoding=accepted)

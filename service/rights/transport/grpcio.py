@@ -85,6 +85,7 @@ class _Exchange:
         self._context = context
         self._initial: list[tuple[str, str | bytes]] = []
         self._trailing: list[tuple[str, str | bytes]] = []
+        self._begins = False  # before there is an answer
 
     @property
     def metadata(self) -> Metadata:
@@ -101,6 +102,7 @@ class _Exchange:
 
     def add_initial(self, name: str, value: str | bytes) -> None:
         self._initial.append((name, value))
+        self._begins = True
 
     def add_trailing(self, name: str, value: str | bytes) -> None:
         self._trailing.append((name, value))
@@ -108,12 +110,13 @@ class _Exchange:
 
     def compress(self) -> None:
         self._context.set_compression(grpc.Compression.Gzip)
+        self._begins = True  # an only answer that brings the headers along would not be compressed
 
     async def begin(self) -> None:
         """Sends the metadata that goes before the first answer."""
-        if self._initial:
-            initial, self._initial = tuple(self._initial), []
-            await self._context.send_initial_metadata(initial)
+        if self._begins:
+            self._begins = False
+            await self._context.send_initial_metadata(tuple(self._initial))
 
     async def send(self, response: bytes) -> None:
         """Sends one of several answers."""
