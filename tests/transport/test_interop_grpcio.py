@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import grpc
@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 from interop_service import ECHO_INITIAL, ECHO_TRAILING, SERVICE, pb, serving
 from recorder import Recording, recorder
+
+from rights.api.methods import Call, Kind, Method
 
 STATUS = grpc.StatusCode
 GZIP, PLAIN = grpc.Compression.Gzip, grpc.Compression.NoCompression
@@ -177,13 +179,14 @@ async def test_custom_metadata(stub: Stub, streaming: bool) -> None:
     sent = ((ECHO_INITIAL, "test_initial_metadata_value"), (ECHO_TRAILING, b"\xab\xab\xab"))
     if streaming:
         call = stub.duplex(metadata=sent)
-        await call.write(wanted(1))
+        await call.write(wanted(LARGE_RESPONSE, body=LARGE_REQUEST))
         await call.done_writing()
-        assert len((await call.read()).payload.body) == 1
+        assert len((await call.read()).payload.body) == LARGE_RESPONSE
         assert await call.read() is grpc.aio.EOF
     else:
-        call = stub.unary(pb.SimpleRequest(response_size=1), metadata=sent)
-        await call
+        request = pb.SimpleRequest(response_size=LARGE_RESPONSE, payload=payload(LARGE_REQUEST))
+        call = stub.unary(request, metadata=sent)
+        assert len((await call).payload.body) == LARGE_RESPONSE
     assert (ECHO_INITIAL, "test_initial_metadata_value") in list(await call.initial_metadata())
     assert (ECHO_TRAILING, b"\xab\xab\xab") in list(await call.trailing_metadata())
 
@@ -217,6 +220,7 @@ async def test_special_status_message(stub: Stub) -> None:
 
 async def test_unimplemented_method(stub: Stub) -> None:
     assert await code_of(stub.unserved(SERVICE, "UnimplementedCall")(pb.Empty())) == STATUS.UNIMPLEMENTED
+    await stub.empty(pb.Empty())
 
 
 async def test_unimplemented_service(stub: Stub) -> None:
@@ -240,6 +244,35 @@ async def test_cancel_after_first_response(stub: Stub) -> None:
     call.cancel()
     assert await call.code() == STATUS.CANCELLED
     await stub.empty(pb.Empty())
+
+
+@pytest.mark.parametrize("rpc", list(Kind))
+async def test_a_cancel_ends_the_handler(kind: str, rpc: Kind) -> None:
+    """Whatever it waits for: a request of a stream, or something of its own."""
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def one(call: Call, request: Any) -> Any:
+        began.set()
+        try:
+            await (anext(request) if rpc.streams_requests else asyncio.Event().wait())
+        finally:
+            ended.set()
+
+    async def many(call: Call, request: Any) -> AsyncGenerator[Any, None]:
+        yield await one(call, request)
+
+    handler = many if rpc.streams_answers else one
+    method = Method(SERVICE, "EmptyCall", pb.Empty, handler, frozenset({"checkout"}), rpc)
+    sides = ("stream" if streams else "unary" for streams in (rpc.streams_requests, rpc.streams_answers))
+    async with serving(kind, [method]) as served, served.channel() as channel:
+        begin = getattr(channel, "_".join(sides))(method.path)
+        call = begin() if rpc.streams_requests else begin(b"")
+        async with asyncio.timeout(5):
+            await began.wait()
+            call.cancel()
+            await ended.wait()
+            await served.edge.idle()
+        assert await call.code() == STATUS.CANCELLED
 
 
 async def test_timeout_on_sleeping_server(stub: Stub) -> None:
