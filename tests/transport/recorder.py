@@ -54,6 +54,7 @@ class Recording:
     """What was seen of all connections through one address."""
 
     address: str = ""
+    connections: int = 0
     requests: list[int] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
 
@@ -64,6 +65,7 @@ async def recorder(address: str) -> AsyncIterator[Recording]:
     recording = Recording()
 
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        recording.connections += 1
         there, back = await asyncio.open_connection(*address.split(":"))
         requests, answers = Flags(PREFACE), Flags()
         requests.seen, answers.seen = recording.requests, recording.answers

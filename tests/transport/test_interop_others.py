@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from interop_service import PROTO, SERVICE, Served, serving
+from recorder import Recording, recorder
 
 BUF = Path(sys.executable).parent / "buf"
 NODE_PACKAGES = Path(sys.prefix) / "node" / "node_modules"
-CASES = {
+CASES = [
     "empty_unary",
     "large_unary",
-    "client_compressed_unary",
-    "server_compressed_unary",
     "client_streaming",
     "server_streaming",
     "ping_pong",
@@ -31,18 +30,22 @@ CASES = {
     "special_status_message",
     "unimplemented_method",
     "unimplemented_service",
-    "cancel_after_begin",
-    "cancel_after_first_response",
     "timeout_on_sleeping_server",
     "per_call_limits",
     "many_at_once",
-}
+]
 
 
 @pytest_asyncio.fixture
 async def served(kind: str) -> AsyncIterator[Served]:
     async with serving(kind) as served:
         yield served
+
+
+@pytest_asyncio.fixture
+async def recording(served: Served) -> AsyncIterator[Recording]:
+    async with recorder(served.address) as recording:
+        yield recording
 
 
 def needed(there: bool, what: str) -> None:
@@ -69,16 +72,47 @@ async def output(*command: str | Path, **environment: str) -> tuple[int, str, st
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
-async def test_node(served: Served) -> None:
-    node = shutil.which("node")
-    needed(node is not None, "node is not here: install Node.js 18 or newer")
+async def node(address: str, *cases: str) -> None:
+    """Cases of client.js."""
+    program = shutil.which("node")
+    needed(program is not None, "node is not here: install Node.js 18 or newer")
     needed(NODE_PACKAGES.is_dir(), "grpc-js is not here: `make grpcjs` fetches it with npm")
-    script = PROTO.parent / "client.js"
-    code, out, err = await output(str(node), script, served.address, PROTO, NODE_PATH=str(NODE_PACKAGES))
+    command = (str(program), PROTO.parent / "client.js", address, PROTO, *cases)
+    code, out, err = await output(*command, NODE_PATH=str(NODE_PACKAGES))
     assert code == 0, err
-    results = json.loads(out)
-    assert {name: told for name, told in results.items() if told != "ok"} == {}
-    assert set(results) == CASES
+    assert json.loads(out) == dict.fromkeys(cases, "ok")
+
+
+async def test_node(served: Served) -> None:
+    await node(served.address, *CASES)
+
+
+@pytest.mark.parametrize("case", ["cancel_after_begin", "cancel_after_first_response"])
+async def test_node_cancels_a_call_and_keeps_its_connection(recording: Recording, case: str) -> None:
+    await node(recording.address, case)
+    assert recording.connections == 1
+
+
+async def test_node_is_told_that_a_request_is_not_compressed_as_it_says() -> None:
+    """grpcio's server does not tell handlers how a message came."""
+    async with serving("native") as served:
+        await node(served.address, "compressed_probe")
+
+
+@pytest.mark.parametrize(
+    ("case", "requests", "answers"),
+    [
+        ("client_compressed_unary", [1, 0], [0, 0]),
+        ("client_compressed_streaming", [1, 0], [0]),
+        ("server_compressed_unary", [0, 0], [1, 0]),
+        ("server_compressed_streaming", [0, 0], [1, 1, 0, 0]),
+    ],
+)
+async def test_node_compresses(
+    recording: Recording, case: str, requests: list[int], answers: list[int]
+) -> None:
+    await node(recording.address, case)
+    assert (recording.requests, recording.answers) == (requests, answers)
 
 
 async def buf(

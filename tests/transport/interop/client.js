@@ -1,21 +1,26 @@
 // The cases of gRPC's interoperability test descriptions, called by Node's grpc-js.
 //
-//     NODE_PATH=... node client.js HOST:PORT PROTO
+//     NODE_PATH=... node client.js HOST:PORT PROTO CASE...
 //
-// Prints one JSON object: case name -> "ok" or what went wrong.
+// Runs the cases that are named, one after the other. Prints one JSON object: case name -> "ok" or what went wrong.
 "use strict";
 
 const assert = require("node:assert");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
-const [address, proto] = process.argv.slice(2);
+const [address, proto, ...named] = process.argv.slice(2);
 const { testing } = grpc.loadPackageDefinition(loader.loadSync(proto, { keepCase: true })).grpc;
 const credentials = grpc.credentials.createInsecure();
 const options = { "grpc.max_receive_message_length": -1 };
 const client = new testing.TestService(address, credentials, options);
+const gzip = new testing.TestService(address, credentials, {
+  ...options,
+  "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip,
+});
 const unserved = new testing.UnimplementedService(address, credentials, options);
 
+const NO_COMPRESS = 2; // a flag of a message that is written
 const INPUTS = [27182, 8, 1828, 45904];
 const OUTPUTS = [31415, 9, 2653, 58979];
 const payload = (size) => ({ body: Buffer.alloc(size) });
@@ -52,6 +57,20 @@ function collected(call, onMessage) {
   });
 }
 
+// A request stream of messages [message, flags]; resolves as `unary` does.
+function streamed(of, messages) {
+  return new Promise((resolve) => {
+    const call = of.StreamingInputCall((error, answer) => resolve({ error, answer }));
+    messages.forEach(([message, flags]) => call.write(message, flags));
+    call.end();
+  });
+}
+
+async function answersStill() {
+  const { error } = await unary(client, "EmptyCall", {});
+  assert.ifError(error);
+}
+
 const code = grpc.status;
 const cases = {
   async empty_unary() {
@@ -64,28 +83,48 @@ const cases = {
     assert.ifError(error);
     assert.strictEqual(answer.payload.body.length, 314159);
   },
+  async compressed_probe() {
+    const probe = { payload: payload(271828), expect_compressed: { value: true } };
+    const { status } = await unary(client, "UnaryCall", probe);
+    assert.strictEqual(status.code, code.INVALID_ARGUMENT);
+    const { error } = await streamed(client, [[{ payload: payload(27182), expect_compressed: { value: true } }]]);
+    assert.strictEqual(error.code, code.INVALID_ARGUMENT);
+  },
   async client_compressed_unary() {
-    const gzip = new testing.TestService(address, credentials, {
-      ...options,
-      "grpc.default_compression_algorithm": grpc.compressionAlgorithms.gzip,
-    });
-    const { error, answer } = await unary(gzip, "UnaryCall", { response_size: 314159, payload: payload(271828) });
-    gzip.close();
+    for (const [of, value] of [[gzip, true], [client, false]]) {
+      const asked = { response_size: 314159, payload: payload(271828), expect_compressed: { value } };
+      const { error, answer } = await unary(of, "UnaryCall", asked);
+      assert.ifError(error);
+      assert.strictEqual(answer.payload.body.length, 314159);
+    }
+  },
+  async client_compressed_streaming() {
+    const { error, answer } = await streamed(gzip, [
+      [{ payload: payload(27182), expect_compressed: { value: true } }],
+      [{ payload: payload(45904), expect_compressed: { value: false } }, NO_COMPRESS],
+    ]);
     assert.ifError(error);
-    assert.strictEqual(answer.payload.body.length, 314159);
+    assert.strictEqual(answer.aggregated_payload_size, 73086);
   },
   async server_compressed_unary() {
-    const asked = { response_size: 314159, payload: payload(271828), response_compressed: { value: true } };
-    const { error, answer, initial } = await unary(client, "UnaryCall", asked);
-    assert.ifError(error);
-    assert.strictEqual(answer.payload.body.length, 314159);
+    for (const value of [true, false]) {
+      const asked = { response_size: 314159, payload: payload(271828), response_compressed: { value } };
+      const { error, answer } = await unary(client, "UnaryCall", asked);
+      assert.ifError(error);
+      assert.strictEqual(answer.payload.body.length, 314159);
+    }
+  },
+  async server_compressed_streaming() {
+    for (const value of [true, false]) {
+      const response_parameters = [31415, 92653].map((size) => ({ size, compressed: { value } }));
+      const { messages, status } = await collected(client.StreamingOutputCall({ response_parameters }));
+      assert.deepStrictEqual(messages.map((message) => message.payload.body.length), [31415, 92653]);
+      assert.strictEqual(status.code, code.OK);
+    }
   },
   async client_streaming() {
-    const answer = await new Promise((resolve, reject) => {
-      const call = client.StreamingInputCall((error, got) => (error ? reject(error) : resolve(got)));
-      INPUTS.forEach((size) => call.write({ payload: payload(size) }));
-      call.end();
-    });
+    const { error, answer } = await streamed(client, INPUTS.map((size) => [{ payload: payload(size) }]));
+    assert.ifError(error);
     assert.strictEqual(answer.aggregated_payload_size, 74922);
   },
   async server_streaming() {
@@ -157,6 +196,7 @@ const cases = {
       setTimeout(() => call.cancel(), 50);
     });
     assert.strictEqual(failed.code, code.CANCELLED);
+    await answersStill();
   },
   async cancel_after_first_response() {
     const call = client.FullDuplexCall();
@@ -164,18 +204,19 @@ const cases = {
     call.write(outputs([31415], 27182));
     const { messages, status } = await done;
     assert.deepStrictEqual([messages.length, status.code], [1, code.CANCELLED]);
+    await answersStill();
   },
   async timeout_on_sleeping_server() {
     const call = client.FullDuplexCall(new grpc.Metadata(), { deadline: Date.now() + 100 });
     const done = collected(call);
     call.write({ response_parameters: [{ size: 1, interval_us: 5000000 }], payload: payload(27182) });
     assert.strictEqual((await done).status.code, code.DEADLINE_EXCEEDED);
+    await answersStill();
   },
   async per_call_limits() {
     const { status } = await unary(client, "UnaryCall", { payload: payload(8 * 1024 * 1024 + 1) });
     assert.strictEqual(status.code, code.RESOURCE_EXHAUSTED);
-    const { error } = await unary(client, "EmptyCall", {});
-    assert.ifError(error);
+    await answersStill();
   },
   async many_at_once() {
     const sizes = [...Array(200).keys()].map((n) => 1 + n * 500);
@@ -186,10 +227,10 @@ const cases = {
 
 (async () => {
   const results = {};
-  for (const [name, run] of Object.entries(cases)) {
+  for (const name of named) {
     const late = new Promise((_, reject) => setTimeout(() => reject(new Error("no end within 20 s")), 20000).unref());
     try {
-      await Promise.race([run(), late]);
+      await Promise.race([cases[name](), late]);
       results[name] = "ok";
     } catch (error) {
       results[name] = String(error && error.stack || error);
@@ -197,5 +238,6 @@ const cases = {
   }
   console.log(JSON.stringify(results));
   client.close();
+  gzip.close();
   unserved.close();
 })();
