@@ -229,21 +229,23 @@ async def test_unimplemented_service(stub: Stub) -> None:
     await stub.empty(pb.Empty())
 
 
-async def test_cancel_after_begin(stub: Stub) -> None:
-    call = stub.input()
+async def test_cancel_after_begin(recorded: Stub, recording: Recording) -> None:
+    call = recorded.input()
     await asyncio.sleep(0.05)
     call.cancel()
     assert await call.code() == STATUS.CANCELLED
-    await stub.empty(pb.Empty())
+    await recorded.empty(pb.Empty())
+    assert recording.connections == 1
 
 
-async def test_cancel_after_first_response(stub: Stub) -> None:
-    call = stub.duplex()
+async def test_cancel_after_first_response(recorded: Stub, recording: Recording) -> None:
+    call = recorded.duplex()
     await call.write(wanted(OUTPUTS[0], body=INPUTS[0]))
     assert len((await call.read()).payload.body) == OUTPUTS[0]
     call.cancel()
     assert await call.code() == STATUS.CANCELLED
-    await stub.empty(pb.Empty())
+    await recorded.empty(pb.Empty())
+    assert recording.connections == 1
 
 
 @pytest.mark.parametrize("rpc", list(Kind))
