@@ -21,7 +21,7 @@ Why it is written the way it is:
     streams have not been read for long (`unread`). A connection that holds little always may: who has spent the budget
     must not shut out who uses none of it.
 (g) *Floods end the connection.* Frames that cost us and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA,
-    CONTINUATION) are counted per second; streams that the library resets for mistakes count as the resets they are.
+    CONTINUATION, GOAWAY) are counted, most of them per second; streams that the library resets for mistakes count as the resets they are.
     The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
 (h) *Output is pulled* by the owner, and only as fast as its transport takes it; what a peer does not read stays in
     the streams' queues, and their owners wait (`queued`).
@@ -183,7 +183,8 @@ cdef enum:
     LISTED_OVERHEAD = 32  # of a header field, as HTTP/2 counts its list
     MAX_CONTINUATIONS = 64  # of one header block
     HEADER_FLOOD_FACTOR = 16  # times the allowed list is no mistake any more
-    MAX_CONTROL_FRAMES = 10_000  # PRIORITY and unknown ones a second
+    MAX_CONTROL_FRAMES = 10_000  # PRIORITY, unasked answers to PING and unknown ones a second
+    MAX_GOAWAYS = 10  # ever: the library looks at every stream for each, and two are all that a peer has to say
 
     ERROR_HEADERS_TOO_LARGE = 1
     ERROR_MESSAGE_TOO_LARGE = 2
@@ -646,7 +647,7 @@ cdef class Session:
     cdef bint gzip  # and whether that is one of them
     cdef bint is_client, terminated
     cdef long second
-    cdef int pings, settings, resets, empties, others, continuations
+    cdef int pings, settings, resets, empties, others, continuations, goaways
 
     def __init__(self, Limits limits not None, Budget budget not None, bint client=False):
         if not loaded:
@@ -923,8 +924,8 @@ cdef class Session:
                     return self._flooded("empty")
         elif frame.type == FRAME_HEADERS:
             self.continuations = 0
-        elif frame.type == FRAME_PING:
-            self.pings += not frame.flags & FLAG_ACK
+        elif frame.type == FRAME_PING and not frame.flags & FLAG_ACK:
+            self.pings += 1
             if self.pings > limits.max_pings:
                 return self._flooded("ping")
         elif frame.type == FRAME_SETTINGS:
@@ -937,7 +938,11 @@ cdef class Session:
             self.continuations += 1
             if self.continuations > MAX_CONTINUATIONS:
                 return self._flooded("continuation")
-        elif frame.type == FRAME_PRIORITY or frame.type > FRAME_CONTINUATION:
+        elif frame.type == FRAME_GOAWAY:
+            self.goaways += 1
+            if self.goaways > MAX_GOAWAYS:
+                return self._flooded("goaway")
+        elif frame.type == FRAME_PRIORITY or frame.type == FRAME_PING or frame.type > FRAME_CONTINUATION:
             self.others += 1
             if self.others > MAX_CONTROL_FRAMES:
                 return self._flooded("control")

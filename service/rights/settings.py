@@ -146,7 +146,8 @@ class Settings(BaseSettings):
         16 * 1024 * 1024,
         ge=64 * 1024,
         le=1024**3,
-        description="Answers that a client leaves unread on a connection before its new calls are refused.",
+        description="Answers that a client leaves unread on a connection before its new calls are refused, and "
+        "requests of its streams wait.",
     )
     max_pings_per_second: int = Field(
         10_000, ge=1, le=1_000_000, description="PING frames on a connection; more end it."

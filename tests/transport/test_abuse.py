@@ -25,6 +25,7 @@ from victim import MIB, Victim, bystander, victim
 
 EMPTY, UNARY = f"/{SERVICE}/EmptyCall", f"/{SERVICE}/UnaryCall"
 INPUT, OUTPUT = f"/{SERVICE}/StreamingInputCall", f"/{SERVICE}/StreamingOutputCall"
+DUPLEX = f"/{SERVICE}/FullDuplexCall"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = (
     range(10)
 )
@@ -120,6 +121,19 @@ def priority_flood() -> Iterator[bytes]:
         yield frame(PRIORITY, 0, 1, struct.pack(">IB", 3, 1))
 
 
+def goaway_flood() -> Iterator[bytes]:
+    """The library looks at every open call for each."""
+    for stream in range(1, 1_000, 2):
+        yield opened(stream)
+    for _ in range(20_000):
+        yield frame(GOAWAY, 0, 0, bytes(8))
+
+
+def pong_flood() -> Iterator[bytes]:
+    for _ in range(60_000):
+        yield frame(PING, 1, 0, b"12345678")
+
+
 FLOODS: dict[Callable[[], Iterator[bytes]], tuple[str, ...]] = {
     rapid_reset: ("reset",),
     reset_by_the_server: ("reset", "protocol"),  # the latter: more at once than may be open
@@ -131,6 +145,8 @@ FLOODS: dict[Callable[[], Iterator[bytes]], tuple[str, ...]] = {
     empty_continuation_flood: ("continuation",),
     header_bomb: ("headers",),
     priority_flood: ("control",),
+    pong_flood: ("control",),
+    goaway_flood: ("goaway",),
 }
 CODES = {"protocol": PROTOCOL_ERROR}  # that a GOAWAY gives for a reason other than too much of something
 
@@ -387,6 +403,27 @@ async def test_unread_answers_of_all_connections_share_a_budget(attacked: Victim
         assert ends.count(REFUSED_STREAM) > 60
 
 
+async def test_unread_answers_on_streams_that_were_open_before_are_bounded(attacked: Victim) -> None:
+    """Many streams, and then a question on each, whose answer nobody reads."""
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio has no bound on it")
+    memory = attacked.memory()
+    asked = pb.StreamingOutputCallRequest(response_parameters=[pb.ResponseParameters(size=100_000)])
+    question = message(asked.SerializeToString())
+    async with bystander(attacked), contextlib.AsyncExitStack() as connections:
+        peers = [await connections.enter_async_context(raw_peer(attacked.address)) for _ in range(4)]
+        for peer in peers:
+            await peer.until(lambda peer=peer: peer.settings)
+            peer.acknowledges = False
+            streams = [await peer.call(b"", headers(DUPLEX), end=False) for _ in range(900)]
+            for stream in streams:
+                peer.h2.send_data(stream, question)
+            await peer.flush()
+        await asyncio.sleep(1)
+        assert await attacked.counted("rights_transport_buffered_bytes") < BUFFERED
+        assert attacked.memory() < memory + BUFFERED + 2 * GROWTH
+
+
 async def test_who_finds_no_room_is_told_when_to_come_again() -> None:
     large = headers(UNARY, x_large="y" * 12_000)
     async with victim("native", max_buffered_bytes=MIB) as small, raw_peer(small.address) as peer:
@@ -566,6 +603,30 @@ async def test_small_messages_that_are_large_when_inflated_keep_nobody_waiting(a
             assert (await peer.answer(stream, 30)).status == 0  # health finds no name in it, and tells of all
         assert len(taken) > 20  # between them; about one for each or two that were inflated
     assert attacked.memory() < memory + 2 * GROWTH
+
+
+@pytest.mark.parametrize("path", [UNARY, INPUT])
+async def test_who_inflates_much_waits_for_himself(attacked: Victim, path: str) -> None:
+    """Another's compressed call is not behind all of it."""
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio inflates as it reads")
+    request = pb.SimpleRequest(payload=pb.Payload(body=bytes(8 * MIB - 100))).SerializeToString()
+    bomb = message(gzip.compress(request), 1)
+    loop = asyncio.get_running_loop()
+    async with raw_peer(attacked.address) as peer, raw_peer(attacked.address) as other:
+        for each in (peer, other):
+            await each.until(lambda each=each: each.settings)
+        streams = [await peer.call(bomb, headers(path, grpc_encoding="gzip")) for _ in range(150)]
+        await asyncio.sleep(1)  # they are all there, and take some seconds
+        began = loop.time()
+        own = message(gzip.compress(b""), 1)
+        assert (
+            await other.answer(await other.call(own, headers(path, grpc_encoding="gzip")), 30)
+        ).status == 0
+        took = loop.time() - began
+        for stream in streams:
+            assert (await peer.answer(stream, 30)).status == 0
+        assert took < (loop.time() - began) / 2
 
 
 async def test_a_watch_does_not_keep_its_request(attacked: Victim) -> None:

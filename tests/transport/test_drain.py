@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from interop_service import SERVICE, pb, serving
@@ -43,6 +44,11 @@ async def test_health_follows_the_server(kind: str) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Check(health_pb2.HealthCheckRequest(service="nothing"))
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        everything = await stub.List(health_pb2.HealthListRequest())
+        assert {name: told.status for name, told in everything.statuses.items()} == {
+            "": SERVING,
+            SERVICE: SERVING,
+        }
         await served.server.refuse()
         for name in ("", SERVICE):
             assert (await watches[name].read()).status == NOT_SERVING
@@ -75,8 +81,13 @@ async def test_reflection_answers_one_question_after_another(kind: str, version:
             await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
             names = {each.name for each in (await call.read()).list_services_response.service}
             assert {SERVICE, "grpc.health.v1.Health", f"grpc.reflection.{version}.ServerReflection"} <= names
-            await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE))
-            assert (await call.read()).file_descriptor_response.file_descriptor_proto
+            for symbol in (*names, f"{SERVICE}.EmptyCall", "grpc.health.v1.Health.Check"):
+                await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol))
+                (told, *_) = (await call.read()).file_descriptor_response.file_descriptor_proto
+                file = descriptor_pb2.FileDescriptorProto.FromString(told)
+                assert any(symbol.startswith(f"{file.package}.{each.name}") for each in file.service)
+            await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{SERVICE}.No"))
+            assert (await call.read()).error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
         await call.done_writing()
         assert await call.read() is grpc.aio.EOF
 

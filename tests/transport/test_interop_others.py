@@ -183,8 +183,12 @@ def wanted(*sizes: int, **fields: Any) -> dict[str, Any]:
 LARGE = {"responseSize": 314_159, "payload": payload(271_828)}
 
 
-async def test_buf_curl_by_reflection(buf: Buf) -> None:
+async def test_buf_curl_by_reflection(buf: Buf, served: Served) -> None:
     assert (await buf.call("UnaryCall", {"responseSize": 5}, schema=False)).sizes == [5]
+    how = ("curl", "--protocol", "grpc", "--http2-prior-knowledge", "--list-methods")
+    code, listed, err = await output(BUF, *how, f"http://{served.address}")
+    assert code == 0, err
+    assert {f"{SERVICE}/UnaryCall", "grpc.health.v1.Health/List"} <= set(listed.split())
 
 
 async def test_buf_curl_empty_unary(buf: Buf) -> None:

@@ -76,7 +76,9 @@ async def test_a_failure_before_any_answer_is_trailers_alone(peer: RawPeer) -> N
     assert "grpc-status-details-bin" in answer.headers
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/html", "application/grpcx", None])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/grpc-web", "application/grpcx", None]
+)
 async def test_another_content_type_is_http_415(native_peer: RawPeer, content_type: str | None) -> None:
     answer = await native_peer.answer(
         await native_peer.call(message(b""), headers(EMPTY, content_type=content_type))
@@ -85,7 +87,14 @@ async def test_another_content_type_is_http_415(native_peer: RawPeer, content_ty
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/grpc", "application/grpc+proto", "application/grpc;v=1"]
+    "content_type",
+    [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc;v=1",
+        "application/grpc+json",
+        "Application/gRPC",
+    ],
 )
 async def test_content_types_of_grpc(peer: RawPeer, content_type: str) -> None:
     answer = await peer.answer(await peer.call(message(b""), headers(EMPTY, content_type=content_type)))
@@ -419,32 +428,38 @@ async def test_as_many_pings_at_once_as_are_allowed_in_a_second(native_peer: Raw
 
 
 async def test_streams_of_a_connection_that_reads_too_little_send_one_answer_at_a_time() -> None:
-    """And go on as before when it reads."""
-    small = pb.StreamingOutputCallRequest(response_parameters=[pb.ResponseParameters(size=10)] * 3)
+    """They get no further requests, either, and go on as before when it reads."""
+    small = pb.StreamingOutputCallRequest(
+        response_parameters=[pb.ResponseParameters(size=10, interval_us=200_000)] * 3
+    )
     large = pb.StreamingOutputCallRequest(response_parameters=[pb.ResponseParameters(size=200_000)] * 3)
     async with serving("native", max_unread_bytes=65_536) as served, raw_peer(served.address) as peer:
         await peer.until(lambda: peer.settings)
         peer.acknowledges = False
-        duplex = await peer.call(b"", headers(DUPLEX), end=False)
+        late = await peer.call(b"", headers(DUPLEX), end=False)
+        asked = await peer.call(message(small.SerializeToString()), headers(DUPLEX))
         full = await peer.call(message(large.SerializeToString()), headers(OUTPUT))
         await peer.until(lambda: len(peer.answers[full].body) == 65_535)  # the window of the connection
         (connection,) = served.server._connections
+        streams = connection._session.streams
         async with asyncio.timeout(5):
             while not connection._session.overfull:  # noqa: ASYNC110  a state, not an event
                 await asyncio.sleep(0.01)
-        peer.h2.send_data(duplex, message(small.SerializeToString()), end_stream=True)
+        peer.h2.send_data(late, message(small.SerializeToString()), end_stream=True)
         await peer.flush()
         async with asyncio.timeout(5):
-            while not connection._session.streams[duplex].queued:  # noqa: ASYNC110
+            while not streams[asked].queued:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         one = len(
             message(pb.StreamingOutputCallResponse(payload=pb.Payload(body=bytes(10))).SerializeToString())
         )
-        assert connection._session.streams[duplex].queued == one + 64
+        assert (streams[asked].queued, streams[late].queued) == (one + 64, 0)
+        assert streams[late].has_message
         for stream in (None, full):
             peer.h2.increment_flow_control_window(1_000_000, stream)
         await peer.flush()
-        assert len((await peer.answer(duplex)).body) == 3 * one
+        for stream in (asked, late):
+            assert len((await peer.answer(stream)).body) == 3 * one
         assert len((await peer.answer(full)).body) > 3 * 200_000
-        assert {peer.answers[stream].status for stream in (duplex, full)} == {OK}
+        assert {peer.answers[stream].status for stream in (asked, late, full)} == {OK}

@@ -14,6 +14,7 @@ from rights.api.methods import Exchange
 
 _INVALID_ARGUMENT, _NOT_FOUND = 3, 5
 _SHOWN = 100  # characters of a name in a message
+_All = pb.HealthListResponse  # type: ignore[attr-defined]  # the stubs are older
 _UNKNOWN = pb.HealthCheckResponse.SERVICE_UNKNOWN
 
 
@@ -37,6 +38,13 @@ class Health:
         if service not in self._services:
             raise PlainStatus(_NOT_FOUND, f"no service {service[:_SHOWN]!r}")
         return _response(self._status)
+
+    async def check_all(self, request: Requests, exchange: Exchange) -> bytes:
+        """The status of everything."""
+        status = pb.HealthCheckResponse(status=self._status)
+        statuses = dict.fromkeys(self._services, status)
+        answer: bytes = _All(statuses=statuses).SerializeToString()
+        return answer
 
     async def watch(self, request: Requests, exchange: Exchange, send: Send) -> None:
         """The status now and after every change, until the caller has enough; SERVICE_UNKNOWN is one, too."""

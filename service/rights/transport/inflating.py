@@ -2,13 +2,15 @@
 
 A few kilobytes can be megabytes when they are inflated, which takes tens of milliseconds, and a client may send
 hundreds of them at once, before anybody has asked who it is. So all connections together have what a turn of the event
-loop may spend on it, and others are served between.
+loop may spend on it, others are served between, and one connection's messages wait for each other, not those of others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rights.api.errors import PlainStatus
@@ -17,54 +19,72 @@ from rights_native import _http2 as http2
 
 if TYPE_CHECKING:
     from rights.transport.native_calls import StreamCall, UnaryCall
+    from rights.transport.native_connection import Connection
 
 _TURN_BYTES = 256 * 1024  # inflated in a turn, and what the last message of it has beyond
 
 
 class Inflating:
-    """The calls of all connections that wait for it. Lives on one event loop."""
+    """What waits for it, of all connections, which take turns. Lives on one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_message_bytes: int) -> None:
         self._loop = loop
         self._max_message_bytes = max_message_bytes
-        self._waiting: deque[UnaryCall | StreamCall] = deque()
-        self._one = asyncio.Lock()
+        self._waiting: dict[Connection, deque[Callable[[], int]]] = {}  # each gives the bytes that it made
 
     def add(self, call: UnaryCall | StreamCall) -> None:
         """Begins a call whose request may be compressed, or ends it with what is wrong, when its turn comes.
 
         Until then the request stays with its stream, which answers for the memory.
         """
-        self._waiting.append(call)
-        if len(self._waiting) == 1:
-            self._loop.call_soon(self._take_turn)
+        self._queue(call.connection, partial(_begin, call))
 
-    async def plain(self, stream: http2.Stream, message: bytes) -> bytes:
+    async def plain(self, connection: Connection, stream: http2.Stream, message: bytes) -> bytes:
         """A message of a stream of requests. Raises PlainStatus."""
-        async with self._one:
+        plain: asyncio.Future[bytes] = self._loop.create_future()
+
+        def inflate() -> int:
+            if plain.done():
+                return 0  # the call is over
             try:
-                return wire.decompressed(message, stream.encoding, self._max_message_bytes)
-            finally:  # one that is too large has been inflated up to the limit, too
-                await asyncio.sleep(0)
+                made = wire.decompressed(message, stream.encoding, self._max_message_bytes)
+            except PlainStatus as error:
+                plain.set_exception(error)
+                return _TURN_BYTES  # it may have been as large as is allowed
+            plain.set_result(made)
+            return len(made)
+
+        self._queue(connection, inflate)
+        return await plain
+
+    def _queue(self, connection: Connection, work: Callable[[], int]) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._take_turn)
+        self._waiting.setdefault(connection, deque()).append(work)
 
     def _take_turn(self) -> None:
         spent = 0
         try:
             while self._waiting and spent < _TURN_BYTES:
-                call = self._waiting.popleft()
-                if not call.is_over:
-                    spent += self._begin(call)
+                connection = next(iter(self._waiting))
+                works = self._waiting.pop(connection)
+                work = works.popleft()
+                if works:
+                    self._waiting[connection] = works  # behind all others
+                spent += work()
         finally:
             if self._waiting:
                 self._loop.call_soon(self._take_turn)
 
-    @staticmethod
-    def _begin(call: UnaryCall | StreamCall) -> int:
-        """Bytes that were made of the request."""
-        try:
-            request = call.connection.only_request(call.stream)
-        except PlainStatus as error:
-            call.abort(error)
-            return _TURN_BYTES  # it may have been as large as is allowed
-        call.begin(request)
-        return len(request)
+
+def _begin(call: UnaryCall | StreamCall) -> int:
+    """Bytes that were made of the request."""
+    if call.is_over:
+        return 0
+    try:
+        request = call.connection.only_request(call.stream)
+    except PlainStatus as error:
+        call.abort(error)
+        return _TURN_BYTES  # as above
+    call.begin(request)
+    return len(request)

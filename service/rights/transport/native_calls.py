@@ -253,10 +253,10 @@ class StreamCall(Call):
 
     def news(self) -> None:
         super().news()
-        _wake(self._reader)
+        wake(self._reader)
         if self.stream.queued <= QUEUE_BYTES // 2:
             self.stream.wants_room = False
-            _wake(self._writer)
+            wake(self._writer)
 
     def _stop(self) -> None:
         if self.stream.queued:  # a failure behind answers that are not read would never be told
@@ -290,6 +290,7 @@ class StreamCall(Call):
         """Queues an answer, and waits while too much is queued."""
         self.stream.forget()
         self._put(answer)
+        del answer  # which may be large, and the wait long
         self.connection.flush_soon()
         while self._queues_too_much() and not self._over:
             self.stream.wants_room = True
@@ -307,11 +308,14 @@ class StreamCall(Call):
         """The next request. StopAsyncIteration at the end."""
         self.stream.forget()
         while True:
+            if self.stream.has_message and self.stream.session.overfull and not self._over:
+                await self.connection.room()  # its answer would be one more that nobody reads
+                continue
             message = self.stream.take()
             if message is not None:
                 self.connection.flush_soon()  # the window may have opened
                 if self.stream.compressed:
-                    return await self.connection.inflating.plain(self.stream, message)
+                    return await self.connection.inflating.plain(self.connection, self.stream, message)
                 return message
             if self.stream.error:
                 raise self.connection.mistake(self.stream)
@@ -336,6 +340,7 @@ class _Requests:
         return await self._call.request()
 
 
-def _wake(waiter: asyncio.Future[None] | None) -> None:
+def wake(waiter: asyncio.Future[None] | None) -> None:
+    """Ends a wait, if there is one."""
     if waiter is not None and not waiter.done():
         waiter.set_result(None)

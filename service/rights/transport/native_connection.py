@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -15,7 +16,7 @@ from rights import metrics
 from rights.api.errors import ApiError, PlainStatus, StatusError
 from rights.api.methods import Metadata, Peer
 from rights.transport import wire
-from rights.transport.native_calls import DEADLINE, Arriving, StreamCall, UnaryCall, fail, headers_of
+from rights.transport.native_calls import DEADLINE, Arriving, StreamCall, UnaryCall, fail, headers_of, wake
 from rights.transport.table import unknown
 from rights_native import _http2 as http2
 
@@ -29,6 +30,9 @@ WRITE_BYTES = (
 )  # handed to the socket at a time; what it does not take of that is all that it buffers
 _NO_ROOM_SECONDS = 0.1  # after which there may be room
 _KEPT_FIELDS = 32  # of metadata, that is not decoded again when it is the same
+_GRPC_CONTENT = re.compile(
+    rb"application/grpc *($|[+;])", re.IGNORECASE
+)  # whatever it says of the messages, as in grpc
 _PONG_SECONDS = 1.0  # for the peer to have seen the first GOAWAY
 _DEADLINE_EXCEEDED = 4
 
@@ -46,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._session = http2.Session(server.limits, server.budget)
         self._flushes = False  # a flush is due
+        self._crowded: list[asyncio.Future[None]] = []  # who waits for the peer to read
         self._paused_at: float | None = None  # since when the socket takes nothing more
         self._idle_since = self.loop.time()
         self._pinged_at: float | None = None  # when a sign of life was asked for that has not come
@@ -121,8 +126,18 @@ class Connection(asyncio.Protocol):
             if not self._look() and not output:
                 break
         self._flushes = False
+        if self._crowded and not self._session.overfull:
+            crowded, self._crowded = self._crowded, []
+            for waiter in crowded:
+                wake(waiter)
         if self._session.over or (self._draining and self._is_idle()):
             self._end()
+
+    def room(self) -> asyncio.Future[None]:
+        """For another answer: there may be some when this is done. Every flush looks, and tending flushes."""
+        waiter: asyncio.Future[None] = self.loop.create_future()
+        self._crowded.append(waiter)
+        return waiter
 
     def _is_idle(self) -> bool:
         return not self._session.streams and not self._session.wants_output
@@ -240,10 +255,9 @@ class Connection(asyncio.Protocol):
     @staticmethod
     def _acceptable(stream: http2.Stream) -> bool:
         """Whether it is a gRPC call at all; if not, HTTP says so."""
-        content_type = stream.content_type or b""
         if not stream.is_post:
             stream.refuse(b"405", [(b"allow", b"POST")])
-        elif content_type.split(b";")[0].strip() not in (b"application/grpc", b"application/grpc+proto"):
+        elif not _GRPC_CONTENT.match(stream.content_type or b""):
             stream.refuse(b"415", [(b"accept", b"application/grpc")])
         elif not stream.has_te:
             fail(

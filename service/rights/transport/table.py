@@ -43,6 +43,7 @@ def table(edge: Edge, health: Health) -> dict[str, Served]:
         for path, method in edge.methods.items()
     }
     served["/grpc.health.v1.Health/Check"] = Served(Kind.UNARY, answer=health.check)
+    served["/grpc.health.v1.Health/List"] = Served(Kind.UNARY, answer=health.check_all)
     served["/grpc.health.v1.Health/Watch"] = Served(Kind.SERVER_STREAM, stream=health.watch)
     services = services_of(edge)
     for name in NAMES:
