@@ -14,9 +14,9 @@ Why it is written the way it is:
 (e) *Windows open as messages are taken.* A stream whose owner does not keep up is stopped by its flow control window.
     Chunks of a message that is not complete count as taken: it could never become complete otherwise. The
     connection's window opens at once, so that one slow stream does not stop its neighbours.
-(f) *All that waits is counted*, against one budget of the whole process: messages, gathered bytes, headers (of which a
-    byte on the wire may be thousands here) until their owner lets them go, answers that are not read; with what each
-    costs besides its bytes, so that many small ones cost what they cost. What arrives and does not fit fails its own
+(f) *All that waits is counted*, against one budget of the whole process: open calls, messages, gathered bytes, headers
+    (of which a byte on the wire may be thousands here) until their owner lets them go, answers that are not read; with
+    what each costs besides its bytes, so that many small ones cost what they cost. What arrives and does not fit fails its own
     call. Answers are there already: for them it is told that new calls would be too many (`overfull`), and which
     streams have not been read for long (`unread`). A connection that holds little always may: who has spent the budget
     must not shut out who uses none of it.
@@ -177,6 +177,7 @@ cdef enum:
     CODE_INADEQUATE_SECURITY = 12
 
     PREFIX_BYTES = 5  # of a gRPC message: flag, length
+    CALL_BYTES = 3_072  # an open call, with its stream, its handler and the library's part
     MESSAGE_OVERHEAD = 64  # what a message that waits costs besides its bytes
     FIELD_OVERHEAD = 150  # the same of a header field: a tuple and two objects
     FIRST_GATHERED_BYTES = 4096
@@ -326,7 +327,8 @@ cdef class Stream:
     cdef uint8_t *gathered
     cdef Py_ssize_t gathered_length, gathered_capacity, message_length
     cdef Py_ssize_t held, unconsumed
-    cdef Py_ssize_t fields  # of `held`: for headers
+    cdef Py_ssize_t fields  # of `held`: for headers,
+    cdef Py_ssize_t itself  # and for the call as such
     cdef bytes chunk
     cdef Py_ssize_t chunk_offset
     cdef object chunks
@@ -489,7 +491,7 @@ cdef class Stream:
 
     cdef int _drop(self) except -1:
         self.message = self.more = None
-        self._hold(self.fields - self.held)
+        self._hold(self.fields + self.itself - self.held)
         free(self.gathered)
         self.gathered = NULL
         self.gathered_length = self.gathered_capacity = 0
@@ -611,8 +613,8 @@ cdef class Stream:
     cdef int _close(self, uint32_t code) except -1:
         self.closed = True
         self.reset_code = code
-        self._hold(-self.fields)  # of `metadata` a client still reads the status
-        self.fields = 0
+        self._hold(-self.fields - self.itself)  # of `metadata` a client still reads the status
+        self.fields = self.itself = 0
         if code or not self.is_client:  # a client still takes what came before an end in order
             self._drop()
         self.chunk = None
@@ -977,6 +979,12 @@ cdef int _on_begin_headers(nghttp2_session *native, const nghttp2_frame *frame, 
             stream.metadata = []
             session.streams[stream.id] = stream
             api.session_set_stream_user_data(native, stream.id, <void *>stream)
+            if session._has_room(CALL_BYTES):
+                stream.itself = CALL_BYTES
+                stream._hold(CALL_BYTES)
+            else:
+                stream.error = ERROR_OVER_BUDGET
+                stream.error_bytes = CALL_BYTES
         else:
             known = api.session_get_stream_user_data(native, frame.hd.stream_id)
             if known != NULL:

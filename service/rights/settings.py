@@ -139,8 +139,8 @@ class Settings(BaseSettings):
         256 * 1024 * 1024,
         ge=1024 * 1024,
         le=64 * 1024**3,
-        description="Requests and metadata that a worker holds while they arrive or wait, and answers not yet read; a "
-        "call that does not fit fails.",
+        description="Requests and metadata that a worker holds while they arrive or wait, answers not yet read, and "
+        "3 KiB for each open call; a call that does not fit fails.",
     )
     max_unread_bytes: int = Field(
         16 * 1024 * 1024,

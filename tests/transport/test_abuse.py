@@ -424,6 +424,26 @@ async def test_unread_answers_on_streams_that_were_open_before_are_bounded(attac
         assert attacked.memory() < memory + BUFFERED + 2 * GROWTH
 
 
+async def test_open_calls_share_a_budget() -> None:
+    """However little each of them asks, they are memory, and a watch lasts for ever."""
+    async with victim("native", max_buffered_bytes=4 * MIB) as small, bystander(small):
+        async with contextlib.AsyncExitStack() as connections:
+            peers = [await connections.enter_async_context(raw_peer(small.address)) for _ in range(4)]
+            for peer in peers:
+                await peer.until(lambda peer=peer: peer.settings)
+            watch = headers("/grpc.health.v1.Health/Watch")
+            streams = [(peer, await peer.call(message(b""), watch)) for peer in peers for _ in range(600)]
+            for peer, stream in streams:
+                answer = peer.answers[stream]
+                await peer.until(lambda answer=answer: answer.body or answer.ended)
+            refused = [peer.answers[stream] for peer, stream in streams if peer.answers[stream].ended]
+            assert 500 < len(refused) < 1_200  # 1,365 fit, and what is a connection's own share
+            assert {answer.status for answer in refused} == {8}
+        async with asyncio.timeout(10):
+            while await small.counted("rights_transport_buffered_bytes") > 65_536:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+
+
 async def test_who_finds_no_room_is_told_when_to_come_again() -> None:
     large = headers(UNARY, x_large="y" * 12_000)
     async with victim("native", max_buffered_bytes=MIB) as small, raw_peer(small.address) as peer:
@@ -627,6 +647,25 @@ async def test_who_inflates_much_waits_for_himself(attacked: Victim, path: str) 
         for stream in streams:
             assert (await peer.answer(stream, 30)).status == 0
         assert took < (loop.time() - began) / 2
+
+
+async def test_thousands_of_tiny_requests_keep_nobody_waiting(attacked: Victim) -> None:
+    """They come in one read of the socket, on streams that were open before."""
+    if attacked.kind == "grpcio":
+        pytest.skip("grpcio serves others when it is through")
+    loop = asyncio.get_running_loop()
+    questions = headers("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    async with bystander(attacked) as taken, raw_peer(attacked.address) as peer:
+        await peer.until(lambda: peer.settings)
+        streams = [await peer.call(b"", questions, end=False) for _ in range(40)]
+        taken.clear()
+        began = loop.time()
+        for stream in streams:
+            peer.h2.send_data(stream, message(b"") * 1_000, end_stream=True)
+        await peer.flush()
+        for stream in streams:
+            assert (await peer.answer(stream, 30)).status == 0
+        assert max(taken) < (loop.time() - began) / 4
 
 
 async def test_a_watch_does_not_keep_its_request(attacked: Victim) -> None:

@@ -26,6 +26,7 @@ from rights.transport.accepting import Acceptor
 from rights.transport.deadlines import Deadlines
 from rights.transport.health import Health
 from rights.transport.inflating import Inflating
+from rights.transport.native_calls import Turn
 from rights.transport.native_connection import Connection
 from rights.transport.table import services_of, table
 from rights.transport.tls import server_context
@@ -67,6 +68,7 @@ class NativeServer:
         self.table = {path.encode(): served for path, served in table(edge, self._health).items()}
         self.deadlines = Deadlines(self.loop)
         self.inflating = Inflating(self.loop, settings.max_message_bytes)
+        self.turn = Turn(self.loop)
         self.stopping = False  # connections that begin now are told so
         self.budget = http2.Budget(settings.max_buffered_bytes)
         self.limits = http2.Limits(

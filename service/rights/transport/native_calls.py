@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_TURN_REQUESTS = 500  # of streams, taken in a turn of the loop: what is between them is served, too
 QUEUE_BYTES = 64 * 1024  # of answers that the peer has not taken; above it, who sends waits
 _OK: wire.Pairs = [(b"grpc-status", b"0")]
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
@@ -311,6 +312,9 @@ class StreamCall(Call):
             if self.stream.has_message and self.stream.session.overfull and not self._over:
                 await self.connection.room()  # its answer would be one more that nobody reads
                 continue
+            if self.stream.has_message and not self.connection.turn.take():
+                await asyncio.sleep(0)
+                continue
             message = self.stream.take()
             if message is not None:
                 self.connection.flush_soon()  # the window may have opened
@@ -325,6 +329,26 @@ class StreamCall(Call):
                 raise asyncio.CancelledError
             self._reader = self.connection.loop.create_future()
             await self._reader
+
+
+class Turn:
+    """What the streams of all connections may take in a turn of the loop: a few bytes each, they could fill seconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._left = _TURN_REQUESTS
+
+    def take(self) -> bool:
+        """Whether one more request may be taken."""
+        if self._left == _TURN_REQUESTS:
+            self._loop.call_soon(self._renew)  # before those who wait for the next turn from now on
+        if self._left == 0:
+            return False
+        self._left -= 1
+        return True
+
+    def _renew(self) -> None:
+        self._left = _TURN_REQUESTS
 
 
 class _Requests:

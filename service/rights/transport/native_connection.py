@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self.loop = server.loop
         self.deadlines = server.deadlines
         self.inflating = server.inflating
+        self.turn = server.turn
         self.peer: Peer = {}
         self._server = server
         self._table = server.table
