@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from rights.client import options
 from rights.client.errors import RightsError
 from rights.client.grpcio import GrpcioCalls
 from rights.client.retrying import Throttle, pause_seconds
@@ -31,6 +32,7 @@ except ImportError:  # the compiled session is missing
     native_calls = None  # type: ignore[assignment]
 
 _Answer = TypeVar("_Answer", bound=Message)
+_DEADLINE_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ class RightsClient:
     address: host:port; token: sent as bearer token; ca_file: PEM of the authority to trust (TLS);
     certificate_file and key_file: the client's own (mTLS).
     timeout_seconds: deadline of one attempt; attempts: how often a call is sent at most; deadline_seconds: of
-    the call with all its attempts and pauses. A service that was there and cannot be reached is waited for until then.
+    the call with all its attempts and pauses, also where it is shorter than one; 20, or timeout_seconds where that is
+    more. A service that was there and cannot be reached is waited for until then.
     backoff_seconds: the first pause is twice that at most, further ones are longer; see `retrying`.
     connections: each ends in one of the service's processes.
     transport: grpcio for everything, or native where it can be had; `transport` says which it is.
+    Raises ValueError for what cannot be.
     """
 
     def __init__(
@@ -79,12 +83,23 @@ class RightsClient:
         certificate_file: Path | None = None,
         key_file: Path | None = None,
         timeout_seconds: float = 5.0,
-        deadline_seconds: float = 20.0,
+        deadline_seconds: float | None = None,
         attempts: int = 5,
         backoff_seconds: float = 0.05,
         connections: int = 1,
         transport: Literal["native", "grpcio"] = "native",
     ) -> None:
+        if deadline_seconds is None:
+            deadline_seconds = max(_DEADLINE_SECONDS, timeout_seconds)
+        options.host_and_port(address)
+        options.check_token(token)
+        options.check_files(ca_file, certificate_file, key_file)
+        options.check_seconds("timeout_seconds", timeout_seconds)
+        options.check_seconds("deadline_seconds", deadline_seconds)
+        options.check_at_least("attempts", attempts, 1)
+        options.check_at_least("backoff_seconds", backoff_seconds, 0)
+        options.check_at_least("connections", connections, 1)
+        options.check_transport(transport)
         metadata = [("authorization", f"Bearer {token}")] if token else []
         credentials = (ca_file, certificate_file, key_file)
         self._grpcio = GrpcioCalls(address, metadata, *credentials)

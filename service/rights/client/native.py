@@ -12,6 +12,7 @@ import aiohappyeyeballs
 import grpc
 
 from rights.client.errors import RightsError, closed_error
+from rights.client.options import host_and_port
 from rights.client.retrying import pause_seconds
 from rights.native_client import CallError, NativeChannel, Pairs
 from rights_native import _http2
@@ -114,13 +115,9 @@ class NativeCalls:
     """Unary calls, each on the connection that has the fewest."""
 
     def __init__(self, address: str, metadata: Pairs, tls: ssl.SSLContext | None, connections: int) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"{address!r} is not host:port")
+        host, port = host_and_port(address)
         self._address = address
-        self._lines = [
-            Line(number, host.strip("[]"), int(port), metadata, tls) for number in range(connections)
-        ]
+        self._lines = [Line(number, host, port, metadata, tls) for number in range(connections)]
         self._known = False  # the service was there
         self._closed = False
 
