@@ -62,12 +62,15 @@ class CallError(Exception):
     def __init__(
         self, code: int, message: str, details: bytes = b"", *, unseen: bool = False, lost: bool = False
     ) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code, message)
         self.code = code
         self.message = message
         self.details = details
         self.unseen = unseen
         self.lost = lost
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
 
 
 Told = Callable[[bytes | CallError], None]
@@ -147,6 +150,7 @@ class NativeChannel(asyncio.Protocol):
         self._tending: asyncio.TimerHandle | None = None
         self._flushes = False
         self._paused = False
+        self._asked = False  # a call was begun since the last byte came
         self._exhausted = False  # it has no number left for another call
         self._lost = "the connection is gone"
 

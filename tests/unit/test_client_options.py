@@ -47,6 +47,6 @@ def test_a_transport_is_one_of_two() -> None:
 
 
 def test_a_secret_is_not_told() -> None:
-    with pytest.raises(ValueError) as told:  # noqa: PT011  what it says is looked at
+    with pytest.raises(ValueError) as told:
         RightsClient(ADDRESS, token="secret\n")
     assert "secret" not in str(told.value)

@@ -36,6 +36,9 @@ class RightsError(Exception):
         unseen: bool = False,
         lost: bool = False,
     ) -> None:
+        super().__init__(
+            code, message
+        )  # what it is made of again, where it is copied or sent to another process
         self.code = code
         self.message = message
         self.reason = ""
@@ -47,7 +50,9 @@ class RightsError(Exception):
         if details:
             with contextlib.suppress(DecodeError):  # what failed is told by the code; details only say more
                 self._read(status_pb2.Status.FromString(details))
-        super().__init__(f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}")
+
+    def __str__(self) -> str:
+        return f"{self.code.name}{f' ({self.reason})' if self.reason else ''}: {self.message}"
 
     @classmethod
     def of(cls, error: grpc.aio.AioRpcError) -> Self:
@@ -63,7 +68,8 @@ class RightsError(Exception):
     def is_temporary(self) -> bool:
         """Whether the same request may succeed if it is sent again."""
         if self.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return self.reason == "OVERLOADED"  # without it: a message above the size limit
+            # The service's own is OVERLOADED; a proxy only asks to wait. Else: a message above the size limit.
+            return self.reason == "OVERLOADED" or (not self.reason and self.retry_after_seconds > 0)
         return self.code in _RETRIED
 
     def _read(self, status: status_pb2.Status) -> None:
