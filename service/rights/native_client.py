@@ -170,8 +170,8 @@ class NativeChannel(asyncio.Protocol):
 
         Raises OSError, also for a TLS handshake that fails.
 
-        While calls are under way, `keepalive_seconds` of silence are followed by a ping, and that by the end of the
-        connection, unless something comes within `keepalive_timeout_seconds`.
+        While calls are under way, or were begun since the last byte came, `keepalive_seconds` of silence are followed
+        by a ping, and that by the end of the connection, unless something comes within `keepalive_timeout_seconds`.
         """
         _, channel = await asyncio.get_running_loop().create_connection(
             lambda: cls(
@@ -226,6 +226,7 @@ class NativeChannel(asyncio.Protocol):
         stream.call = call
         if timeout_seconds is not None:
             self._deadlines.add(call, self.loop.time() + timeout_seconds)
+        self._asked = True
         stream.send(request)
         stream.end()
         self._flush_soon()
@@ -241,9 +242,11 @@ class NativeChannel(asyncio.Protocol):
 
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
-        self._lost = "the client is closed"
         if self._transport is not None:
-            self._transport.close()
+            # Not in order: that waits for a peer to read what is left, or for its part of the end of TLS.
+            self._transport.abort()
+            self._lost = "the client is closed"
+            self._end()
         await asyncio.sleep(0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -253,15 +256,20 @@ class NativeChannel(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
+        self._asked = False
         self._session.receive(data)
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._transport is not None:
+            self._lost = f"the connection was lost: {exc}"
+        self._end()
+
+    def _end(self) -> None:
+        """Of every call, and of the keepalive."""
         self._transport = None
         if self._tending is not None:
             self._tending.cancel()
-        if exc is not None:
-            self._lost = f"the connection was lost: {exc}"
         self._session.close()
         self._look()
 
@@ -276,7 +284,7 @@ class NativeChannel(asyncio.Protocol):
         """Looks whether the server is still there."""
         silent_since = self._session.received_at
         pause = self._keepalive_seconds - (self.loop.time() - silent_since)
-        if pause <= 0 and self.under_way:
+        if pause <= 0 and (self._asked or self.under_way):
             self._session.ping()
             self._flush()
             self._tending = self.loop.call_later(

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohappyeyeballs
 import grpc
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -19,6 +20,7 @@ from scenario_service import Service, Shop, running, shop_of, token
 from rights import audit
 from rights.client import RightsClient, RightsError
 from rights.client import calls as calls_module
+from rights.client.native import Line
 from rights.v1 import coupon_pb2, event_pb2, member_pb2
 from rights.v1 import settlement_pb2 as pb
 
@@ -247,6 +249,27 @@ async def test_of_several_addresses_that_which_answers_is_taken(monkeypatch: pyt
                 await rights.get_wallet(member_pb2.GetWalletRequest())
         assert len(opened) == 2  # the second line began with it
         silent.close()
+
+
+async def test_lines_begin_with_different_addresses_and_with_the_next_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first: list[str] = []
+
+    async def refused(places: Any, **_: Any) -> Any:
+        first.append(places[0][4][0])
+        raise ConnectionRefusedError
+
+    addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 1)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", refused)
+    for number in (0, 1):
+        line = Line(number, "rights.example", 1, [], None)
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                await line.channel(5)
+    assert first == ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"]
 
 
 async def test_without_the_native_session_calls_go_over_grpcio(

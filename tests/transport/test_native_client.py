@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import struct
 import weakref
 from collections.abc import AsyncIterator
@@ -26,12 +27,17 @@ from rights.api.methods import Call, Method
 from rights.client import RightsClient, RightsError
 from rights.client.native import Line
 from rights.native_client import CallError, NativeChannel
+from rights.v1 import event_pb2
 from rights_native import _http2 as http2
 from tests.authority import Authority, Issued
 
-RST_STREAM, SETTINGS = 3, 4
+RST_STREAM, SETTINGS, WINDOW_UPDATE = 3, 4, 8
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
 EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
+UNARY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["UnaryCall"]
+STREAM_EVENTS: MethodDescriptor = event_pb2.DESCRIPTOR.services_by_name["EventService"].methods_by_name[
+    "StreamEvents"
+]
 
 
 @pytest.fixture
@@ -163,6 +169,35 @@ async def test_a_connection_without_numbers_for_calls_is_replaced(kind: str) -> 
         await line.close()
 
 
+async def test_a_dead_connection_with_short_calls_now_and_then_is_ended_as_well() -> None:
+    """None of them is under way when it is looked after."""
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    channel = await NativeChannel.open(
+        "127.0.0.1",
+        silent.sockets[0].getsockname()[1],
+        keepalive_seconds=0.4,
+        keepalive_timeout_seconds=0.1,
+    )
+    with pytest.raises(CallError, match="before the deadline"):
+        await channel.call(EMPTY, b"", 0.05)
+    async with asyncio.timeout(5):
+        while channel.usable:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.05)
+    silent.close()
+
+
+async def test_a_connection_without_calls_is_left_alone() -> None:
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    channel = await NativeChannel.open(
+        "127.0.0.1", port, keepalive_seconds=0.1, keepalive_timeout_seconds=0.1
+    )
+    await asyncio.sleep(0.5)
+    assert channel.usable
+    await channel.close()
+    silent.close()
+
+
 async def test_a_server_that_answers_pings_is_waited_for(kind: str) -> None:
     """However long a call takes, a living connection stays."""
 
@@ -263,8 +298,12 @@ async def test_a_failure_has_its_message_and_code(kind: str) -> None:
 
 
 @asynccontextmanager
-async def answering(headers: list[tuple[str, str]], body: bytes = b"") -> AsyncIterator[str]:
-    """The address of a server that answers every call so, whatever it was."""
+async def answering(
+    headers: list[tuple[str, str]],
+    body: bytes = b"",
+    asked: type[h2.events.Event] = h2.events.StreamEnded,
+) -> AsyncIterator[str]:
+    """The address of a server that answers every call so, whatever it was, once that has come of it."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
@@ -272,12 +311,12 @@ async def answering(headers: list[tuple[str, str]], body: bytes = b"") -> AsyncI
         writer.write(peer.data_to_send())
         while data := await reader.read(65_536):
             for event in peer.receive_data(data):
-                if isinstance(event, h2.events.StreamEnded) and body:
+                if isinstance(event, asked) and body:
                     peer.send_headers(
                         event.stream_id, [(":status", "200"), ("content-type", "application/grpc")]
                     )
                     peer.send_data(event.stream_id, body)
-                if isinstance(event, h2.events.StreamEnded):
+                if isinstance(event, asked):
                     peer.send_headers(event.stream_id, headers, end_stream=True)
             writer.write(peer.data_to_send())
         writer.close()
@@ -288,6 +327,7 @@ async def answering(headers: list[tuple[str, str]], body: bytes = b"") -> AsyncI
 
 
 STATUS = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "3")]
+STATUS_OK = [("grpc-status", "0")]
 
 
 @pytest.mark.parametrize(
@@ -340,8 +380,49 @@ async def test_a_client_that_is_closed_while_it_connects(authority: Authority, a
     ] * 3
 
 
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plaintext", "tls"])
+async def test_a_client_is_closed_whatever_its_peer_does(authority: Authority, over_tls: bool) -> None:
+    """It has room for megabytes, and does not read: nothing more can be written, nor TLS be ended in order."""
+    opened: list[asyncio.StreamWriter] = []
+
+    def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wide = struct.pack(">HI", 4, 2**31 - 1)  # INITIAL_WINDOW_SIZE
+        writer.write(frame(SETTINGS, 0, 0, wide) + frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30)))
+        opened.append(writer)
+
+    own = authority.issue("server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    context.set_alpn_protocols(["h2"])
+    server = await asyncio.start_server(stuck, "127.0.0.1", 0, ssl=context if over_tls else None)
+    port = server.sockets[0].getsockname()[1]
+    rights = RightsClient(f"localhost:{port}", ca_file=authority.file if over_tls else None, attempts=1)
+    request = pb.SimpleRequest(payload={"body": bytes(8 << 20)})
+    calling = asyncio.create_task(rights.call(UNARY_CALL, request))
+    await asyncio.sleep(0.5)
+    assert not calling.done()
+    await rights.close()
+    with pytest.raises(RightsError, match="the client is closed") as told:
+        await asyncio.wait_for(calling, 1)
+    assert told.value.code is grpc.StatusCode.FAILED_PRECONDITION
+    server.close()
+    for writer in opened:
+        writer.transport.abort()
+
+
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
-async def test_a_closed_client_makes_no_calls_again(kind: str, transport: Any) -> None:
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", "no host", "h\0st"])
+async def test_what_cannot_be_a_name_is_not_found(transport: Any, host: str) -> None:
+    async with RightsClient(f"{host}:50051", transport=transport, attempts=1) as rights:
+        with pytest.raises(RightsError) as told:
+            await rights.call(EMPTY_CALL, pb.Empty())
+    assert told.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("attempts", [1, 5])
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_closed_client_makes_no_calls_again(kind: str, transport: Any, attempts: int) -> None:
     begun: list[Call] = []
 
     async def endless(call: Call, request: Any) -> Any:
@@ -350,12 +431,12 @@ async def test_a_closed_client_makes_no_calls_again(kind: str, transport: Any) -
 
     method = Method(SERVICE, "EmptyCall", pb.Empty, endless, frozenset({"checkout"}))
     async with serving(kind, [method]) as served:
-        rights = RightsClient(served.address, transport=transport)
+        rights = RightsClient(served.address, transport=transport, attempts=attempts)
         calling = asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty()))
         while not begun:  # noqa: ASYNC110  a counter, not an event
             await asyncio.sleep(0.01)
         await rights.close()
         for failed in (calling, rights.call(EMPTY_CALL, pb.Empty())):
-            with pytest.raises(RightsError, match="the client is closed"):
+            with pytest.raises(RightsError, match="FAILED_PRECONDITION: the client is closed"):
                 await asyncio.wait_for(failed, 3)
         assert len(begun) == 1

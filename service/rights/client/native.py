@@ -101,7 +101,11 @@ class Line:
 
         With which they begin moves on from line to line, and after a failure: so lines are spread over them.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        look_up = asyncio.get_running_loop().getaddrinfo
+        try:
+            found = await look_up(self._host, self._port, type=socket.SOCK_STREAM)
+        except ValueError as error:  # what cannot be a name is not looked for
+            raise OSError(f"{self._host!r} is no name of a host") from error
         first = (self._number + self._failures) % len(found)
         connected = await aiohappyeyeballs.start_connection(
             found[first:] + found[:first], happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
@@ -135,6 +139,8 @@ class NativeCalls:
             self._known = True
             return await channel.call(path.encode(), request, max(end - time(), 0.001))
         except CallError as error:
+            if error.lost and self._closed:
+                raise closed_error() from error
             raise RightsError(
                 _CODES.get(error.code, grpc.StatusCode.UNKNOWN),
                 error.message,
