@@ -9,6 +9,7 @@ import struct
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from rights.api.methods import Call, Method
 from rights.client import RightsClient, RightsError
 from rights.client.native import Line
 from rights.native_client import CallError, NativeChannel
-from rights.v1 import event_pb2
+from rights.v1 import event_pb2, settlement_pb2
 from rights_native import _http2 as http2
 from tests.authority import Authority, Issued
 
@@ -412,12 +413,103 @@ async def test_a_client_is_closed_whatever_its_peer_does(authority: Authority, o
 
 
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_client_made_elsewhere_lives_where_it_is_used(kind: str, transport: Any) -> None:
+    """In a thread without a loop, here. One that was never used is closed as others are."""
+    async with serving(kind) as served:
+        make = partial(RightsClient, served.address, transport=transport)
+        async with await asyncio.to_thread(make) as rights:
+            assert await rights.call(EMPTY_CALL, pb.Empty()) == pb.Empty()
+        await (await asyncio.to_thread(make)).close()
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+@pytest.mark.parametrize(
+    "answer",
+    [(STATUS_OK, b"\0\0\0\0\3\xff\xff\xff"), ([*STATUS[:2], *STATUS_OK], b"")],
+    ids=["garbage", "nothing"],
+)
+async def test_an_answer_that_is_no_message_is_an_error_of_the_service(transport: Any, answer: Any) -> None:
+    async with answering(*answer) as address, RightsClient(address, transport=transport) as rights:
+        with pytest.raises(RightsError) as told:
+            await rights.quote(settlement_pb2.QuoteRequest())
+        assert told.value.code is grpc.StatusCode.INTERNAL
+        assert not told.value.is_temporary
+
+
+async def test_a_streamed_answer_that_is_no_message_is_an_error_of_the_service() -> None:
+    async with answering(STATUS_OK, b"\0\0\0\0\3\xff\xff\xff") as address, RightsClient(address) as rights:
+        with pytest.raises(RightsError, match="INTERNAL: the answer is no StreamEventsResponse"):
+            await anext(rights.stream_events(event_pb2.StreamEventsRequest()))
+        with pytest.raises(RightsError, match="INTERNAL: the answer is no SettleStreamResponse"):
+            await anext(rights.settle_stream(no_requests()))
+        with pytest.raises(RightsError, match="INTERNAL: the answer is no StreamEventsResponse"):
+            await rights.call(STREAM_EVENTS, event_pb2.StreamEventsRequest())
+
+
+async def no_requests() -> AsyncIterator[settlement_pb2.SettleRequest]:
+    for request in ():
+        yield request
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
 @pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", "no host", "h\0st"])
 async def test_what_cannot_be_a_name_is_not_found(transport: Any, host: str) -> None:
     async with RightsClient(f"{host}:50051", transport=transport, attempts=1) as rights:
         with pytest.raises(RightsError) as told:
             await rights.call(EMPTY_CALL, pb.Empty())
     assert told.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_the_deadline_of_a_call_may_be_shorter_than_that_of_an_attempt(transport: Any) -> None:
+    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    async with RightsClient(address, transport=transport, deadline_seconds=0.3) as rights:
+        async with asyncio.timeout(2):
+            with pytest.raises(RightsError):
+                await rights.call(EMPTY_CALL, pb.Empty())
+    silent.close()
+
+
+async def test_a_stream_of_requests_whose_call_has_ended_is_closed_and_no_more_is_taken() -> None:
+    orders: asyncio.Queue[settlement_pb2.SettleRequest] = asyncio.Queue()
+    closed: list[int] = []
+
+    async def requests() -> AsyncIterator[settlement_pb2.SettleRequest]:
+        try:
+            while True:
+                yield await orders.get()
+        finally:
+            closed.append(1)
+
+    going = [*STATUS[:2], ("grpc-status", "14")]
+    async with (
+        answering(going, asked=h2.events.RequestReceived) as address,
+        RightsClient(address) as rights,
+    ):
+        with pytest.raises(RightsError, match="UNAVAILABLE"):
+            await anext(rights.settle_stream(requests()))
+        assert closed == [1]
+        await orders.put(settlement_pb2.SettleRequest())
+        await asyncio.sleep(0.1)
+        assert orders.qsize() == 1
+
+
+@pytest.mark.parametrize("failure", [ValueError, asyncio.InvalidStateError, asyncio.CancelledError])
+async def test_what_a_stream_of_requests_raises_ends_its_call(failure: type[BaseException]) -> None:
+    """Also what grpc.aio raises itself."""
+
+    async def requests() -> AsyncIterator[settlement_pb2.SettleRequest]:
+        yield settlement_pb2.SettleRequest()
+        raise failure
+
+    async with (
+        answering(STATUS_OK) as address,
+        RightsClient(address) as rights,
+        asyncio.timeout(5),
+    ):
+        with pytest.raises(failure):
+            await anext(rights.settle_stream(requests()))
 
 
 @pytest.mark.parametrize("attempts", [1, 5])

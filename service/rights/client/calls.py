@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from rights.client import options
@@ -42,6 +43,14 @@ class _Rpc(Generic[_Answer]):
     path: str
     answer: type[_Answer]
 
+    def read(self, content: bytes) -> _Answer:
+        """What was answered. Raises RightsError for bytes that are none."""
+        try:
+            return self.answer.FromString(content)
+        except DecodeError as error:
+            message = f"the answer is no {self.answer.DESCRIPTOR.name}"
+            raise RightsError(grpc.StatusCode.INTERNAL, message) from error
+
 
 class _Calls(Protocol):
     """What carries unary calls."""
@@ -58,6 +67,21 @@ def _rpc(method: MethodDescriptor) -> _Rpc[Any]:
 def _rpcs(service: ServiceDescriptor) -> Any:
     """The RPCs of a service, by name."""
     return SimpleNamespace(**{method.name: _rpc(method) for method in service.methods})
+
+
+def _no_response() -> RightsError:
+    return RightsError(grpc.StatusCode.UNAVAILABLE, "the stream ended without a response")
+
+
+async def _each(requests: AsyncIterable[settlement.SettleRequest]) -> AsyncGenerator[bytes, None]:
+    """As they are sent. Closes them, where they can be closed."""
+    iterator = aiter(requests)
+    try:
+        async for request in iterator:
+            yield settlement.SettleStreamRequest(request=request).SerializeToString()
+    finally:
+        if hasattr(iterator, "aclose"):
+            await iterator.aclose()
 
 
 class RightsClient:
@@ -144,16 +168,19 @@ class RightsClient:
     ) -> _Answer:
         """Sends a request until it is answered, refused for good, sent `attempts` times, or too late.
 
-        Every RPC of the contract may be sent again: writes carry a key, or end in the same state.
+        Every RPC of the contract may be sent again: writes carry a key, or end in the same state. A timeout of its own
+        is the call's deadline as well, where it is longer than the client's.
         """
         time = asyncio.get_running_loop().time
-        timeout = timeout_seconds or self._timeout_seconds
-        end = time() + max(self._deadline_seconds, timeout)
+        timeout, end = self._timeout_seconds, time() + self._deadline_seconds
+        if timeout_seconds is not None:
+            options.check_seconds("timeout_seconds", timeout_seconds)
+            timeout, end = timeout_seconds, max(end, time() + timeout_seconds)
         content = request.SerializeToString()
         sent = failures = 0
         while True:
             try:
-                answer = await self._calls.unary(rpc.path, content, min(timeout, end - time()))
+                answer = rpc.read(await self._calls.unary(rpc.path, content, min(timeout, end - time())))
             except RightsError as failure:
                 failures += 1
                 sent += not failure.unseen
@@ -167,16 +194,17 @@ class RightsClient:
                     raise
             else:
                 self._throttle.succeeded()
-                return rpc.answer.FromString(answer)
+                return answer
             await asyncio.sleep(pause)
 
     async def _stream(self, rpc: _Rpc[_Answer], request: Message) -> AsyncGenerator[_Answer, None]:
         async with aclosing(self._grpcio.stream(rpc.path, request.SerializeToString())) as answers:
             async for answer in answers:
-                yield rpc.answer.FromString(answer)
+                yield rpc.read(answer)
 
-    def _pause_seconds(self, failures: int, failure: RightsError) -> float:
-        return pause_seconds(failures, self._backoff_seconds, failure.retry_after_seconds)
+    def _pause_seconds(self, failures: int, failure: RightsError | None = None) -> float:
+        asked_seconds = 0.0 if failure is None else failure.retry_after_seconds
+        return pause_seconds(failures, self._backoff_seconds, asked_seconds)
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
         """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
@@ -188,7 +216,7 @@ class RightsClient:
             return answer
         merged = rpc.answer()
         async for part in self._grpcio.stream(rpc.path, request.SerializeToString(), self._deadline_seconds):
-            merged.MergeFromString(part)
+            merged.MergeFrom(rpc.read(part))
         return merged
 
     # rights.v1.SettlementService
@@ -295,6 +323,7 @@ class RightsClient:
         done = failures = 0
         waits_until = 0.0
         while done < request.count:
+            before, pause = done, self._pause_seconds(1)
             try:
                 async with aclosing(self._stream(self._coupon.GenerateCodes, request)) as responses:
                     async for response in responses:
@@ -304,12 +333,15 @@ class RightsClient:
                             yield response
                             done = response.done_count
                             waits_until = time() + self._deadline_seconds
+                if done == before:
+                    raise _no_response()
             except RightsError as failure:
                 failures += 1
                 waits = failure.lost and time() < waits_until
                 if not failure.is_temporary or (failures >= self._attempts and not waits):
                     raise
                 pause = self._pause_seconds(failures, failure)
+            if done < request.count:
                 await asyncio.sleep(pause)
 
     async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
@@ -414,19 +446,22 @@ class RightsClient:
         following.CopyFrom(request)
         failures, was_there = 0, False
         while True:
+            responded, pause = False, self._pause_seconds(1)
             try:
                 async with aclosing(self._stream(self._event.StreamEvents, following)) as responses:
                     async for response in responses:
-                        failures, was_there = 0, True
+                        failures, was_there, responded = 0, True, True
                         yield response
                         following.start_position = response.position
+                if not responded:
+                    raise _no_response()
             except RightsError as failure:
                 failures += 1
                 waits = was_there and failure.lost
                 if not failure.is_temporary or (failures >= self._attempts and not waits):
                     raise
                 pause = self._pause_seconds(failures, failure)
-                await asyncio.sleep(pause)
+            await asyncio.sleep(pause)
 
     async def ack_events(self, request: event.AckEventsRequest) -> event.AckEventsResponse:
         """Acknowledges events up to and with a position."""
@@ -450,16 +485,14 @@ class RightsClient:
         """Settles requests as they come; answers come as they are ready, and name the key.
 
         Nothing is retried here: after a RightsError send again what was not answered, with the same keys. An exception
-        of `requests` ends the call, and is raised.
+        of `requests` ends the call, and is raised. When the call ends, nothing more is taken from `requests`, and they
+        are closed, if they can be (`aclose`).
         """
 
-        async def each() -> AsyncGenerator[bytes, None]:
-            async for request in requests:
-                yield settlement.SettleStreamRequest(request=request).SerializeToString()
-
-        async with aclosing(self._grpcio.stream(self._settlement.SettleStream.path, each())) as answers:
+        rpc: _Rpc[settlement.SettleStreamResponse] = self._settlement.SettleStream
+        async with aclosing(self._grpcio.exchange(rpc.path, _each(requests))) as answers:
             async for answer in answers:
-                yield settlement.SettleStreamResponse.FromString(answer)
+                yield rpc.read(answer)
 
     # rights.v1.ReportService. Reports take their time: the deadline of one attempt is given with each.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,14 @@ class GrpcioCalls:
         self._metadata = metadata
         self._known = False  # the service was there
         self._closed = False
-        if ca_file is None:
-            self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        else:
-            credentials = grpc.ssl_channel_credentials(
+        self._made: grpc.aio.Channel | None = None
+        self._credentials: grpc.ChannelCredentials | None = None
+        if ca_file is not None:
+            self._credentials = grpc.ssl_channel_credentials(
                 ca_file.read_bytes(),
                 key_file.read_bytes() if key_file else None,
                 certificate_file.read_bytes() if certificate_file else None,
             )
-            self._channel = grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
 
     async def unary(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         """The answer's bytes. Raises RightsError, FAILED_PRECONDITION where the client was closed."""
@@ -56,44 +55,70 @@ class GrpcioCalls:
         with self._telling():
             if self._known:
                 await self._connected(timeout_seconds)
-            call: Any = self._channel.unary_unary(path)
-            answer: bytes = await call(request, timeout=max(end - time(), 0.001), metadata=self._metadata)
+            call: Any = self._channel().unary_unary(path)
+            timeout = max(end - time(), 0.001)
+            answer: bytes | None = await call(request, timeout=timeout, metadata=self._metadata)
         self._known = True
-        return answer
+        return _present(answer)
 
     async def stream(
-        self, path: str, request: bytes | AsyncIterator[bytes], timeout_seconds: float | None = None
+        self, path: str, request: bytes, timeout_seconds: float | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """Every answer's bytes, to one request or a stream of them.
+        """Every answer's bytes. Raises RightsError."""
+        with self._telling():
+            method: Any = self._channel().unary_stream(path)
+            call = method(request, timeout=timeout_seconds, metadata=self._metadata)
+            try:
+                async for answer in call:
+                    yield _present(answer)
+            finally:
+                call.cancel()  # no effect on one that has ended
+
+    async def exchange(self, path: str, requests: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        """Every answer's bytes, to a stream of requests. It is closed when the call ends, however that ends.
 
         Raises RightsError, and what the stream of requests raises.
         """
-        requests = None if isinstance(request, bytes) else _Requests(request)
         with self._telling():
-            method: Any = self._channel.unary_stream if requests is None else self._channel.stream_stream
-            call = method(path)(requests or request, timeout=timeout_seconds, metadata=self._metadata)
+            method: Any = self._channel().stream_stream(path)
+            call = method(metadata=self._metadata)
+            # Given the requests, grpc.aio would go on taking them when the call has ended.
+            writing = asyncio.create_task(_write(call, requests))
             try:
                 async for answer in call:
-                    yield answer
+                    yield _present(answer)
             except asyncio.CancelledError:
-                if requests is not None and requests.failure is not None:
-                    raise requests.failure from None
+                if not _is_cancelled() and writing.done() and not writing.cancelled():
+                    writing.result()  # why it broke off: grpc.aio only tells that the call was cancelled
                 raise
             finally:
-                call.cancel()  # no effect on one that has ended
+                call.cancel()
+                writing.cancel()
+                await asyncio.wait((writing,))
 
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
         self._closed = True
-        await self._channel.close()
+        if self._made is not None:
+            await self._made.close()
+
+    def _channel(self) -> grpc.aio.Channel:
+        """Made when it is first used: it belongs to the loop that runs then."""
+        if self._made is None:
+            if self._credentials is None:
+                self._made = grpc.aio.insecure_channel(self._address, options=_OPTIONS)
+            else:
+                self._made = grpc.aio.secure_channel(self._address, self._credentials, options=_OPTIONS)
+        return self._made
 
     async def _connected(self, seconds: float) -> None:
         """Waits for a service that was there; a call that finds no connection would fail at once."""
-        if self._channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+        channel = self._channel()
+        if channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._channel.channel_ready()
+                await channel.channel_ready()
         except TimeoutError as error:
             message = f"cannot connect to {self._address}"
             raise RightsError(grpc.StatusCode.UNAVAILABLE, message, unseen=True, lost=True) from error
@@ -108,23 +133,34 @@ class GrpcioCalls:
         except grpc.aio.AioRpcError as error:
             raise RightsError.of(error) from error
         except (asyncio.CancelledError, grpc.aio.UsageError) as error:
-            task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():
+            if self._closed and not _is_cancelled():
                 raise closed_error() from error
             raise
 
 
-class _Requests:
-    """A stream of requests, and why it broke off: grpc.aio cancels the call then, and does not tell."""
+def _is_cancelled() -> bool:
+    """Whether a caller's own cancellation is under way."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
-    def __init__(self, requests: AsyncIterator[bytes]) -> None:
-        self._requests = requests
-        self.failure: Exception | None = None
 
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        try:
-            async for request in self._requests:
-                yield request
-        except Exception as failure:
-            self.failure = failure
-            raise
+async def _write(call: Any, requests: AsyncGenerator[bytes, None]) -> None:
+    """Sends requests as they come, and closes them. What they raise ends the call."""
+    try:
+        async with aclosing(requests):
+            async for request in requests:
+                try:
+                    await call.write(request)
+                except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                    return  # the call has ended, which is told to who reads its answers
+        await call.done_writing()
+    except BaseException:
+        call.cancel()
+        raise
+
+
+def _present(answer: bytes | None) -> bytes:
+    """grpc.aio has None for an answer that is missing, cut, or not to be read."""
+    if answer is None:
+        raise RightsError(grpc.StatusCode.INTERNAL, "the answer is missing")
+    return answer
