@@ -17,6 +17,7 @@ import grpc
 import h2.config
 import h2.connection
 import h2.events
+import psutil  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from interop_service import SERVICE, Served, pb, serving
@@ -187,16 +188,33 @@ async def test_a_dead_connection_with_short_calls_now_and_then_is_ended_as_well(
     silent.close()
 
 
-async def test_a_connection_without_calls_is_left_alone() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    channel = await NativeChannel.open(
-        "127.0.0.1", port, keepalive_seconds=0.1, keepalive_timeout_seconds=0.1
-    )
-    await asyncio.sleep(0.5)
-    assert channel.usable
-    await channel.close()
-    silent.close()
+class Unpinged:
+    """A session that is to send no ping."""
+
+    def __init__(self, session: http2.Session) -> None:
+        self._session = session
+        self.pings = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def ping(self) -> None:
+        self.pings += 1
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+async def test_a_connection_without_calls_is_left_alone(kind: str, calls: int) -> None:
+    async with serving(kind) as served:
+        channel = await NativeChannel.open(
+            "127.0.0.1", served.server.port, keepalive_seconds=0.1, keepalive_timeout_seconds=0.1
+        )
+        session: Any = Unpinged(channel._session)
+        channel._session = session
+        for _ in range(calls):
+            await channel.call(EMPTY, b"")
+        await asyncio.sleep(0.4)
+        assert session.pings == 0
+        await channel.close()
 
 
 async def test_a_server_that_answers_pings_is_waited_for(kind: str) -> None:
@@ -381,6 +399,13 @@ async def test_a_client_that_is_closed_while_it_connects(authority: Authority, a
     ] * 3
 
 
+def connections_to(port: int) -> int:
+    """Of this process."""
+    return sum(
+        bool(each.raddr) and each.raddr.port == port for each in psutil.Process().net_connections("tcp")
+    )
+
+
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plaintext", "tls"])
 async def test_a_client_is_closed_whatever_its_peer_does(authority: Authority, over_tls: bool) -> None:
     """It has room for megabytes, and does not read: nothing more can be written, nor TLS be ended in order."""
@@ -407,6 +432,9 @@ async def test_a_client_is_closed_whatever_its_peer_does(authority: Authority, o
     with pytest.raises(RightsError, match="the client is closed") as told:
         await asyncio.wait_for(calling, 1)
     assert told.value.code is grpc.StatusCode.FAILED_PRECONDITION
+    async with asyncio.timeout(5):
+        while connections_to(port):  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.05)
     server.close()
     for writer in opened:
         writer.transport.abort()
@@ -493,6 +521,30 @@ async def test_a_stream_of_requests_whose_call_has_ended_is_closed_and_no_more_i
         await orders.put(settlement_pb2.SettleRequest())
         await asyncio.sleep(0.1)
         assert orders.qsize() == 1
+
+
+class Orders:
+    """An iterator that is no generator, and waits."""
+
+    closed = False
+
+    def __aiter__(self) -> Orders:
+        return self
+
+    async def __anext__(self) -> settlement_pb2.SettleRequest:
+        await asyncio.Event().wait()
+        return settlement_pb2.SettleRequest()
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+async def test_a_stream_of_requests_that_is_no_generator_is_closed_as_well() -> None:
+    orders = Orders()
+    async with answering(STATUS, asked=h2.events.RequestReceived) as address, RightsClient(address) as rights:
+        with pytest.raises(RightsError, match="INVALID_ARGUMENT"):
+            await anext(rights.settle_stream(orders))
+    assert orders.closed
 
 
 @pytest.mark.parametrize("failure", [ValueError, asyncio.InvalidStateError, asyncio.CancelledError])
