@@ -36,9 +36,7 @@ class RightsError(Exception):
         unseen: bool = False,
         lost: bool = False,
     ) -> None:
-        super().__init__(
-            code, message
-        )  # what it is made of again, where it is copied or sent to another process
+        super().__init__(code, message)  # of which it is made again where it is copied
         self.code = code
         self.message = message
         self.reason = ""
