@@ -20,11 +20,11 @@ RESULTS = Path(__file__).resolve().parent / "results"
 SHORT: dict[str, tuple[str, ...]] = {
     "kernel": ("--rounds", "5"),
     "optimizer": ("--calls", "2"),
-    "transport": ("--seconds", "5", "--members", "50000"),
-    "settle": ("--seconds", "6"),
-    "scale": ("--seconds", "13"),
+    "transport": ("--seconds", "4", "--members", "50000"),
+    "settle": ("--seconds", "5"),
+    "scale": ("--seconds", "11"),
     "latency": ("--short",),
-    "memory": ("--seconds", "40"),
+    "memory": ("--seconds", "30"),
     "capacity": (),  # after settle: it computes from its figures
 }
 

@@ -56,7 +56,7 @@ class Form:
 
 
 LONG = Form(1, 5, 8, 60, 5, 60, 20, (64, 128, 256, 512, 1024))
-SHORT = Form(3, 2, 2.5, 5, 1, 5, 6, (128, 256, 512))
+SHORT = Form(3, 2, 2, 4, 1, 5, 5.5, (128, 256, 512))
 
 
 def percentiles(calls: Calls, after: float = 0.0, before: float = float("inf")) -> dict[str, float]:
