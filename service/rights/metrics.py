@@ -251,7 +251,8 @@ TRANSPORT_BUFFERED: Final = Gauge(
 TRANSPORT_CLOSED: Final = Counter(
     "rights_transport_closed_total",
     "Connections that the native transport ended. reason: ping, settings, reset, empty, continuation, headers, "
-    "control, flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, fault.",
+    "control, goaway, flood, preface, protocol, alpn, connections, handshake, slow_headers, unread, keepalive, idle, "
+    "fault.",
     ["reason"],
 )
 TRANSPORT_REFUSED: Final = Counter(
