@@ -1,7 +1,11 @@
 """What the latency benchmark makes of calls."""
 
-from benchmarks.latency import percentiles, recovered_after
-from benchmarks.load import RECEIPT, SHED, TIMED_OUT, Calls
+from typing import Any
+
+import pytest
+
+from benchmarks.latency import Form, measure, percentiles, recovered_after
+from benchmarks.load import RECEIPT, SHED, TIMED_OUT, Calls, Step
 
 
 def calls_of(*windows: tuple[float, int], seconds: float = 4.0) -> Calls:
@@ -41,3 +45,37 @@ def test_percentiles_are_of_receipts_in_milliseconds() -> None:
     assert 9.9 < told["50"] < 10.1
     assert 9.9 < told["100"] < 10.1
     assert 499 < percentiles(calls_of(SLOW, REFUSED, FAST, FAST))["100"] < 501
+
+
+class Played:
+    """A load whose peak is 200 a second; its storms leave so much, and so many slow half seconds after them."""
+
+    def __init__(self, *storms: tuple[int, int]) -> None:
+        self._storms = iter(storms)
+
+    def closed_loop(self, in_flight: int, seconds: float) -> Calls:
+        return calls_of(*[FAST] * int(2 * seconds), seconds=seconds)
+
+    def open_loop(self, *steps: Step) -> Calls:
+        if len(steps) == 1:
+            half = calls_of(*[FAST] * 8)
+            half.lateness.append(0.001)
+            return half
+        left, slow = next(self._storms)
+        storm = calls_of(*[FAST] * 4, *[SLOW] * slow, *[FAST] * (10 - slow), seconds=7.0)
+        for i in range(400 - left):
+            storm.outcome[i] = SHED
+        return storm
+
+
+def test_of_several_storms_the_median_goodput_and_the_slowest_recovery_count() -> None:
+    form = Form(3, 1, 2, 4, 0, 2, 5, (1, 2))
+    load: Any = Played((300, 0), (340, 3), (100, 1))
+    results, _, every = measure(load, form)
+    assert results["goodput_overload_over_peak"] == pytest.approx(0.75, abs=0.01)
+    assert results["least_goodput_overload_over_peak"] == pytest.approx(0.25, abs=0.01)
+    assert (results["recovery_seconds"], results["recovered"], results["shed_calls"]) == (1.5, 1.0, 460)
+    assert every.count(RECEIPT, SHED) == len(every.due)
+    lost: Any = Played((300, 0), (340, 10), (100, 1))
+    results, _, _ = measure(lost, form)
+    assert (results["recovery_seconds"], results["recovered"]) == (5, 0.0)
