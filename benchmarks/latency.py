@@ -156,9 +156,8 @@ def measure(load: Generator, form: Form) -> tuple[dict[str, float], dict[str, di
         "p99_ms_shed": storms.histogram(SHED, 0, form.overload).get_value_at_percentile(99) / 1000,
         "shed_calls": float(storms.count(SHED)),
         "recovery_seconds": max(form.recovery if each is None else each for each in recoveries),
-        "recovered": float(
-            None not in recoveries
-        ),  # 0: not within `recovery_seconds`, which it was looked at
+        # 0: not within `recovery_seconds`, which it was looked at
+        "recovered": float(None not in recoveries),
         "generator_p99_ms_late_half_load": histogram(halves.lateness).get_value_at_percentile(99) / 1000,
         "generator_cpu_us_per_call": halves.cpu_seconds / len(halves.due) * 1e6,
     }

@@ -16,13 +16,13 @@ Why it is written the way it is:
     connection's window opens at once, so that one slow stream does not stop its neighbours.
 (f) *All that waits is counted*, against one budget of the whole process: open calls, messages, gathered bytes, headers
     (of which a byte on the wire may be thousands here) until their owner lets them go, answers that are not read; with
-    what each costs besides its bytes, so that many small ones cost what they cost. What arrives and does not fit fails its own
-    call. Answers are there already: for them it is told that new calls would be too many (`overfull`), and which
-    streams have not been read for long (`unread`). A connection that holds little always may: who has spent the budget
-    must not shut out who uses none of it.
+    what each costs besides its bytes, so that many small ones cost what they cost. What arrives and does not fit fails
+    its own call. Answers are there already: for them it is told that new calls would be too many (`overfull`), and
+    which streams have not been read for long (`unread`). A connection that holds little always may: who has spent the
+    budget must not shut out who uses none of it.
 (g) *Floods end the connection.* Frames that cost us and bring nothing (PING, SETTINGS, RST_STREAM, empty DATA,
-    CONTINUATION, GOAWAY) are counted, most of them per second; streams that the library resets for mistakes count as the resets they are.
-    The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
+    CONTINUATION, GOAWAY) are counted, most of them per second; streams that the library resets for mistakes count as
+    the resets they are. The session then says GOAWAY, ENHANCE_YOUR_CALM, and `calm` names the reason.
 (h) *Output is pulled* by the owner, and only as fast as its transport takes it; what a peer does not read stays in
     the streams' queues, and their owners wait (`queued`).
 (i) *A stream is held by its session until the library closes it*, so pointers given to the library are good for as
@@ -184,7 +184,7 @@ cdef enum:
     LISTED_OVERHEAD = 32  # of a header field, as HTTP/2 counts its list
     MAX_CONTINUATIONS = 64  # of one header block
     HEADER_FLOOD_FACTOR = 16  # times the allowed list is no mistake any more
-    MAX_CONTROL_FRAMES = 10_000  # PRIORITY, unasked answers to PING and unknown ones a second
+    MAX_CONTROL_FRAMES = 10_000  # PRIORITY, answers to PING and unknown ones a second
     MAX_GOAWAYS = 10  # ever: the library looks at every stream for each, and two are all that a peer has to say
 
     ERROR_HEADERS_TOO_LARGE = 1

@@ -375,6 +375,20 @@ async def test_an_answer_that_is_none_ends_its_call_alone(
     assert [error.code for error in told if isinstance(error, RightsError)] == [code] * 3
 
 
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_service_that_only_refused_was_there_and_is_waited_for(transport: Any) -> None:
+    async with serving("native") as served:
+        rights = RightsClient(served.address, transport=transport, attempts=1, deadline_seconds=10)
+        with pytest.raises(RightsError, match="UNIMPLEMENTED"):
+            await rights.quote(settlement_pb2.QuoteRequest())
+    waiting = asyncio.create_task(rights.quote(settlement_pb2.QuoteRequest()))
+    await asyncio.wait({waiting}, timeout=1)
+    assert not waiting.done()
+    await rights.close()
+    with pytest.raises(RightsError, match="the client is closed"):
+        await waiting
+
+
 @pytest.mark.parametrize("attempts", [1, 5])
 async def test_a_client_that_is_closed_while_it_connects(authority: Authority, attempts: int) -> None:
     """Its calls fail as others do, and are not cancelled: that is for who has made them."""

@@ -55,10 +55,13 @@ class GrpcioCalls:
         with self._telling():
             if self._known:
                 await self._connected(timeout_seconds)
-            call: Any = self._channel().unary_unary(path)
+            channel = self._channel()
+            call: Any = channel.unary_unary(path)
             timeout = max(end - time(), 0.001)
-            answer: bytes | None = await call(request, timeout=timeout, metadata=self._metadata)
-        self._known = True
+            try:
+                answer: bytes | None = await call(request, timeout=timeout, metadata=self._metadata)
+            finally:  # a refusal shows it as well
+                self._known = self._known or channel.get_state() is grpc.ChannelConnectivity.READY
         return _present(answer)
 
     async def stream(
