@@ -14,7 +14,7 @@ Method:   the cost of a settlement is that of benchmarks.settle (its result file
 
 import json
 from dataclasses import dataclass, fields
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Self
 
@@ -39,16 +39,23 @@ class Cost:
         try:
             results = json.loads(path.read_text())["results"]
             return cls(
-                results["worker_cpu_us_per_settlement"],
-                results["postgres_cpu_us_per_settlement"],
-                results["wal_bytes_per_settlement"],
-                results["disk_bytes_per_settlement"],
-                results["settlements_per_transaction"],
+                _above_0(results, "worker_cpu_us_per_settlement"),
+                _above_0(results, "postgres_cpu_us_per_settlement"),
+                _above_0(results, "wal_bytes_per_settlement"),
+                _above_0(results, "disk_bytes_per_settlement"),
+                _above_0(results, "settlements_per_transaction"),
             )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, LookupError, TypeError, ValueError) as error:
             raise SystemExit(
                 f"{path} does not tell what a settlement costs ({error!r}): `python -m benchmarks.settle --json {path}`"
             ) from None
+
+
+def _above_0(results: dict[str, float], name: str) -> float:
+    value = float(results[name])
+    if not 0 < value < inf:
+        raise ValueError(f"{name} is {value}")
+    return value
 
 
 @dataclass(frozen=True)

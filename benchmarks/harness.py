@@ -250,8 +250,11 @@ def report(title: str, results: dict[str, float], path: Path | None, **more: obj
 
 def write(results: dict[str, float], path: Path, **more: object) -> None:
     """Writes the JSON file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "results": results, **more}, indent=2) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"machine": machine(), "results": results, **more}, indent=2) + "\n")
+    except OSError as error:  # after the measurement: its table is there
+        raise SystemExit(f"{path} could not be written: {error.strerror}") from None
     say(f"wrote {path}")
 
 

@@ -151,6 +151,7 @@ def test_an_interrupted_measurement_says_so_and_no_more() -> None:
         ("capacity", ["--from", "README.md"], "README.md does not tell what a settlement costs"),
         ("capacity", ["--json", "README.md/x.json"], "argument --json: README.md cannot be made"),
         ("capacity", ["--json", "tests"], "argument --json: tests cannot be written"),
+        ("capacity", ["--json", "/dev/full"], "/dev/full could not be written: No space left on device"),
     ],
 )
 def test_what_cannot_be_run_is_said(module: str, arguments: list[str], said: str) -> None:

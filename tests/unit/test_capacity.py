@@ -72,3 +72,21 @@ def test_the_cost_is_that_of_the_result_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"results": results}))
     with pytest.raises(SystemExit, match="wal_bytes_per_settlement"):
         Cost.measured(file)
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ("[]", "TypeError"),
+        ('{"results": null}', "TypeError"),
+        ('{"results": {"worker_cpu_us_per_settlement": 0}}', "worker_cpu_us_per_settlement is 0.0"),
+        ('{"results": {"worker_cpu_us_per_settlement": NaN}}', "worker_cpu_us_per_settlement is nan"),
+        ('{"results": {"worker_cpu_us_per_settlement": "many"}}', "'many'"),
+    ],
+)
+def test_capacity_refuses_what_was_never_measured(tmp_path: Path, results: str, said: str) -> None:
+    file = tmp_path / "settle.json"
+    file.write_text(results)
+    with pytest.raises(SystemExit, match="does not tell what a settlement costs") as refused:
+        Cost.measured(file)
+    assert said in str(refused.value)
