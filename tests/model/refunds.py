@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from rights.v1 import settlement_pb2
+from rights.v1 import rulebook_pb2, settlement_pb2
 
 from . import giving, spending
 from .numbers import allocate, parts_of_items
@@ -186,8 +186,13 @@ def _price_again(
 def _most(rules: Rules, sale: Sale, order: Any, campaign: Any) -> int:
     """The most that a discount can be for these items or fewer: what it is alone; anything, where fewer may do."""
     cart = order.cart
-    touches_some = bool(getattr(getattr(campaign, campaign.WhichOneof("effect")), "max_quantity", 0))
-    if _counts(campaign.when) or (touches_some and any(line.floor_minor for line in cart.lines)):
+    effect = getattr(campaign, campaign.WhichOneof("effect"))
+    touches_some = bool(getattr(effect, "max_quantity", 0))
+    # A cap is shared by what lines wish for, whatever their floors let them have of it.
+    each = (rulebook_pb2.EFFECT_UNIT_PER_LINE, rulebook_pb2.EFFECT_UNIT_PER_ITEM)
+    shares_cap = bool(getattr(effect, "cap_minor", 0)) and effect.unit in each
+    floors = any(line.floor_minor for line in cart.lines)
+    if _counts(campaign.when) or ((touches_some or shares_cap) and floors):
         return sum(line.unit_price_minor * line.quantity for line in cart.lines)
     return sum(sum(shares.values()) for shares in _discounts(rules, sale, order, {campaign.id}).values())
 

@@ -106,6 +106,34 @@ async def test_readjudicate_prices_what_is_kept_again(shop: Shop) -> None:
     await in_order(shop)
 
 
+async def test_a_discount_that_comes_back_has_kept_its_budget(shop: Shop) -> None:
+    """Half off, at most 1.00, of three lines of 2.00; the first has no room above its floor, so 0.66 are given. With
+    the second line 0.16 of them go, and come back when the first goes: nobody else may have had them meanwhile."""
+    capped = {"rate_bps": 5_000, "cap_minor": 100, "unit": rulebook_pb2.EFFECT_UNIT_PER_LINE}
+    campaign = rulebook_pb2.Campaign(
+        id="half",
+        stage_id="shop",
+        percent_discount=capped,
+        refund_policy=READJUDICATE,
+        budget_id="b",
+        quota_id="q",
+        funding=[{"party": rulebook_pb2.FundingShare.PARTY_PLATFORM, "share_bps": 10_000}],
+    )
+    await shop.open(book(campaign, budgets={"b": 66}, quotas={"q": 2}))
+    await shop.member("alice")
+    await shop.member("bob")
+    receipt = await shop.buy("alice", line(200, floor_minor=200), line(200), line(200))
+    assert receipt.discount_minor == 66
+    assert (await shop.refund(receipt.settlement_id, {1: 1})).refunded_minor == 534 - 350
+    assert (await shop.buy("bob", line(32))).discount_minor == 0
+    await shop.refund(receipt.settlement_id, {0: 1})
+    assert (await shop.settlement(receipt.settlement_id)).entries[-1].refund.charged_minor == 0
+    assert await shop.used() == {"b": 66, "q": 1}
+    await shop.refund(receipt.settlement_id)
+    assert (await shop.buy("bob", line(32))).discount_minor == 16
+    await in_order(shop)
+
+
 async def test_what_is_kept_can_cost_more_than_what_comes_back(shop: Shop) -> None:
     """280.00 and 20.00 less 50.00 is 250.00; without the 20.00 it is 280.00: the member owes 30.00."""
     await shop.open(book(off("300-50", 5_000, 30_000, refund_policy=READJUDICATE)))

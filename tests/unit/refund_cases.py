@@ -271,6 +271,20 @@ def _rival(draw: st.DrawFn, number: int, subtotal: int) -> pb.Campaign:
                 {"percent_discount": {"rate_bps": 500 * size, "threshold_minor": threshold}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2, "pick": _CHEAPEST}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2}},
+                {
+                    "percent_discount": {
+                        "rate_bps": 900 * size,
+                        "cap_minor": 1 + subtotal // size,
+                        "unit": _PER_LINE,
+                    }
+                },
+                {
+                    "percent_discount": {
+                        "rate_bps": 900 * size,
+                        "cap_minor": 1 + subtotal // size,
+                        "unit": _PER_ITEM,
+                    }
+                },
                 {"fixed_price": {"max_quantity": 1, "every_quantity": 3, "pick": _CHEAPEST}},
                 {"every_discount": {"every_minor": 1 + threshold // 3, "discount_minor": 1 + threshold // 9}},
             ]

@@ -57,6 +57,33 @@ def test_a_discount_whose_threshold_is_lost_is_charged() -> None:
     assert at.usages() == {}
 
 
+@pytest.mark.parametrize("unit", [pb.EFFECT_UNIT_PER_LINE, pb.EFFECT_UNIT_PER_ITEM])
+def test_the_budget_bears_what_a_shared_cap_can_come_to_when_a_floor_is_gone(unit: int) -> None:
+    """Half off, at most 1.00: a third of it is the first line's, which has no room for it above its floor."""
+    half = pb.PercentDiscount(rate_bps=5_000, cap_minor=100, unit=unit)  # type: ignore[arg-type]
+    capped = pb.Campaign(
+        id="half",
+        stage_id="shop",
+        percent_discount=half,
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+    floored = Line("sku", 200, 1, "", "", "", 200)
+    at = sold(floored, line(200), line(200), campaigns=[capped], budgets=[pb.Budget(id="b", cap_minor=66)])
+    assert at.usages() == {("budget", "b"): 66}
+    at.give_back(
+        {1: 1}
+    )  # 0.50 of it are left, and the other line's share is given again with the first one back
+    assert [kept.amount(shares) for shares in at.kept.adjustments] == [50]
+    assert at.usages() == {("budget", "b"): 66}
+    at.give_back({0: 1})
+    assert [kept.amount(shares) for shares in at.kept.adjustments] == [66]
+    assert at.usages() == {("budget", "b"): 66}
+    at.give_back(None)
+    assert at.usages() == {}
+
+
 def test_a_kept_discount_stays_with_the_kept_lines() -> None:
     at = sold(line(20_000), line(10_000), campaigns=[off_50_from_300(KEEP)])
     refund = at.give_back({1: 1})

@@ -7,7 +7,7 @@ from rights.domain import benefits
 from rights.domain.book import Book, Campaign
 from rights.domain.limits import MAX_AMOUNT, NEVER_MS
 from rights.domain.model import Coupon, Order, Sale
-from rights.domain.plan import Reason
+from rights.domain.plan import Effect, Reason, Unit
 from rights.domain.wallet import Wallet
 from rights_native import _facts as facts
 
@@ -67,13 +67,16 @@ class Basket:
         """What a discount can be at most, for these items and for any part of them.
 
         Alone it finds every amount at its highest: thresholds that it does not reach now, it never will, and fewer
-        items are worth less. But a condition that counts items or amounts may come to hold for fewer of them, and
-        of some items only, others may come to be touched whose floors leave more, or, with fewer cheap ones, dearer
-        ones: then it is all that they cost.
+        items are worth less. But a condition that counts items or amounts may come to hold for fewer of them; of some
+        items only, others may come to be touched whose floors leave more, or, with fewer cheap ones, dearer ones; and
+        the share of a cap that a line's floor does not let it have goes to the others once that line is back: then it
+        is all that they cost.
         """
         plan = self._book.plan.campaigns[campaign.index]
         counts = self._book.plan.predicates[plan.predicate].reads_quantities
-        if counts or plan.every_quantity or (plan.max_quantity and any(self.facts.floors)):
+        shares_cap = plan.effect == Effect.PERCENT and plan.b > 0 and plan.unit != Unit.ACROSS_LINES
+        clamps = (plan.max_quantity or shares_cap) and any(self.facts.floors)
+        if counts or plan.every_quantity or clamps:
             return sum(self.facts.amounts)
         return sum(self.discounts([campaign]).get(campaign.id, {}).values())
 
