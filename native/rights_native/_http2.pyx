@@ -179,6 +179,7 @@ cdef enum:
     PREFIX_BYTES = 5  # of a gRPC message: flag, length
     CALL_BYTES = 3_072  # an open call, with its stream, its handler and the library's part
     MESSAGE_OVERHEAD = 64  # what a message that waits costs besides its bytes
+    HELD_READ_BYTES = 1_024  # of an answer that may stay in memory after they are sent, if that is more than the rest
     FIELD_OVERHEAD = 150  # the same of a header field: a tuple and two objects
     FIRST_GATHERED_BYTES = 4096
     LISTED_OVERHEAD = 32  # of a header field, as HTTP/2 counts its list
@@ -364,6 +365,11 @@ cdef class Stream:
     def has_message(self):
         """Whether `take` has one."""
         return self.message is not None
+
+    @property
+    def has_compressed(self):
+        """Whether the next one is compressed."""
+        return type(self.message) is tuple
 
     def reply(self, bytes message not None, bint compressed=False):
         """The whole answer of a unary call in its plainest form: headers, the message, status OK."""
@@ -638,6 +644,7 @@ cdef class Session:
     cdef readonly double now  # when something was received or sent last, seconds of the monotonic clock
     cdef readonly double received_at  # when something was received last
     cdef readonly double headers_since  # when a header block began that is not complete; 0: there is none
+    cdef int32_t headers_of  # the stream whose block that is
     cdef readonly bint settled  # the peer's settings have come
     cdef readonly bint going_away  # the peer has said that it goes away
     cdef readonly int pongs  # answers to our pings
@@ -972,6 +979,7 @@ cdef int _on_begin_headers(nghttp2_session *native, const nghttp2_frame *frame, 
     cdef void *known
     try:
         session.headers_since = session.now
+        session.headers_of = frame.hd.stream_id
         if frame.headers.cat == CATEGORY_REQUEST and not session.is_client:
             stream = Stream.__new__(Stream)
             stream.session = session
@@ -990,7 +998,7 @@ cdef int _on_begin_headers(nghttp2_session *native, const nghttp2_frame *frame, 
             if known != NULL:
                 stream = <Stream>known
                 stream.header_bytes = 0
-                if stream.opened:
+                if stream.opened and session.is_client:
                     stream.trailers = []
     except BaseException as error:
         return session._failed(error)
@@ -1018,6 +1026,8 @@ cdef int _on_header(nghttp2_session *native, const nghttp2_frame *frame, const u
             stream.error = ERROR_HEADERS_TOO_LARGE
             stream.error_bytes = stream.header_bytes
             return 0
+        if stream.opened and not session.is_client:
+            return 0  # trailers of a request, in which gRPC says nothing
         cost = name_length + value_length + FIELD_OVERHEAD
         if not session._has_room(cost):
             stream.error = ERROR_OVER_BUDGET
@@ -1111,6 +1121,8 @@ cdef int _on_close(nghttp2_session *native, int32_t stream_id, uint32_t code, vo
     cdef Session session = <Session>data
     cdef Stream stream
     try:
+        if stream_id == session.headers_of:
+            session.headers_since = 0  # its headers were refused, or are of no use any more
         stream = session.streams.pop(stream_id, None)
         if stream is not None:
             stream._close(code)
@@ -1164,6 +1176,11 @@ cdef ssize_t _on_read(nghttp2_session *native, int32_t stream_id, uint8_t *to, s
                 stream.chunk = stream.chunks.popleft() if stream.chunks else None
                 stream.chunk_offset = 0
                 stream._queue(-MESSAGE_OVERHEAD)
+        if stream.chunk is not None and stream.chunk_offset > HELD_READ_BYTES:
+            if 2 * stream.chunk_offset > PyBytes_GET_SIZE(stream.chunk):
+                # Who reads all but the last byte of each answer would have the others held, and uncounted.
+                stream.chunk = stream.chunk[stream.chunk_offset:]
+                stream.chunk_offset = 0
         stream.moved_at = session.now
         stream._queue(-copied)
         if stream.wants_room and stream.queued <= ROOM_BYTES:

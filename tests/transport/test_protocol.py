@@ -6,22 +6,28 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2
 from interop_service import ECHO_INITIAL, ECHO_TRAILING, SERVICE, Served, pb, serving
-from raw_peer import RawPeer, headers, message, raw_peer
+from raw_peer import RawPeer, frame, headers, message, raw_peer
 
 from rights import metrics
 from rights.api.errors import PlainStatus
 from rights.api.methods import Call, Method
 from rights.transport import wire
+from rights.transport.inflating import Inflating
+from rights.transport.native import NativeServer
+from rights.transport.native_connection import Connection
 
 EMPTY, UNARY, INPUT = f"/{SERVICE}/EmptyCall", f"/{SERVICE}/UnaryCall", f"/{SERVICE}/StreamingInputCall"
 OUTPUT, DUPLEX = f"/{SERVICE}/StreamingOutputCall", f"/{SERVICE}/FullDuplexCall"
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED = 0, 3, 4
-RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL = 8, 12, 13
+RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAUTHENTICATED = 8, 12, 13, 16
 
 
 @pytest_asyncio.fixture
@@ -228,6 +234,69 @@ async def test_binary_metadata_that_is_no_base64(native_peer: RawPeer) -> None:
         await native_peer.call(message(b""), [*headers(EMPTY), (ECHO_TRAILING, "a*b")])
     )
     assert (answer.status, "base64" in answer.message) == (INTERNAL, True)
+
+
+async def test_more_values_of_binary_metadata_than_anybody_joins(native_peer: RawPeer) -> None:
+    """Each becomes an object, and a comma is enough for one."""
+    for commas, status in ((99, OK), (100, RESOURCE_EXHAUSTED)):
+        sent = [*headers(EMPTY), ("x-bin", "," * commas)]
+        answer = await native_peer.answer(await native_peer.call(message(b""), sent))
+        assert (answer.status, "more than 100 values" in answer.message) == (status, status != OK)
+
+
+async def test_metadata_is_not_decoded_to_find_out_who_calls(tmp_path: Path) -> None:
+    """Of a stranger it may be a lot."""
+    key = tmp_path / "secret"
+    key.write_text("s" * 32)
+    strange = [*headers(EMPTY), ("x-bin", "no base64!")]
+    secured = serving("native", jwt_key_file=key, jwt_algorithms=("HS256",))
+    async with secured as served, raw_peer(served.address) as peer:
+        assert (await peer.answer(await peer.call(message(b""), strange))).status == UNAUTHENTICATED
+
+
+async def test_a_connection_is_read_a_part_in_each_turn_of_the_loop(native: Served) -> None:
+    """libuv would go on as long as something is there, whoever else waits."""
+    connection = Connection(cast("NativeServer", native.server))
+    connection.loop = Mock(wraps=connection.loop)
+    connection.loop.time = lambda: 1.0  # uvloop's stands still in a turn
+    transport = Mock(spec=asyncio.Transport)
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+    connection.connection_made(transport)
+    connection.data_received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+    for _ in range(7):
+        connection.data_received(frame(0xFA, 0, 0, bytes(16_384)))
+    transport.pause_reading.assert_not_called()
+    connection.data_received(frame(0xFA, 0, 0, bytes(16_384)))
+    transport.pause_reading.assert_called_once()
+    connection.pause_writing()
+    await asyncio.sleep(0)
+    transport.resume_reading.assert_not_called()  # what it asks for could not be answered
+    connection.resume_writing()
+    transport.resume_reading.assert_called_once()
+    connection.connection_lost(None)
+
+
+async def test_a_compressed_message_stays_with_its_stream_until_its_turn() -> None:
+    """Where its memory is counted."""
+    inflating = Inflating(asyncio.get_running_loop(), 8 * 2**20)
+    connection = Mock()
+    calls = [Mock(connection=connection) for _ in range(3)]
+    for call in calls:
+        call.stream.encoding = b"gzip"
+        call.stream.take.return_value = gzip.compress(bytes(2**20))
+    waits = [asyncio.create_task(inflating.next_of(call)) for call in calls]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [call.stream.take.called for call in calls] == [True, False, False]
+    assert await asyncio.gather(*waits) == [bytes(2**20)] * 3
+
+
+async def test_questions_of_reflection_are_short(native_peer: RawPeer) -> None:
+    """Each stream keeps its last one, whoever asks."""
+    path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+    answer = await native_peer.answer(await native_peer.call(message(bytes(4_097)), headers(path)))
+    assert (answer.status, "at most 4096 are allowed" in answer.message) == (INVALID_ARGUMENT, True)
 
 
 async def test_metadata_of_text(peer: RawPeer) -> None:

@@ -9,6 +9,7 @@ import itertools
 import random
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -322,6 +323,57 @@ def test_room_is_told_to_who_wants_it() -> None:
         rounds += 1
         assert rounds < 100
     assert stream.queued <= 32 * 1024
+
+
+def test_what_was_read_of_an_answer_does_not_stay_in_memory() -> None:
+    """Each is read to all but its last bytes: what stays is what counts."""
+    pair = Pair(max_unread_bytes=ALL)
+    window = 2**20 - 10
+    # SETTINGS_INITIAL_WINDOW_SIZE, and as much as there can be for the connection.
+    pair.exchange()
+    pair.server.receive(b"\0\0\6\4\0\0\0\0\0\0\4" + window.to_bytes(4, "big"))
+    pair.server.receive(b"\0\0\4\x08\0\0\0\0\0" + (2**30).to_bytes(4, "big"))
+    for _ in range(20):
+        pair.ask(b"?")
+    streams = pair.exchange()
+    tracemalloc.start()
+    for stream in streams:
+        stream.start([])
+        stream.send(bytes(2**20))
+        while pair.server.output(2**16):
+            pass
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0 < pair.server.queued < 20 * 200
+    assert held < 20 * 4_096
+
+
+def test_trailers_of_a_request_are_not_kept() -> None:
+    pair = Pair()
+    asked = pair.ask(b"?", end=False)
+    (stream,) = pair.exchange()
+    before = pair.budget.held
+    # HEADERS with END_STREAM: a literal field, never indexed.
+    block = b"\x10\x06x-last" + b"\x7f\x81\x06" + b"y" * 896
+    head = len(block).to_bytes(3, "big") + b"\1\5" + asked.id.to_bytes(4, "big")
+    pair.server.receive(head + block)
+    assert stream.ended
+    assert (stream.trailers, stream.error) == (None, 0)
+    assert pair.budget.held == before
+
+
+def test_headers_that_are_refused_are_over() -> None:
+    """Nobody waits for the rest of them, which would end the connection in time, with all its calls."""
+    pair = Pair()
+    kept = pair.ask(end=False)
+    pair.exchange()
+    pair.client.request([*REQUEST, (b"connection", b"close")])
+    pair.exchange()
+    assert pair.server.headers_since == 0
+    assert not kept.closed
+    # The same of a block that is one: it is owed.
+    pair.server.receive(b"\0\0\1\1\0\0\0\0\x65\x82")
+    assert pair.server.headers_since > 0
 
 
 def test_headers_that_cannot_be_sent_reset_their_stream() -> None:

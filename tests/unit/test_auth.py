@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,12 +43,12 @@ def token(key: Any = RSA_KEY, algorithm: str = "RS256", **claims: Any) -> str:
 class Brought(NamedTuple):
     """What a call came with."""
 
-    metadata: Sequence[tuple[str, str | bytes]] = ()
+    authorization: str | None = None
     peer: Mapping[str, Iterable[bytes]] = {}
 
 
 def bearer(value: str, peer: Mapping[str, Iterable[bytes]] = {}) -> Brought:
-    return Brought([("user-agent", "x"), ("authorization", f"Bearer {value}")], peer)
+    return Brought(f"Bearer {value}", peer)
 
 
 def certified(*names: bytes) -> Brought:
@@ -74,12 +74,7 @@ def test_a_verified_token_names_the_caller(key_file: Path) -> None:
     authenticator = Authenticator(load_settings(jwt_key_file=key_file))
     caller = authenticator.authenticate(bearer(token(roles=["checkout", "operator", "else"])))
     assert caller == Caller("acme", "shop", frozenset({"checkout", "operator"}))
-    assert (
-        authenticator.authenticate(
-            Brought([("authorization", b"bearer " + token(roles=None).encode())])
-        ).roles
-        == frozenset()
-    )
+    assert authenticator.authenticate(Brought("bearer " + token(roles=None))).roles == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +124,7 @@ def test_forged_tokens_are_refused(key_file: Path) -> None:
 
 @pytest.mark.parametrize(
     "brought",
-    [Brought(), Brought([("authorization", "")]), Brought([("authorization", "Basic abc")]), bearer("")],
+    [Brought(), Brought(""), Brought("Basic abc"), bearer("")],
 )
 def test_no_token_is_refused(key_file: Path, brought: Brought) -> None:
     assert refusal(Authenticator(load_settings(jwt_key_file=key_file)), brought).reason == "UNAUTHENTICATED"

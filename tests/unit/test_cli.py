@@ -142,7 +142,7 @@ def test_minted_tokens_are_accepted(tmp_path: Path) -> None:
     words = ["token", "--tenant", "acme", "--caller", "shop", "--key", str(private), "--role", "operator"]
     result = run(*words)
     assert result.exit_code == 0
-    brought = SimpleNamespace(metadata=[("authorization", f"Bearer {result.stdout.strip()}")], peer={})
+    brought = SimpleNamespace(authorization=f"Bearer {result.stdout.strip()}", peer={})
     caller = Authenticator(load_settings(jwt_key_file=public)).authenticate(brought)
     assert caller == Caller("acme", "shop", frozenset({"operator"}))
     assert run(*words, "--role", "king").exit_code == 2

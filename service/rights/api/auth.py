@@ -58,11 +58,11 @@ DEVELOPMENT_CALLER = Caller("demo", "developer", ROLES)
 
 
 class Credentials(Protocol):
-    """What a call brings to tell whose it is. Read only where it is asked for: to decode metadata takes its time."""
+    """What a call brings to tell whose it is. All other metadata is of no interest: strangers can have sent a lot."""
 
     @property
-    def metadata(self) -> Iterable[tuple[str, str | bytes]]:
-        """Of the request."""
+    def authorization(self) -> str | None:
+        """That metadata of the request, if there is any."""
 
     @property
     def peer(self) -> Mapping[str, Iterable[bytes]]:
@@ -105,10 +105,8 @@ class Authenticator:
         """The caller of a call that came with these, or `AuthError`."""
         if self._development:
             return DEVELOPMENT_CALLER
-        if self._key is not None:
-            for name, value in credentials.metadata:
-                if name == "authorization":
-                    return self._token_caller(value.decode("latin-1") if isinstance(value, bytes) else value)
+        if self._key is not None and (authorization := credentials.authorization) is not None:
+            return self._token_caller(authorization)
         if self._certificates:
             return self._certificate_caller(credentials.peer)
         raise AuthError("UNAUTHENTICATED", "no credential: send metadata `authorization: Bearer TOKEN`")

@@ -140,7 +140,9 @@ class Edge:
         try:
             async with scope, aclosing(cast("StreamHandler", method.handler)(call, request)) as responses:
                 async for response in responses:
-                    await send(response if isinstance(response, bytes) else response.SerializeToString())
+                    sending = send(response if isinstance(response, bytes) else response.SerializeToString())
+                    del response  # which may be large, and the wait long
+                    await sending
         except TimeoutError:
             if not scope.expired():
                 raise  # of something that the handler waited for

@@ -48,6 +48,10 @@ class Exchange(Protocol):
         """Of the request. A handler has it until it waits, sends an answer or asks for a request of a stream."""
 
     @property
+    def authorization(self) -> str | None:
+        """Of the metadata: who says to call."""
+
+    @property
     def peer(self) -> Peer:
         """Authentication properties of the connection, as gRPC names them ("peer_uri")."""
 

@@ -92,6 +92,13 @@ class _Exchange:
         return self._context.invocation_metadata() or ()
 
     @property
+    def authorization(self) -> str | None:
+        for name, value in self.metadata:
+            if name == "authorization":
+                return value.decode("latin-1") if isinstance(value, bytes) else value
+        return None
+
+    @property
     def peer(self) -> Peer:
         return self._context.auth_context()
 

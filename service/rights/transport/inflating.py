@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from rights.api.errors import PlainStatus
 from rights.transport import wire
-from rights_native import _http2 as http2
 
 if TYPE_CHECKING:
     from rights.transport.native_calls import StreamCall, UnaryCall
@@ -39,22 +38,30 @@ class Inflating:
         """
         self._queue(call.connection, partial(_begin, call))
 
-    async def plain(self, connection: Connection, stream: http2.Stream, message: bytes) -> bytes:
-        """A message of a stream of requests. Raises PlainStatus."""
-        plain: asyncio.Future[bytes] = self._loop.create_future()
+    async def next_of(self, call: StreamCall) -> bytes | None:
+        """The next message of a stream of requests, which is compressed; None: it is gone. Raises PlainStatus.
+
+        It stays with its stream until its turn comes, too.
+        """
+        plain: asyncio.Future[bytes | None] = self._loop.create_future()
 
         def inflate() -> int:
             if plain.done():
                 return 0  # the call is over
+            message = call.stream.take()
+            call.connection.flush_soon()  # the window may have opened
+            if message is None:
+                plain.set_result(None)
+                return 0
             try:
-                made = wire.decompressed(message, stream.encoding, self._max_message_bytes)
+                made = wire.decompressed(message, call.stream.encoding, self._max_message_bytes)
             except PlainStatus as error:
                 plain.set_exception(error)
                 return _TURN_BYTES  # it may have been as large as is allowed
             plain.set_result(made)
             return len(made)
 
-        self._queue(connection, inflate)
+        self._queue(call.connection, inflate)
         return await plain
 
     def _queue(self, connection: Connection, work: Callable[[], int]) -> None:

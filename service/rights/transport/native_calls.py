@@ -80,7 +80,14 @@ class Call:
 
     @property
     def metadata(self) -> Metadata:
-        return self.connection.read_metadata(self.stream.metadata)
+        return wire.read_metadata(self.stream.metadata)
+
+    @property
+    def authorization(self) -> str | None:
+        for name, value in self.stream.metadata:
+            if name == b"authorization":
+                return value.decode("latin-1")
+        return None
 
     @property
     def peer(self) -> Peer:
@@ -315,11 +322,12 @@ class StreamCall(Call):
             if self.stream.has_message and not self.connection.turn.take():
                 await asyncio.sleep(0)
                 continue
-            message = self.stream.take()
-            if message is not None:
+            if self.stream.has_compressed:
+                message = await self.connection.inflating.next_of(self)
+            else:
+                message = self.stream.take()
                 self.connection.flush_soon()  # the window may have opened
-                if self.stream.compressed:
-                    return await self.connection.inflating.plain(self.connection, self.stream, message)
+            if message is not None:
                 return message
             if self.stream.error:
                 raise self.connection.mistake(self.stream)

@@ -14,7 +14,7 @@ import structlog
 
 from rights import metrics
 from rights.api.errors import ApiError, PlainStatus, StatusError
-from rights.api.methods import Metadata, Peer
+from rights.api.methods import Peer
 from rights.transport import wire
 from rights.transport.native_calls import DEADLINE, Arriving, StreamCall, UnaryCall, fail, headers_of, wake
 from rights.transport.table import unknown
@@ -29,7 +29,7 @@ WRITE_BYTES = (
     256 * 1024
 )  # handed to the socket at a time; what it does not take of that is all that it buffers
 _NO_ROOM_SECONDS = 0.1  # after which there may be room
-_KEPT_FIELDS = 32  # of metadata, that is not decoded again when it is the same
+_TURN_BYTES = 128 * 1024  # read of a connection in a turn of the loop, and the rest of what was read at once
 _GRPC_CONTENT = re.compile(
     rb"application/grpc *($|[+;])", re.IGNORECASE
 )  # whatever it says of the messages, as in grpc
@@ -58,8 +58,9 @@ class Connection(asyncio.Protocol):
         self._farewell = 0  # the answer to a PING after which the last GOAWAY is due
         self._draining = False  # that is said
         self._closed_for = ""
-        self._pairs: wire.Pairs = []  # the metadata that was decoded last,
-        self._metadata: Metadata = ()  # and what became of it
+        self._read = 0  # bytes in this turn of the loop,
+        self._read_at = 0.0  # which is the one of that time
+        self._rests = False  # it reads on in the next turn
 
     # asyncio.Protocol
 
@@ -82,6 +83,7 @@ class Connection(asyncio.Protocol):
         if self._farewell and self._session.pongs >= self._farewell:
             self._say_goodbye()
         self.flush()
+        self._let_others_read(len(data))
 
     def eof_received(self) -> bool:
         return False
@@ -100,9 +102,30 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused_at = None
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._resume_reading()
         self.flush_soon()
+
+    def _let_others_read(self, size: int) -> None:
+        """libuv reads as long as there is something, 32 times a quarter of a megabyte, and all others wait."""
+        now = self.loop.time()  # that of the turn
+        if now != self._read_at:
+            self._read_at, self._read = now, 0
+        self._read += size
+        if self._read >= _TURN_BYTES and not self._rests and self._transport is not None:
+            self._rests = True
+            self._transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._rests = False
+        self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        """Unless something else is in the way."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._paused_at is None and not self._rests:
+            self._transport.resume_reading()
 
     # Output.
 
@@ -281,14 +304,6 @@ class Connection(asyncio.Protocol):
         if not stream.compressed:
             return message
         return wire.decompressed(message, stream.encoding, self._server.limits.max_message_bytes)
-
-    def read_metadata(self, pairs: wire.Pairs) -> Metadata:
-        """Request metadata, decoded. A client sends the same with call after call: it is decoded when it changes."""
-        if len(pairs) > _KEPT_FIELDS:
-            return wire.read_metadata(pairs)
-        if pairs != self._pairs:
-            self._pairs, self._metadata = pairs, wire.read_metadata(pairs)
-        return self._metadata
 
     def mistake(self, stream: http2.Stream) -> StatusError:
         """What is wrong with what a stream received."""

@@ -17,6 +17,7 @@ from rights.api.methods import Exchange
 
 NAMES = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
 _INVALID_ARGUMENT = 3
+_QUESTION_BYTES = 4096  # names a file or a symbol; of each stream the last one is kept
 
 
 async def reflect(services: Iterable[str], requests: Requests, exchange: Exchange, send: Send) -> None:
@@ -26,11 +27,16 @@ async def reflect(services: Iterable[str], requests: Requests, exchange: Exchang
     servicer = reflection.aio.ReflectionServicer(names, _Descriptors())
     answers: Any = servicer.ServerReflectionInfo(_asked(requests), None)  # its stub takes it for a coroutine
     async for answer in answers:
-        await send(answer.SerializeToString())
+        sending = send(answer.SerializeToString())
+        del answer  # tens of kilobytes, for anybody, on every stream
+        await sending
 
 
 async def _asked(requests: AsyncIterator[bytes]) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
     async for request in requests:
+        if len(request) > _QUESTION_BYTES:
+            message = f"a question of {len(request)} bytes; at most {_QUESTION_BYTES} are allowed"
+            raise PlainStatus(_INVALID_ARGUMENT, message)
         try:
             yield reflection_pb2.ServerReflectionRequest.FromString(request)
         except DecodeError:
