@@ -110,7 +110,8 @@ class Calls:
         """Calls that had ended so by then, per second. Later answers do not count, whenever their calls were due."""
         before = min(before, self.seconds)
         ends = zip(self.due, self.latency, self.outcome, strict=True)
-        return sum(ended == outcome and due + latency < before for due, latency, ended in ends) / before
+        count = sum(ended == outcome and due + latency < before for due, latency, ended in ends)
+        return count / before if before > 0 else 0.0
 
     def histogram(self, outcome: int, after: float = 0.0, before: float = float("inf")) -> HdrHistogram:
         """Latencies in microseconds of the calls due in that time that ended so."""
@@ -133,10 +134,10 @@ class Calls:
 
 
 def histogram(seconds: Iterable[float]) -> HdrHistogram:
-    """Of durations, in microseconds."""
+    """Of durations, in microseconds. One beyond its range counts as the longest that it knows: it leaves none out."""
     made = HdrHistogram(1, _LONGEST_MICROSECONDS, _DIGITS)
     for each in seconds:
-        made.record_value(max(int(each * 1e6), 1))
+        made.record_value(min(max(int(each * 1e6), 1), _LONGEST_MICROSECONDS))
     return made
 
 

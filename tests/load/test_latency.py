@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.latency import Form, measure, percentiles, recovered_after
-from benchmarks.load import RECEIPT, SHED, TIMED_OUT, Calls, Step
+from benchmarks.load import RECEIPT, SHED, TIMED_OUT, Calls, Step, histogram
 
 
 def calls_of(*windows: tuple[float, int], seconds: float = 4.0) -> Calls:
@@ -38,6 +38,8 @@ def test_a_rate_is_of_what_ended_in_its_time() -> None:
     assert calls.rate(RECEIPT) == 200 / 1.5
     assert calls.rate(RECEIPT, before=1.0) == 198 / 1.0  # two of the second half second end later
     assert calls.rate(SHED) == 0
+    assert Calls(0.0).rate(RECEIPT) == 0
+    assert calls.rate(RECEIPT, before=0.0) == 0
 
 
 def test_percentiles_are_of_receipts_in_milliseconds() -> None:
@@ -45,6 +47,13 @@ def test_percentiles_are_of_receipts_in_milliseconds() -> None:
     assert 9.9 < told["50"] < 10.1
     assert 9.9 < told["100"] < 10.1
     assert 499 < percentiles(calls_of(SLOW, REFUSED, FAST, FAST))["100"] < 501
+
+
+def test_no_duration_is_too_long_to_count() -> None:
+    durations = [0.001] * 90 + [1000.0] * 10
+    told = histogram(durations)
+    assert told.get_total_count() == 100
+    assert told.get_value_at_percentile(99) >= 120e6
 
 
 class Played:
