@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import binascii
 import contextlib
 import multiprocessing
 import random
@@ -33,6 +34,7 @@ from typing import Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote
 
 import hpack
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from hdrh.histogram import HdrHistogram
 
@@ -417,7 +419,8 @@ class Answers:
             outcome = TIMED_OUT if status == b"%d" % _DEADLINE_EXCEEDED else FAILED
         if outcome == SHED:
             return SHED
-        return self._failed(outcome, f"{status.decode()}: {unquote(told.get(b'grpc-message', b'').decode())}")
+        message = unquote(told.get(b"grpc-message", b"").decode(errors="replace"))
+        return self._failed(outcome, f"{status.decode(errors='replace')}: {message}")
 
     def reset(self, code: int) -> int:
         """The server has reset it with this error code of HTTP/2."""
@@ -441,5 +444,8 @@ class Answers:
 
 
 def _invites_retry(details: bytes) -> bool:
-    status = status_pb2.Status.FromString(base64.b64decode(details + b"=" * (-len(details) % 4)))
+    try:
+        status = status_pb2.Status.FromString(base64.b64decode(details + b"=" * (-len(details) % 4)))
+    except (binascii.Error, DecodeError):  # malformed details are none: one answer does not end a measurement
+        return False
     return any(each.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for each in status.details)

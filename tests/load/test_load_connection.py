@@ -17,7 +17,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from benchmarks.load import FAILED, RECEIPT, REJECTION, SHED, TIMED_OUT, Answers
+from benchmarks.load import FAILED, RECEIPT, REJECTION, SHED, TIMED_OUT, UNINVITED, Answers
 from rights_native._load import MAX_MESSAGE_BYTES, LoadConnection
 
 HEADERS = [
@@ -40,6 +40,12 @@ def _shedding() -> list[tuple[str, str]]:
 
 
 SHEDDING = _shedding()
+
+
+def _trailers_only(stream: int, trailers: list[tuple[str, str | bytes]]) -> bytes:
+    """An answer without a message, which adds nothing to the dynamic table: h2 sends no malformed one."""
+    block = bytes(hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(*each) for each in trailers]))
+    return len(block).to_bytes(3, "big") + b"\1\5" + stream.to_bytes(4, "big") + block
 
 
 class Peer:
@@ -147,6 +153,26 @@ def test_calls_end_with_what_they_are_told(peer: Peer) -> None:
     assert len(peer.connection.due) == len(peer.connection.latency) == len(expected)
     assert peer.answers.known_begins
     assert peer.answers.known_ends
+
+
+@pytest.mark.parametrize(
+    ("trailers", "outcome", "failure"),
+    [
+        ([("grpc-status", "8"), ("grpc-status-details-bin", "////")], UNINVITED, "8: "),  # no message
+        ([("grpc-status", "8"), ("grpc-status-details-bin", "A")], UNINVITED, "8: "),  # no base64
+        ([("grpc-status", "13"), ("grpc-message", b"\xff")], FAILED, "13: \ufffd"),
+        ([("grpc-status", b"\xff")], FAILED, "\ufffd: "),
+    ],
+)
+def test_malformed_trailers_end_their_call_and_no_other(
+    peer: Peer, trailers: list[tuple[str, str | bytes]], outcome: int, failure: str
+) -> None:
+    peer.begin(b"malformed", b"good")
+    peer.theirs.sendall(_trailers_only(1, trailers))
+    peer.answer(3, b"\x0a")
+    peer.turn()
+    assert list(peer.connection.outcome) == [outcome, RECEIPT]
+    assert peer.failures == {failure: 1}
 
 
 def test_requests_arrive_as_they_were_given(peer: Peer) -> None:
