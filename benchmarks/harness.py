@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bounds, writeback
+from benchmarks.load import GeneratorError
 from rights import logs, rulebook_yaml
 from rights.client import RightsClient
 from rights.embedded import EmbeddedPostgres
@@ -80,16 +81,21 @@ def _writable(text: str) -> Path:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C ends what is done in it with exit code 130, and without a traceback."""
+    """Ctrl-C ends what is done in it with exit code 130, a load generator that fails with its reason; no traceback."""
     try:
         yield
+    except GeneratorError as error:
+        raise SystemExit(str(error)) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         say("interrupted")
         raise SystemExit(130) from None
 
 
 def run(main: Coroutine[Any, Any, Results]) -> Results:
-    """Runs a benchmark. Exits where the service cannot start, and at Ctrl-C; what was started is stopped."""
+    """Runs a benchmark. Exits where the service cannot start or the load generator fails, and at Ctrl-C.
+
+    What was started is stopped.
+    """
     with interruptible():
         try:
             return uvloop.run(main)

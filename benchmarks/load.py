@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from types import TracebackType
-from typing import Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 from urllib.parse import unquote
 
 import hpack
@@ -150,11 +150,16 @@ class Step(NamedTuple):
     seconds: float
 
 
+class GeneratorError(Exception):
+    """The generator has no calls to show; the message is the reason of one of its processes."""
+
+
 class Generator:
     """Processes that make calls when told to, over connections that stay.
 
     address: host:port; processes: how many share the load; connections: of each; timeout_seconds: deadline of a call,
-    if it has one. Keys of all requests begin with `prefix`.
+    if it has one. Keys of all requests begin with `prefix`. Where one of the processes ends before it is told to,
+    there is a GeneratorError.
     """
 
     def __init__(
@@ -181,13 +186,20 @@ class Generator:
             self._processes.append(process)
 
     def __enter__(self) -> Self:
-        for pipe in self._pipes:
-            pipe.recv()  # requests are drawn, connections made
+        try:
+            for pipe in self._pipes:
+                _told(pipe)  # requests are drawn, connections made
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         for pipe, process in zip(self._pipes, self._processes, strict=True):
             pipe.close()
             process.join(5)
@@ -204,11 +216,23 @@ class Generator:
 
     def _run(self, loop: Callable[..., None], seconds: float, *arguments: object) -> Calls:
         for pipe in self._pipes:
-            pipe.send((loop, seconds, arguments))
+            with contextlib.suppress(ConnectionError):  # it has ended; why is what it has told last
+                pipe.send((loop, seconds, arguments))
         calls = Calls(seconds)
         for pipe in self._pipes:
-            calls.add(pipe.recv())
+            calls.add(_told(pipe))
         return calls
+
+
+def _told(pipe: Pipe) -> Any:
+    """What a process tells next."""
+    try:
+        told = pipe.recv()
+    except (EOFError, ConnectionError):
+        raise GeneratorError("a process of the load generator has ended without a reason") from None
+    if isinstance(told, GeneratorError):
+        raise told
+    return told
 
 
 async def unary(load: Generator, in_flight: int, seconds: float) -> tuple[float, int]:
@@ -233,8 +257,12 @@ def _generate(
     connections: int,
     timeout_seconds: float | None,
 ) -> None:
-    with contextlib.suppress(KeyboardInterrupt):  # who has started this process tells of it
-        _Source(pipe, source(), timeout_seconds).serve(address, path, connections)
+    # Who has started this process tells of an interrupt, and may have gone before the reason is told.
+    with contextlib.suppress(KeyboardInterrupt, ConnectionError):
+        try:
+            _Source(pipe, source(), timeout_seconds).serve(address, path, connections)
+        except (OSError, ValueError, hpack.HPACKError) as error:
+            pipe.send(GeneratorError(f"the load generator has failed at {address}: {error}"))
 
 
 class _Source:
@@ -336,7 +364,7 @@ class _Source:
         until = time.monotonic() + _SETTINGS_SECONDS
         while not connection.settled:
             if connection.is_lost or time.monotonic() > until:
-                raise SystemExit(f"{address} does not answer as an HTTP/2 server")
+                raise ConnectionError("no HTTP/2 server answers")
             self._read(_TICK_SECONDS)
         return made
 

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from benchmarks.load import FAILED, RECEIPT, SHED, TIMED_OUT, UNINVITED, Calls, Generator, Orders, Step
+import pytest
+
+from benchmarks import harness
+from benchmarks.load import (
+    FAILED,
+    RECEIPT,
+    SHED,
+    TIMED_OUT,
+    UNINVITED,
+    Calls,
+    Generator,
+    GeneratorError,
+    Orders,
+    Step,
+)
 from rights.api.auth import Authenticator
 from rights.api.edge import Edge
 from rights.api.errors import ApiError
@@ -19,6 +34,7 @@ from rights.settings import load_settings
 from rights.v1 import settlement_pb2 as pb
 
 STALL_SECONDS = 0.5
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # none
 IDLE_SECONDS = 4.0  # connections are looked after every second
 
 
@@ -107,7 +123,7 @@ async def test_callers_whose_calls_are_not_answered_go_on() -> None:
     opened: list[asyncio.StreamWriter] = []
 
     def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"\0\0\0\4\0\0\0\0\0")  # its settings: none
+        writer.write(SETTINGS)
         opened.append(writer)
 
     def closed_loop(address: str) -> Calls:
@@ -119,3 +135,39 @@ async def test_callers_whose_calls_are_not_answered_go_on() -> None:
     calls = await asyncio.to_thread(closed_loop, f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert calls.count(TIMED_OUT) == len(calls.outcome) >= 6
     server.close()
+
+
+def test_a_generator_that_nobody_answers_tells_why(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(GeneratorError, match=f"{address}: .*refused") as failed:
+        run(address, processes=2)
+    assert "\n" not in str(failed.value)
+    assert not capfd.readouterr().err
+
+
+async def test_a_generator_that_fails_in_a_run_tells_why(capfd: pytest.CaptureFixture[str]) -> None:
+    async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(SETTINGS)
+        await reader.readuntil(b"load-0-")  # a request
+        writer.write(b"\0\0\0\5\0\0\0\0\1")  # a promise, though nothing was asked
+
+    def run_twice(address: str) -> None:
+        with Generator(address, Orders(members=10, distinct=20), connections=1) as load:
+            with pytest.raises(GeneratorError, match="a frame of kind 5"):
+                load.closed_loop(1, 60.0)
+            with pytest.raises(GeneratorError, match="ended without a reason"):
+                load.closed_loop(1, 60.0)
+
+    server = await asyncio.start_server(broken, "127.0.0.1", 0)
+    await asyncio.to_thread(run_twice, f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    server.close()
+    assert not capfd.readouterr().err
+
+
+def test_a_benchmark_whose_generator_fails_ends_with_its_reason() -> None:
+    async def benchmark() -> None:
+        raise GeneratorError("nobody answers")
+
+    with pytest.raises(SystemExit, match="nobody answers"):
+        harness.run(benchmark())
