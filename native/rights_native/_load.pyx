@@ -14,7 +14,8 @@ here is taken from the goodput. So, unlike the session of _http2, it does only w
 (d) *To begin a call sends nothing*; `flush` does, and `receive` and `expire`: calls begun together leave in one write.
 
 It keeps to what the server allows: streams at once, and flow control windows; calls beyond that wait here, and their
-time runs. What only a broken server sends raises ValueError.
+time runs. A request is one frame: it waits until the window that its stream begins with holds all of it. What only a
+broken server sends raises ValueError.
 """
 
 from collections import deque
@@ -156,8 +157,6 @@ cdef class LoadConnection:
         """Begins a call that was due then."""
         if PyBytes_GET_SIZE(message) > MAX_FRAME - MESSAGE_HEADER:
             raise ValueError(f"a request of {len(message)} bytes; at most {MAX_MESSAGE_BYTES} fit in a frame")
-        if PyBytes_GET_SIZE(message) + MESSAGE_HEADER > self._stream_window:
-            raise ValueError(f"a request of {len(message)} bytes; the server's windows are {self._stream_window}")
         self.under_way += 1
         if self.is_lost or self._leaving:
             self._note(due, self._answers.lost())
@@ -275,6 +274,8 @@ cdef class LoadConnection:
         cdef uint8_t *frame
         while self._input_size - at >= FRAME_HEADER:
             frame = self._input + at
+            if not self.settled and frame[3] != SETTINGS:
+                raise ValueError("the server does not begin with its settings, as HTTP/2 has it")
             length = _number(frame) >> 8
             if length > MAX_FRAME:
                 raise ValueError(f"a frame of {length} bytes; the server may send {MAX_FRAME}")

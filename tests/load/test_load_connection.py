@@ -210,6 +210,15 @@ def test_no_more_bytes_than_the_window_holds(peer: Peer) -> None:
     assert peer.opened(peer.turn()) == [9, 11]
 
 
+def test_requests_wait_until_streams_begin_with_a_window_that_holds_them() -> None:
+    peer = Peer(initial_window_size=0)
+    assert peer.begin(b"one", b"two") == []
+    assert peer.connection.under_way == 2
+    peer.server.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: WINDOW})
+    peer.turn()
+    assert peer.opened(peer.turn()) == [1, 3]
+
+
 def test_answers_in_single_bytes(peer: Peer) -> None:
     peer.begin(b"one")
     peer.answer(1, b"\x0a receipt")
@@ -318,3 +327,13 @@ def test_what_only_a_broken_server_sends(peer: Peer, frame: bytes, message: str)
     peer.theirs.sendall(frame)
     with pytest.raises(ValueError, match=message):
         peer.connection.receive()
+
+
+def test_what_does_not_begin_with_settings_is_no_server_of_http2() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = LoadConnection(ours.fileno(), b"", b"", Answers({}))
+        theirs.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(ValueError, match="does not begin with its settings"):
+            connection.receive()
