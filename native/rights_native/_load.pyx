@@ -290,7 +290,11 @@ cdef class LoadConnection:
     cdef int _take(self, uint8_t kind, uint8_t flags, uint32_t stream, const uint8_t *payload,
                    uint32_t length) except -1:
         cdef Call *call = NULL
-        if ((kind == RST_STREAM or kind == WINDOW_UPDATE) and length != 4) or (kind == SETTINGS and length % 6):
+        if (
+            ((kind == RST_STREAM or kind == WINDOW_UPDATE) and length != 4)
+            or (kind == SETTINGS and length % 6)
+            or (kind == GOAWAY and length < 8)
+        ):
             raise ValueError(f"a frame of kind {kind} with {length} bytes")
         if kind == DATA or kind == HEADERS or kind == RST_STREAM:
             if stream % 2 == 0 or stream // 2 >= self._count:
@@ -326,8 +330,8 @@ cdef class LoadConnection:
             if stream == 0:  # a request is one frame, which fits in the window that its stream begins with
                 self._window += _number(payload)
         elif kind == GOAWAY:
-            self._leaving = True  # what is under way may still end, and then the server closes
-            self._lose_waiting()
+            self._leaving = True  # calls up to the stream that it names may still end, and then the server closes
+            self._lose_from(((_number(payload) & WIDE_WINDOW) + 1) // 2)
         elif kind == PUSH_PROMISE or kind == CONTINUATION:
             raise ValueError(f"a frame of kind {kind}, which no gRPC server needs")
         return 0
@@ -374,14 +378,15 @@ cdef class LoadConnection:
 
     cdef int _lose(self) except -1:
         """The connection has ended, and so have all its calls."""
-        cdef uint32_t index
         self.is_lost = True
-        for index in range(self._oldest, self._count):
+        return self._lose_from(0)
+
+    cdef int _lose_from(self, uint32_t first) except -1:
+        """Calls from that one on are not answered any more, nor are those that wait."""
+        cdef uint32_t index
+        for index in range(max(first, self._oldest), self._count):
             if self._calls[index].open:
                 self._end(&self._calls[index], self._answers.lost())
-        return self._lose_waiting()
-
-    cdef int _lose_waiting(self) except -1:
         while self._waiting:
             self._note(self._waiting.popleft()[1], self._answers.lost())
         return 0

@@ -283,6 +283,19 @@ def test_a_server_that_leaves_gets_no_more_calls() -> None:
     assert list(peer.connection.outcome) == [FAILED, FAILED, RECEIPT]
 
 
+def test_calls_that_a_leaving_server_has_not_taken_end_at_once(peer: Peer) -> None:
+    assert peer.begin(b"answered", b"taken", b"not taken", b"nor this") == [1, 3, 5, 7]
+    peer.answer(1, b"\x0a")
+    peer.turn()
+    peer.theirs.sendall(b"\0\0\x08\7\0\0\0\0\0\0\0\0\3\0\0\0\0")  # GOAWAY: 3 is the last
+    assert peer.connection.receive() == 2
+    assert list(peer.connection.outcome) == [RECEIPT, FAILED, FAILED]
+    peer.answer(3, b"\x0a")
+    peer.turn()
+    assert list(peer.connection.outcome) == [RECEIPT, FAILED, FAILED, RECEIPT]
+    assert peer.connection.under_way == 0
+
+
 def test_what_the_socket_does_not_take_is_sent_later(peer: Peer) -> None:
     """More than a socket's buffer holds, in windows wide enough for it."""
     peer.server.increment_flow_control_window(1 << 30)
@@ -318,6 +331,7 @@ def test_a_lost_connection_ends_its_calls() -> None:
         (b"\x00\x00\x00\x01\x00\x00\x00\x00\x01", "HEADERS with the flags 0"),
         (b"\x00\x00\x02\x03\x00\x00\x00\x00\x01\x00\x00", "kind 3 with 2 bytes"),
         (b"\x00\x00\x05\x04\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00", "kind 4 with 5 bytes"),
+        (b"\x00\x00\x04\x07\x00\x00\x00\x00\x00\x00\x00\x00\x01", "kind 7 with 4 bytes"),
         (b"\x00\x00\x00\x09\x04\x00\x00\x00\x01", "kind 9"),
         (b"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x10", "a header table of 16 bytes"),
     ],
