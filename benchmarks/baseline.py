@@ -8,6 +8,7 @@ is the database's.
 """
 
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import socket
@@ -22,6 +23,7 @@ import grpc.aio
 import orjson
 import uvloop
 
+from benchmarks import harness
 from rights.api import answers
 from rights.api.fields import Mistakes
 from rights.api.orders import to_order
@@ -202,7 +204,8 @@ async def _transactions(
 def _process(main: Callable[..., Coroutine[None, None, None]], *arguments: object) -> None:
     gc.freeze()
     gc.set_threshold(300_000, 10, 10)  # as the service does
-    uvloop.run(main(*arguments))
+    with contextlib.suppress(KeyboardInterrupt):  # who has started this process tells of it
+        uvloop.run(main(*arguments))
 
 
 def _spawn(main: Callable[..., Coroutine[None, None, None]], *arguments: object) -> Pipe:
@@ -210,7 +213,8 @@ def _spawn(main: Callable[..., Coroutine[None, None, None]], *arguments: object)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     context.Process(target=_process, args=(main, *arguments, theirs), daemon=True).start()
-    assert ours.recv() == "ready"
+    theirs.close()  # so that a process that ends unready is heard of
+    assert harness.heard(ours) == "ready"
     return ours
 
 
@@ -227,11 +231,14 @@ def service(url: str, processes: int, connections: int) -> Iterator[str]:
             pipe.send("stop")
 
 
-def measure(url: str, requests: list[bytes], seconds: float, processes: int, connections: int) -> float:
-    """Durable settlements per second of the baseline's transactions alone, without gRPC."""
+def measure(
+    url: str, requests: list[bytes], seconds: float, processes: int, connections: int
+) -> tuple[float, int]:
+    """The baseline's transactions alone, without gRPC: durable settlements per second, and in all."""
     pipes = [
         _spawn(_transactions, url, requests[i::processes], connections, seconds) for i in range(processes)
     ]
     for pipe in pipes:
         pipe.send("go")
-    return sum(settled / elapsed for settled, elapsed in (pipe.recv() for pipe in pipes))
+    measured = [harness.heard(pipe) for pipe in pipes]
+    return sum(settled / elapsed for settled, elapsed in measured), sum(settled for settled, _ in measured)

@@ -219,11 +219,12 @@ def measure(
     ours, theirs = context.Pipe()
     process = context.Process(target=_client, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that a client that fails is heard of
     ours.send((way, host, port, count, members, prefix))
-    ours.recv()
+    harness.heard(ours)
     before = _cpu_seconds(pids)
     ours.send("go")
-    client = ours.recv()
+    client = harness.heard(ours)
     workers = _cpu_seconds(pids) - before
     process.join()
     return client / count * 1e6, workers / count * 1e6

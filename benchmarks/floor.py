@@ -120,7 +120,7 @@ class Script:
         before = await self._settlements()
         for pipe in self._pipes:
             pipe.send("go")
-        played = [lane for pipe in self._pipes for lane in await asyncio.to_thread(pipe.recv)]
+        played = [lane for pipe in self._pipes for lane in await asyncio.to_thread(harness.heard, pipe)]
         settlements = await self._settlements() - before
         transactions = sum(count for count, _ in played)
         # Lanes end at different times; each counts while it was at work.
@@ -141,9 +141,10 @@ def script(url: str, directory: str, parts: int) -> Iterator[Script]:
     for file in sorted(Path(directory).glob("*.pickle")):
         ours, theirs = context.Pipe()
         context.Process(target=_play, args=(url, file, parts, theirs), daemon=True).start()
+        theirs.close()  # so that a process that fails is heard of
         pipes.append(ours)
     for pipe in pipes:
-        if pipe.recv() == 0:
+        if harness.heard(pipe) == 0:
             raise SystemExit("a worker has committed nothing that could be recorded")
     yield Script(url, pipes)
     for pipe in pipes:

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -262,6 +263,16 @@ def write(results: dict[str, float], path: Path, **more: object) -> None:
     except OSError as error:  # after the measurement: its table is there
         raise SystemExit(f"{path} could not be written: {error.strerror}") from None
     say(f"wrote {path}")
+
+
+def heard(pipe: Pipe) -> Any:
+    """What a process of ours tells. Exits where it has ended instead."""
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise SystemExit(
+            "a process of the benchmark has ended before its time; what it says is above"
+        ) from None
 
 
 def cores() -> int:

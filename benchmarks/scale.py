@@ -23,7 +23,6 @@ import time
 import asyncpg
 
 from benchmarks import books, bounds, floor, harness
-from benchmarks.load import unary
 from benchmarks.orders import add_members
 from benchmarks.settle import IN_FLIGHT, Settling, verify
 
@@ -50,8 +49,8 @@ async def run(largest: int, seconds: float, rounds: int) -> dict[str, float]:
             load = settlings[size].load(services[size].address, seconds * (rounds + 1))
             loads[size] = await asyncio.to_thread(stack.enter_context, load)
         await _checkpoint(url)
-        for load in loads.values():
-            await unary(load, IN_FLIGHT, seconds)  # the warm-up
+        for size, settling in settlings.items():
+            await settling.unary(loads[size], IN_FLIGHT, seconds)  # the warm-up
         for number in range(1, rounds + 1):
             for size, settling in settlings.items():
                 await settling.costly("unary", services[size], loads[size])
@@ -59,8 +58,8 @@ async def run(largest: int, seconds: float, rounds: int) -> dict[str, float]:
                 f"{size:,} members {each.rates['unary'][-1]:,.0f}" for size, each in settlings.items()
             )
             harness.say(f"round {number} of {rounds}, settlements a second: {told}")
-        for copied in of_size.values():
-            await verify(copied)
+        for settling in settlings.values():
+            await verify(settling.url, settling.told)
     rates = {size: settling.rates["unary"] for size, settling in settlings.items()}
     return {
         "members_10m_over_10k": statistics.median(

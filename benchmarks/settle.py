@@ -62,8 +62,8 @@ async def caller(address: str, path: str) -> AsyncIterator[grpc.aio.UnaryUnaryMu
         yield channel.unary_unary(path)
 
 
-async def batches(address: str, messages: list[bytes], seconds: float) -> float:
-    """Receipts per second of SettleBatch, one call under way on each connection."""
+async def batches(address: str, messages: list[bytes], seconds: float) -> tuple[float, int]:
+    """SettleBatch, one call under way on each connection: receipts per second, and in all."""
     pending = iter(messages)
     receipts = 0
     began = time.perf_counter()
@@ -76,7 +76,7 @@ async def batches(address: str, messages: list[bytes], seconds: float) -> float:
                 receipts += sum(item.response.HasField("receipt") for item in items)
 
     await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
-    return receipts / (time.perf_counter() - began)
+    return receipts / (time.perf_counter() - began), receipts
 
 
 async def latencies(address: str, messages: list[bytes], per_second: int) -> list[float]:
@@ -112,6 +112,7 @@ class Settling:
     spent: Costs = field(default_factory=Costs)
     settled: int = 0  # of which `spent` tells the cost
     loads: int = 0
+    told: int = 0  # receipts, of whatever measurement
 
     def load(self, address: str, seconds: float = 0.0) -> Generator:
         """A load generator, whose keys no other one has; it need not repeat its carts for so long, or a measurement."""
@@ -124,6 +125,11 @@ class Settling:
         """Keeps a measurement."""
         self.rates.setdefault(name, []).append(rate)
 
+    def say(self, what: str, *names: str) -> None:
+        """The last rates of these measurements, or of all."""
+        told = ", ".join(f"{name} {self.rates[name][-1]:,.0f}" for name in names or self.rates)
+        harness.say(f"{what}, settlements a second: {told}")
+
     def middle(self, name: str) -> float:
         """The median over the rounds."""
         return statistics.median(self.rates[name])
@@ -133,19 +139,29 @@ class Settling:
         pairs = zip(self.rates[name], self.rates[other], strict=True)
         return statistics.median(one / another for one, another in pairs)
 
+    def count(self, measured: tuple[float, int]) -> float:
+        """The rate of what was measured, whose receipts are counted."""
+        rate, receipts = measured
+        self.told += receipts
+        return rate
+
+    async def unary(self, load: Generator, in_flight: int, seconds: float) -> float:
+        """Unary calls; receipts a second."""
+        return self.count(await unary(load, in_flight, seconds))
+
     async def costly(self, name: str, service: Supervisor, load: Generator) -> None:
         """Unary calls, and what they cost."""
-        before = await costs.read(self.url, service)
-        rate, made = await unary(load, IN_FLIGHT, self.seconds)
+        told, before = self.told, await costs.read(self.url, service)
+        rate = await self.unary(load, IN_FLIGHT, self.seconds)
         self.spent += await costs.read(self.url, service) - before
-        self.settled += made
+        self.settled += self.told - told
         self.note(name, rate)
 
     async def under(self, name: str, version: int, service: Supervisor, load: Generator) -> None:
         """Unary calls under a rulebook."""
         await harness.activate(service.address, version)
-        await unary(load, IN_FLIGHT, self.seconds / 4)
-        self.note(name, (await unary(load, IN_FLIGHT, self.seconds))[0])
+        await self.unary(load, IN_FLIGHT, self.seconds / 4)
+        self.note(name, await self.unary(load, IN_FLIGHT, self.seconds))
 
 
 async def record(settling: Settling, directory: str) -> None:
@@ -153,52 +169,61 @@ async def record(settling: Settling, directory: str) -> None:
     harness.say("recording the statements of a unary run")
     async with floor.recorded(settling.url, directory) as service:
         with settling.load(service.address) as load:
-            await unary(load, IN_FLIGHT, min(settling.seconds, 10.0) * (settling.rounds + 1) / 2)
+            seconds = min(settling.seconds, 10.0) * (settling.rounds + 1) / 2
+            await settling.unary(load, IN_FLIGHT, seconds)
 
 
 async def rounds(settling: Settling, script: floor.Script) -> list[float]:
-    """What is measured in alternation; the latencies at a light load."""
+    """What is measured in alternation; the latencies at a light load.
+
+    Rulebooks that are compared with each other come after all else: the baseline reads each budget of the tenant for
+    every settlement, as the service does for every batch, and they bring a thousand.
+    """
     url, seconds, cores = settling.url, settling.seconds, harness.cores()
     async with harness.running(url, **harness.PATIENT) as service:
-        versions = {
-            "hot": await harness.publish(service.address, books.taking(budgets=1)),
-            "spread": await harness.publish(service.address, books.taking(budgets=32)),
-            "campaigns_10": await harness.publish(service.address, books.sized(10)),
-            "campaigns_1000": await harness.publish(service.address, books.sized(1_000)),
-        }
         with (
             baseline.service(url, cores, 8) as other,
             settling.load(other) as to_baseline,
             settling.load(service.address, seconds * 6 * settling.rounds) as load,
         ):
             for number in range(1, settling.rounds + 1):
-                await harness.activate(service.address, 1)
                 few, many = int(seconds * 4_000), int(seconds * 15_000)
                 singles = [o.SerializeToString() for o in orders(few, settling.members, f"s{number}", number)]
-                settling.note(
-                    "bare", await asyncio.to_thread(baseline.measure, url, singles, seconds, cores, 8)
-                )
-                settling.note("baseline", (await unary(to_baseline, OF_BASELINE, seconds))[0])
+                bare = await asyncio.to_thread(baseline.measure, url, singles, seconds, cores, 8)
+                settling.note("bare", settling.count(bare))
+                settling.note("baseline", await settling.unary(to_baseline, OF_BASELINE, seconds))
                 drawn = orders(many, settling.members, f"b{number}", number)
                 parts = [
                     pb.SettleBatchRequest(requests=drawn[i : i + BATCH]).SerializeToString()
                     for i in range(0, many, BATCH)
                 ]
-                settling.note("batch", await batches(service.address, parts, seconds))
-                await unary(load, IN_FLIGHT, seconds / 4)
+                settling.note("batch", settling.count(await batches(service.address, parts, seconds)))
+                await settling.unary(load, IN_FLIGHT, seconds / 4)
                 await settling.costly("unary", service, load)
                 settling.note("floor", await script.play())
-                for name, version in versions.items():
-                    await settling.under(name, version, service, load)
-                told = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in settling.rates.items())
-                harness.say(f"round {number} of {settling.rounds}, settlements a second: {told}")
-            await harness.activate(service.address, 1)
+                settling.say(f"round {number} of {settling.rounds}")
             harness.say(f"Settle at {LIGHT_PER_SECOND} a second")
             count = int(min(seconds * settling.rounds, 20) * LIGHT_PER_SECOND) + WARM_UP
             light = [o.SerializeToString() for o in orders(count, settling.members, "light")]
             taken = await latencies(service.address, light, LIGHT_PER_SECOND)
+            settling.told += len(light)
+            await by_rulebook(settling, service, load)
             await run_out(settling, service, load)
     return taken
+
+
+async def by_rulebook(settling: Settling, service: Supervisor, load: Generator) -> None:
+    """Unary calls under rulebooks that are compared with each other, in alternation."""
+    versions = {
+        "hot": await harness.publish(service.address, books.taking(budgets=1)),
+        "spread": await harness.publish(service.address, books.taking(budgets=32)),
+        "campaigns_10": await harness.publish(service.address, books.sized(10)),
+        "campaigns_1000": await harness.publish(service.address, books.sized(1_000)),
+    }
+    for number in range(1, settling.rounds + 1):
+        for name, version in versions.items():
+            await settling.under(name, version, service, load)
+        settling.say(f"rulebooks, round {number} of {settling.rounds}", *versions)
 
 
 async def run_out(settling: Settling, service: Supervisor, load: Generator) -> None:
@@ -208,7 +233,7 @@ async def run_out(settling: Settling, service: Supervisor, load: Generator) -> N
     used, _ = await connection.fetchrow(read)
     await harness.publish(service.address, books.taking(budgets=1, cap_minor=used + SCARCE_MINOR))
     for _ in range(20):
-        await unary(load, IN_FLIGHT, 1.0)
+        await settling.unary(load, IN_FLIGHT, 1.0)
         used, cap = await connection.fetchrow(read)
         if cap - used < 100:
             break
@@ -224,13 +249,13 @@ async def by_batch(settling: Settling, sizes: list[int]) -> None:
         async with harness.running(settling.url, max_batch_size=size, **harness.PATIENT) as service:
             in_flight = min(IN_FLIGHT, size * ENOUGH)
             with settling.load(service.address) as load:
-                await unary(load, in_flight, settling.seconds / 4)
-                settling.note(f"batch_{size}", (await unary(load, in_flight, settling.seconds))[0])
+                await settling.unary(load, in_flight, settling.seconds / 4)
+                settling.note(f"batch_{size}", await settling.unary(load, in_flight, settling.seconds))
         harness.say(f"{settling.middle(f'batch_{size}'):,.0f} a second in batches of at most {size}")
 
 
-async def verify(url: str) -> None:
-    """What was counted must be in the database, once per order, and budgets must have used what receipts took."""
+async def verify(url: str, told: int) -> None:
+    """Each receipt that was told must be in the database, once per order, and budgets have used what they took."""
     connection = await asyncpg.connect(url)
     settled, distinct, refused = await connection.fetchrow(
         "SELECT count(*), count(DISTINCT order_id), count(*) FILTER (WHERE rejection IS NOT NULL) FROM rights.journal"
@@ -245,9 +270,11 @@ async def verify(url: str) -> None:
         """
     )
     await connection.close()
-    harness.say(f"{settled:,} journal entries, {refused:,} of them rejections; budgets compared")
-    if settled != distinct or refused or wrong:
-        raise SystemExit(f"{settled} entries for {distinct} orders, {refused} rejections, budgets {wrong}")
+    harness.say(f"{told:,} receipts, {settled:,} journal entries, {refused:,} rejections; budgets compared")
+    if not told == settled == distinct or refused or wrong:
+        raise SystemExit(
+            f"{settled} entries for {distinct} orders and {told} receipts, {refused} rejections, budgets {wrong}"
+        )
 
 
 async def run(members: int, seconds: float, count: int, sizes: list[int]) -> dict[str, float]:
@@ -264,7 +291,7 @@ async def run(members: int, seconds: float, count: int, sizes: list[int]) -> dic
                 with floor.script(copied, directory, count) as script:
                     taken = await rounds(settling, script)
         await by_batch(settling, sizes)
-        await verify(url)
+        await verify(url, settling.told)
     middle, spent, settled = settling.middle, settling.spent, settling.settled
     return {
         "bare_transactions_per_second": middle("bare"),

@@ -12,6 +12,7 @@ Method:   (1) an empty unary call through the service's own edge (authentication
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import statistics
@@ -78,7 +79,8 @@ async def _serve_empty(kind: str, pipe: Pipe) -> None:
 
 
 def _empty_server(kind: str, pipe: Pipe) -> None:
-    uvloop.run(_serve_empty(kind, pipe))
+    with contextlib.suppress(KeyboardInterrupt):  # who has started this process tells of it
+        uvloop.run(_serve_empty(kind, pipe))
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -110,7 +112,8 @@ def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
                 target=_empty_server, args=(kind, theirs), daemon=True
             )
             server.start()
-            port = ours.recv()
+            theirs.close()  # so that a server that fails is heard of
+            port = harness.heard(ours)
             assert server.pid is not None
             taken.append(_measure(port, server.pid, seconds))
             ours.send("stop")
@@ -135,16 +138,17 @@ def empty_calls(seconds: float, rounds: int) -> dict[str, float]:
 
 async def _settled(
     url: str, service: Supervisor, load: Generator, in_flight: int, seconds: float
-) -> tuple[float, float]:
-    """Settlements per second, and microseconds of the workers' CPU for each."""
+) -> tuple[float, float, int]:
+    """Settlements per second, microseconds of the workers' CPU for each, and how many there were."""
     before = await costs.read(url, service)
     rate, settled = await unary(load, in_flight, seconds)
-    return rate, (await costs.read(url, service) - before).worker_cpu / settled * 1e6
+    return rate, (await costs.read(url, service) - before).worker_cpu / settled * 1e6, settled
 
 
 async def settlements(members: int, seconds: float, rounds: int) -> dict[str, float]:
     """Durable unary settlements over both transports, in one database."""
-    taken: dict[str, list[tuple[float, float]]] = {"native": [], "grpcio": []}
+    taken: dict[str, list[tuple[float, float, int]]] = {"native": [], "grpcio": []}
+    receipts = 0
     async with harness.database() as url:
         async with harness.running(url) as service:
             await harness.publish(service.address, RULEBOOK)
@@ -156,20 +160,21 @@ async def settlements(members: int, seconds: float, rounds: int) -> dict[str, fl
                 async with harness.running(url, transport=kind, **harness.PATIENT) as service:
                     prefix = f"{kind}-{number}-"
                     with Generator(service.address, requests, prefix=prefix, connections=CONNECTIONS) as load:
-                        await unary(load, in_flight, WARM_UP_SECONDS)
+                        receipts += (await unary(load, in_flight, WARM_UP_SECONDS))[1]
                         taken[kind].append(await _settled(url, service, load, in_flight, seconds))
             told = ", ".join(
                 f"{kind} {each[-1][0]:,.0f}/s {each[-1][1]:.0f} µs" for kind, each in taken.items()
             )
             harness.say(f"settlements, round {number} of {rounds}: {told}")
         connection = await asyncpg.connect(url)
-        expected, distinct = await connection.fetchrow(
+        receipts += sum(settled for each in taken.values() for *_, settled in each)
+        entries, distinct = await connection.fetchrow(
             "SELECT count(*), count(DISTINCT order_id) FROM rights.journal WHERE rejection IS NULL"
         )
         await connection.close()
-        harness.say(f"{expected:,} receipts in the journal")
-        if expected != distinct:
-            raise SystemExit(f"{expected} entries for {distinct} orders")
+        harness.say(f"{receipts:,} receipts, {entries:,} of them in the journal")
+        if not receipts == entries == distinct:
+            raise SystemExit(f"{entries} entries for {distinct} orders and {receipts} receipts")
     rate = {kind: statistics.median(each[0] for each in measured) for kind, measured in taken.items()}
     cpu = {kind: statistics.median(each[1] for each in measured) for kind, measured in taken.items()}
     return {

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ import asyncpg
 import pytest
 
 from benchmarks import __main__ as short_forms
-from benchmarks import harness, plots, report
+from benchmarks import harness, plots, report, settle
 
 ROOT = Path(__file__).parents[2]
 TINY = {
@@ -186,3 +188,19 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     assert "| Growth of a worker over a long run | < 5 % | 1.4% | `benchmarks.memory` |" in told
     assert "| Worker with 10,000 campaigns | < 300 MB | not measured | `benchmarks.memory` |" in told
     assert "- memory: 2026-01-01, 2 cores of some, Python 3.11; short form: x" in told
+
+
+async def test_receipts_that_the_database_does_not_have_are_noticed(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    await settle.verify(url, 0)
+    with pytest.raises(SystemExit, match="0 entries for 0 orders and 1 receipts"):
+        await settle.verify(url, 1)
+
+
+def test_a_process_that_ends_before_its_time_is_heard_of() -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    context.Process(target=os._exit, args=(3,), daemon=True).start()
+    theirs.close()
+    with pytest.raises(SystemExit, match="has ended before its time"):
+        harness.heard(ours)
