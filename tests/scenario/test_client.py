@@ -272,6 +272,27 @@ async def test_lines_begin_with_different_addresses_and_with_the_next_after_a_fa
     assert first == ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"]
 
 
+async def test_callers_who_wait_for_a_connection_leave_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt has no list of them, in which each who leaves would be looked for."""
+
+    async def never(places: Any, **_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", never)
+    line = Line(0, "127.0.0.1", 1, [], None)
+    callers = [asyncio.create_task(line.channel(60)) for _ in range(1_000)]
+    await asyncio.sleep(0)
+    assert line._connecting is not None
+    assert len(line._connecting._callbacks) == 1  # type: ignore[attr-defined]
+    for caller in callers[1:]:
+        caller.cancel()
+    await asyncio.wait(callers[1:])
+    assert not callers[0].done()
+    await line.close()
+    with pytest.raises(ConnectionAbortedError):
+        await callers[0]
+
+
 async def test_without_the_native_session_calls_go_over_grpcio(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

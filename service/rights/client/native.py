@@ -6,12 +6,14 @@ import asyncio
 import os
 import socket
 import ssl
+from functools import partial
 from pathlib import Path
 
 import aiohappyeyeballs
 import grpc
 
 from rights.client.errors import RightsError, closed_error
+from rights.client.latch import Latch
 from rights.client.options import host_and_port
 from rights.client.retrying import pause_seconds
 from rights.native_client import CallError, NativeChannel, Pairs
@@ -33,6 +35,12 @@ def _tls(ca_file: Path, certificate_file: Path | None, key_file: Path | None) ->
     return context
 
 
+def _attempted(told: Latch, done: asyncio.Task[NativeChannel]) -> None:
+    if not done.cancelled():
+        done.exception()  # is told to who waits for it, and that may be nobody
+    told.open()
+
+
 class Line:
     """One connection to the service at a time, shared by all calls. Lives on one event loop."""
 
@@ -45,6 +53,7 @@ class Line:
         self._tls = tls
         self._channel: NativeChannel | None = None
         self._connecting: asyncio.Task[NativeChannel] | None = None
+        self._attempted = Latch()  # the attempt has ended
         self._replaced: list[NativeChannel] = []  # their server went away, calls were still under way
         self._failures = 0  # attempts to connect, in a row
         self.calls = 0  # that have it, or wait for it
@@ -58,12 +67,10 @@ class Line:
         if self._channel is not None and self._channel.usable:
             return self._channel
         if self._connecting is None:
-            self._connecting = asyncio.create_task(self._connect())
-            self._connecting.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._connecting, self._attempted = asyncio.create_task(self._connect()), Latch()
+            self._connecting.add_done_callback(partial(_attempted, self._attempted))
         connecting = self._connecting
-        await asyncio.wait((connecting,), timeout=seconds)
-        if not connecting.done():
-            raise TimeoutError
+        await self._attempted.wait(seconds)
         if connecting.cancelled():
             raise ConnectionAbortedError("the client was closed")
         return connecting.result()
