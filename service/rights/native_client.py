@@ -153,6 +153,7 @@ class NativeChannel(asyncio.Protocol):
         self._asked = False  # a call was begun since the last byte came
         self._exhausted = False  # it has no number left for another call
         self._lost = "the connection is gone"
+        self._greeted = asyncio.Event()  # the server's settings have come, or never will
 
     @classmethod
     async def open(
@@ -186,6 +187,15 @@ class NativeChannel(asyncio.Protocol):
             server_hostname=None if tls is None else host,
         )
         return channel
+
+    async def greeted(self) -> None:
+        """Waits for the server's settings: something that only accepts for it, such as a proxy, has none.
+
+        Raises OSError where the connection ends before, or the server goes away at once.
+        """
+        await self._greeted.wait()
+        if not self.usable:
+            raise ConnectionAbortedError(self._lost if self._transport is None else "the server goes away")
 
     @property
     def usable(self) -> bool:
@@ -258,6 +268,8 @@ class NativeChannel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._asked = False
         self._session.receive(data)
+        if self._session.settled:
+            self._greeted.set()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -271,6 +283,7 @@ class NativeChannel(asyncio.Protocol):
         if self._tending is not None:
             self._tending.cancel()
         self._session.close()
+        self._greeted.set()
         self._look()
 
     def pause_writing(self) -> None:

@@ -24,6 +24,8 @@ from rights.client.native import Line
 from rights.v1 import coupon_pb2, event_pb2, member_pb2
 from rights.v1 import settlement_pb2 as pb
 
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # an empty frame of them: a server of HTTP/2 is there
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -218,8 +220,8 @@ async def test_an_address_is_checked() -> None:
 
 
 async def test_a_deadline_ends_a_call_that_nobody_answers() -> None:
-    """A peer that takes everything and says nothing."""
-    silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    """A server that takes everything and says nothing more."""
+    silent = await asyncio.start_server(lambda _, writer: writer.write(SETTINGS), "127.0.0.1", 0)
     address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     async with RightsClient(address, timeout_seconds=0.1, deadline_seconds=0.3, attempts=2) as rights:
         with pytest.raises(RightsError) as told:
@@ -242,13 +244,36 @@ async def test_of_several_addresses_that_which_answers_is_taken(monkeypatch: pyt
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
         opened: list[asyncio.StreamWriter] = []
-        silent = await asyncio.start_server(lambda _, writer: opened.append(writer), sock=answering)
+
+        def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(SETTINGS)
+            opened.append(writer)
+
+        silent = await asyncio.start_server(greet, sock=answering)
         how: dict[str, Any] = {"connections": 2, "timeout_seconds": 1, "attempts": 2}
         async with RightsClient(f"rights.example:{port}", **how) as rights:
             with pytest.raises(RightsError, match="no answer before the deadline"):
                 await rights.get_wallet(member_pb2.GetWalletRequest())
         assert len(opened) == 2  # the second line began with it
         silent.close()
+
+
+async def test_a_place_where_nobody_speaks_is_left_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It accepts, and ends the connection: as a proxy does whose service is down."""
+    mute = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = mute.sockets[0].getsockname()[1]
+    good = await asyncio.start_server(lambda _, writer: writer.write(SETTINGS), "127.0.0.2", port)
+    places = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.1", "127.0.0.2")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: places)
+    line = Line(0, "rights.example", port, [], None)
+    with pytest.raises(ConnectionAbortedError, match="the connection is gone"):
+        await line.channel(60)
+    assert (await line.channel(60)).usable
+    await line.close()
+    mute.close()
+    good.close()
 
 
 async def test_lines_begin_with_different_addresses_and_with_the_next_after_a_failure(

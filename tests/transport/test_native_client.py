@@ -106,7 +106,12 @@ async def test_a_connection_that_is_dead_without_a_word_is_ended() -> None:
 
 async def test_what_was_not_answered_is_sent_again_over_another_connection() -> None:
     opened: list[asyncio.StreamWriter] = []
-    silent = await asyncio.start_server(lambda _, writer: opened.append(writer), "127.0.0.1", 0)
+
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(SETTINGS, 0, 0))
+        opened.append(writer)
+
+    silent = await asyncio.start_server(greet, "127.0.0.1", 0)
     address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
     async with RightsClient(address, connections=3, timeout_seconds=0.3, attempts=3) as rights:
         with pytest.raises(RightsError, match="no answer before the deadline"):
@@ -387,6 +392,44 @@ async def test_a_service_that_only_refused_was_there_and_is_waited_for(transport
     await rights.close()
     with pytest.raises(RightsError, match="the client is closed"):
         await waiting
+
+
+GOAWAY = frame(7, 0, 0, struct.pack(">II", 0, 0))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", frame(SETTINGS, 0, 0) + GOAWAY],
+    ids=["nothing", "HTTP/1", "that it goes away"],
+)
+async def test_a_connection_is_none_before_a_server_has_spoken(kind: str, said: bytes) -> None:
+    """What accepts for a service that restarts fails no call: that waits, and is answered when the service is back."""
+    refused = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal refused
+        refused += 1
+        writer.write(said)
+        writer.close()
+
+    async with serving(kind) as served:
+        port = served.server.port
+        rights = RightsClient(f"127.0.0.1:{port}", attempts=1)
+        assert await rights.call(EMPTY_CALL, pb.Empty()) == pb.Empty()
+        line = rights._calls._lines[0]  # type: ignore[attr-defined]
+        down = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        line._port = down.sockets[0].getsockname()[1]
+        await line._channel.close()
+        calls = [asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty())) for _ in range(20)]
+        async with asyncio.timeout(60):
+            while line._failures < 3:  # noqa: ASYNC110  a counter, not an event
+                await asyncio.sleep(0.01)
+            assert refused - line._failures in (0, 1)  # one attempt for all
+            line._port = port
+            assert await asyncio.gather(*calls) == [pb.Empty()] * 20
+        assert line._failures == 0
+        await rights.close()
+        down.close()
 
 
 @pytest.mark.parametrize("attempts", [1, 5])

@@ -20,7 +20,7 @@ from rights.native_client import CallError, NativeChannel, Pairs
 from rights_native import _http2
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_CONNECT_SECONDS = 10.0  # for one attempt, with its TLS handshake
+_CONNECT_SECONDS = 10.0  # for one attempt, with its TLS handshake and the server's settings
 _NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, "Connection Attempt Delay"
 _FIRST_PAUSE_SECONDS = 0.02  # after the first attempt that failed
 
@@ -106,6 +106,8 @@ class Line:
     async def _open(self) -> NativeChannel:
         """Connects to one of the name's addresses: the first that answers, each a moment after the one before.
 
+        There must be a server of HTTP/2, which says so: connections are also accepted by what stands before a service
+        that is down, and by what is none.
         With which they begin moves on from line to line, and after a failure: so lines are spread over them.
         """
         look_up = asyncio.get_running_loop().getaddrinfo
@@ -117,9 +119,15 @@ class Line:
         connected = await aiohappyeyeballs.start_connection(
             found[first:] + found[:first], happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
         )
-        return await NativeChannel.open(
+        channel = await NativeChannel.open(
             self._host, self._port, self._metadata, connected=connected, tls=self._tls
         )
+        try:
+            await channel.greeted()
+        except BaseException:
+            await channel.close()
+            raise
+        return channel
 
 
 class NativeCalls:
