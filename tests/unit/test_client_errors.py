@@ -75,3 +75,9 @@ def test_an_error_is_copied_and_sent_to_other_processes(
 def test_what_is_exhausted_may_come_back_where_that_is_told(told: list[Message], is_temporary: bool) -> None:
     error = RightsError(grpc.StatusCode.RESOURCE_EXHAUSTED, "too much", details(*told))
     assert error.is_temporary == is_temporary
+
+
+def test_a_service_that_asks_for_less_than_no_pause_asks_for_none() -> None:
+    """Else it would take away the pause there is."""
+    error = RightsError(grpc.StatusCode.UNAVAILABLE, "busy", details(retry(-60_000)))
+    assert error.retry_after_seconds == 0

@@ -82,7 +82,7 @@ class RightsError(Exception):
             elif detail.Unpack(bad):
                 self.fields = [(v.field, v.description) for v in bad.field_violations]
             elif detail.Unpack(retry):
-                self.retry_after_seconds = retry.retry_delay.ToMilliseconds() / 1000
+                self.retry_after_seconds = max(retry.retry_delay.ToMilliseconds() / 1000, 0.0)
 
 
 def closed_error() -> RightsError:
