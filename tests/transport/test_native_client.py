@@ -380,6 +380,47 @@ async def test_an_answer_that_is_none_ends_its_call_alone(
     assert [error.code for error in told if isinstance(error, RightsError)] == [code] * 3
 
 
+@asynccontextmanager
+async def refusing(begun: list[int]) -> AsyncIterator[str]:
+    """The address of a server that begins no call."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        peer.initiate_connection()
+        writer.write(peer.data_to_send())
+        while data := await reader.read(1 << 16):
+            for event in peer.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    begun.append(event.stream_id)
+                    peer.reset_stream(event.stream_id, http2.REFUSED_STREAM)
+            writer.write(peer.data_to_send())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_call_that_is_refused_has_one_attempt_for_free(attempts: int) -> None:
+    begun: list[int] = []
+    async with refusing(begun) as address, RightsClient(address, attempts=attempts) as rights:
+        with pytest.raises(RightsError, match="UNAVAILABLE"):
+            await rights.call(EMPTY_CALL, pb.Empty())
+    assert len(begun) == attempts + 1
+
+
+async def test_refused_calls_are_not_sent_again_while_most_are() -> None:
+    begun: list[int] = []
+    async with refusing(begun) as address, RightsClient(address, attempts=500) as rights:
+        calls = (rights.call(EMPTY_CALL, pb.Empty()) for _ in range(100))
+        told = await asyncio.gather(*calls, return_exceptions=True)
+    assert [error.__notes__ for error in told if isinstance(error, RightsError)] == [
+        ["not sent again: too many calls fail"]
+    ] * 100
+    assert len(begun) < 300
+
+
 @pytest.mark.parametrize("transport", ["native", "grpcio"])
 async def test_a_service_that_only_refused_was_there_and_is_waited_for(transport: Any) -> None:
     async with serving("native") as served:

@@ -168,8 +168,9 @@ class RightsClient:
     ) -> _Answer:
         """Sends a request until it is answered, refused for good, sent `attempts` times, or too late.
 
-        Every RPC of the contract may be sent again: writes carry a key, or end in the same state. A timeout of its own
-        is the call's deadline as well, where it is longer than the client's.
+        Every RPC of the contract may be sent again: writes carry a key, or end in the same state. Not counted are calls
+        that never left, and the first that the service refused to begin (gRFC A6, "Transparent Retries"). A timeout of
+        its own is the call's deadline as well, where it is longer than the client's.
         """
         time = asyncio.get_running_loop().time
         timeout, end = self._timeout_seconds, time() + self._deadline_seconds
@@ -177,19 +178,21 @@ class RightsClient:
             options.check_seconds("timeout_seconds", timeout_seconds)
             timeout, end = timeout_seconds, max(end, time() + timeout_seconds)
         content = request.SerializeToString()
-        sent = failures = 0
+        sent = failures = refused = 0
         while True:
             try:
                 answer = rpc.read(await self._calls.unary(rpc.path, content, min(timeout, end - time())))
             except RightsError as failure:
                 failures += 1
-                sent += not failure.unseen
-                if failure.is_temporary and not failure.unseen and not failure.lost:
+                refused += failure.is_refusal
+                is_free = failure.unseen and (not failure.is_refusal or refused == 1)
+                sent += not is_free
+                if failure.is_temporary and not is_free and not failure.lost:
                     self._throttle.failed()
                 pause = self._pause_seconds(failures, failure)
                 if not failure.is_temporary or sent >= self._attempts or time() + pause >= end:
                     raise
-                if not self._throttle.allows and not failure.unseen:
+                if not self._throttle.allows and not is_free:
                     failure.add_note("not sent again: too many calls fail")
                     raise
             else:

@@ -70,6 +70,11 @@ class RightsError(Exception):
             return self.reason == "OVERLOADED" or (not self.reason and self.retry_after_seconds > 0)
         return self.code in _RETRIED
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it was sent, and the service has not begun it: over a connection that is still there."""
+        return self.unseen and not self.lost
+
     def _read(self, status: status_pb2.Status) -> None:
         info, bad, retry = (
             error_details_pb2.ErrorInfo(),
