@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import ssl
 import struct
@@ -20,6 +21,7 @@ import h2.events
 import psutil  # type: ignore[import-untyped]
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
+from google.rpc import error_details_pb2, status_pb2
 from interop_service import SERVICE, Served, pb, serving
 from raw_peer import frame
 from test_tls import tls
@@ -660,6 +662,33 @@ async def test_what_a_stream_of_requests_raises_ends_its_call(failure: type[Base
     ):
         with pytest.raises(failure):
             await anext(rights.settle_stream(requests()))
+
+
+def asking_to_wait(seconds: int) -> list[tuple[str, str]]:
+    """Headers of an answer."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromSeconds(seconds)
+    status = status_pb2.Status(code=14)
+    status.details.add().Pack(retry)
+    details = base64.b64encode(status.SerializeToString()).decode()
+    return [*STATUS[:2], ("grpc-status", "14"), ("grpc-status-details-bin", details)]
+
+
+@pytest.mark.parametrize("transport", ["native", "grpcio"])
+async def test_a_client_that_is_closed_ends_pauses(transport: Any) -> None:
+    async with answering(asking_to_wait(3_600)) as address:
+        rights = RightsClient(address, transport=transport, deadline_seconds=36_000)
+        events = rights.stream_events(event_pb2.StreamEventsRequest())
+        calling = [
+            asyncio.create_task(rights.call(EMPTY_CALL, pb.Empty())),
+            asyncio.create_task(anext(events)),
+        ]
+        async with asyncio.timeout(60):
+            while len(rights._closed._waiting) < 2:  # noqa: ASYNC110  a counter, not an event
+                await asyncio.sleep(0.01)
+            await rights.close()
+            told = await asyncio.gather(*calling, return_exceptions=True)
+    assert [str(error) for error in told] == ["FAILED_PRECONDITION: the client is closed"] * 2
 
 
 @pytest.mark.parametrize("attempts", [1, 5])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 from rights.client import options
 from rights.client.errors import RightsError
 from rights.client.grpcio import GrpcioCalls
+from rights.client.latch import Latch
 from rights.client.retrying import Throttle, pause_seconds
 from rights.v1 import activity_pb2 as activity
 from rights.v1 import coupon_pb2 as coupon
@@ -136,6 +137,7 @@ class RightsClient:
         ):
             self._calls, self.transport = calls, "native"
         self._throttle = Throttle()
+        self._closed = Latch()
         self._timeout_seconds = timeout_seconds
         self._deadline_seconds = deadline_seconds
         self._attempts = attempts
@@ -162,6 +164,7 @@ class RightsClient:
         """Ends the connections; calls under way fail."""
         await self._calls.close()
         await self._grpcio.close()
+        self._closed.open()
 
     async def _call(
         self, rpc: _Rpc[_Answer], request: Message, timeout_seconds: float | None = None
@@ -198,7 +201,7 @@ class RightsClient:
             else:
                 self._throttle.succeeded()
                 return answer
-            await asyncio.sleep(pause)
+            await self._pause(pause)
 
     async def _stream(self, rpc: _Rpc[_Answer], request: Message) -> AsyncGenerator[_Answer, None]:
         async with aclosing(self._grpcio.stream(rpc.path, request.SerializeToString())) as answers:
@@ -208,6 +211,11 @@ class RightsClient:
     def _pause_seconds(self, failures: int, failure: RightsError | None = None) -> float:
         asked_seconds = 0.0 if failure is None else failure.retry_after_seconds
         return pause_seconds(failures, self._backoff_seconds, asked_seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Before a call is made again. Short where the client is closed: that call fails at once."""
+        with suppress(TimeoutError):
+            await self._closed.wait(seconds)
 
     async def call(self, method: MethodDescriptor, request: Message) -> Message:
         """Any RPC of the contract by its descriptor. A stream of requests is this one; a streamed answer is merged
@@ -345,7 +353,7 @@ class RightsClient:
                     raise
                 pause = self._pause_seconds(failures, failure)
             if done < request.count:
-                await asyncio.sleep(pause)
+                await self._pause(pause)
 
     async def seal_codes(self, request: coupon.SealCodesRequest) -> coupon.SealCodesResponse:
         """Lets the service forget how to tell codes again."""
@@ -464,7 +472,7 @@ class RightsClient:
                 if not failure.is_temporary or (failures >= self._attempts and not waits):
                     raise
                 pause = self._pause_seconds(failures, failure)
-            await asyncio.sleep(pause)
+            await self._pause(pause)
 
     async def ack_events(self, request: event.AckEventsRequest) -> event.AckEventsResponse:
         """Acknowledges events up to and with a position."""
