@@ -326,6 +326,7 @@ class NativeChannel(asyncio.Protocol):
             if not output:
                 break
             self._transport.write(output)
+        self._look()  # an answer that breaks HTTP/2 ends its stream when our reset leaves
         if self._session.over and self._transport is not None:
             self._transport.close()
 
@@ -365,7 +366,7 @@ def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
     if stream.reset_code:
         return CallError(
             _OF_RESET.get(stream.reset_code, INTERNAL),
-            f"the server reset the call with HTTP/2's error code {stream.reset_code}",
+            f"the call was reset with HTTP/2's error code {stream.reset_code}",
             unseen=stream.reset_code == http2.REFUSED_STREAM,
         )
     http = dict(stream.metadata).get(b":status", b"")

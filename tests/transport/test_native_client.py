@@ -35,7 +35,8 @@ from rights.v1 import event_pb2, settlement_pb2
 from rights_native import _http2 as http2
 from tests.authority import Authority, Issued
 
-RST_STREAM, SETTINGS, WINDOW_UPDATE = 3, 4, 8
+HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE = 1, 3, 4, 8
+EMPTY_DATA = b"\x00\x00\x05\x00\x01"  # how the frames begin that hold a call's empty message
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
 EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
 UNARY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["UnaryCall"]
@@ -129,7 +130,7 @@ async def test_calls_that_a_server_resets_are_no_flood() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 2 * count)))  # MAX_CONCURRENT_STREAMS
         seen = b""
-        while seen.count(b"\x00\x00\x05\x00\x01") <= count:  # the DATA frames of empty messages
+        while seen.count(EMPTY_DATA) <= count:
             seen += await reader.read(1 << 16)
         resets = (frame(RST_STREAM, 0, stream, struct.pack(">I", 7)) for stream in range(3, 2 * count + 2, 2))
         writer.write(b"".join(resets))
@@ -662,6 +663,27 @@ async def test_what_a_stream_of_requests_raises_ends_its_call(failure: type[Base
     ):
         with pytest.raises(failure):
             await anext(rights.settle_stream(requests()))
+
+
+async def test_an_answer_that_breaks_http2_is_told_at_once() -> None:
+    """Nothing else comes of the connection, and no other call is made."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(SETTINGS, 0, 0))
+        seen = b""
+        while EMPTY_DATA not in seen:
+            seen += await reader.read(1 << 16)
+        upper_case = b"\x88\x00\x01X\x01y"  # :status 200, then a name in upper case: no header of HTTP/2
+        writer.write(frame(HEADERS, 4, 1, upper_case))
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(60):
+        with pytest.raises(CallError, match="the call was reset with HTTP/2's error code 1"):
+            await channel.call(EMPTY, b"")
+    assert channel.usable
+    await channel.close()
+    server.close()
 
 
 def asking_to_wait(seconds: int) -> list[tuple[str, str]]:
