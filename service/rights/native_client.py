@@ -14,6 +14,7 @@ import base64
 import binascii
 import socket
 import ssl
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Self, cast
 from urllib.parse import unquote
@@ -24,6 +25,9 @@ from rights_native import _http2 as http2
 _WRITE_BYTES = 256 * 1024
 _BUDGET_BYTES = 1 << 40  # answers are as long as they are
 _MAX_RESETS = 1_000_000_000  # a second: those that a server resets are our own calls, and no flood
+# Calls in the session: as many as the service lets begin, if nobody sets it otherwise. libnghttp2 has a queue for more,
+# but looks through all of it for each call that leaves it, and keeps that one until others can begin.
+_MOST_OPEN = 1_000
 _MAX_TIMEOUT_MILLISECONDS = 99_999_999  # that grpc-timeout can say
 
 CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 1, 2, 4, 7, 8
@@ -79,17 +83,17 @@ Told = Callable[[bytes | CallError], None]
 class _Call:
     """One call under way. `told` is called once, with its answer or why there is none, unless it is given up."""
 
-    __slots__ = ("_channel", "_stream", "slot", "told")
+    __slots__ = ("_channel", "slot", "stream", "told")
 
-    def __init__(self, channel: NativeChannel, stream: http2.Stream, told: Told) -> None:
+    def __init__(self, channel: NativeChannel, told: Told) -> None:
         self._channel = channel
-        self._stream = stream
+        self.stream: http2.Stream | None = None  # none while it waits for room
         self.told = told
         self.slot = 0
 
     def give_up(self) -> None:
         """Cancels it, if it has not ended."""
-        self._channel.give_up(self._stream)
+        self._channel.give_up(self)
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -152,6 +156,8 @@ class NativeChannel(asyncio.Protocol):
         self._paused = False
         self._asked = False  # a call was begun since the last byte came
         self._exhausted = False  # it has no number left for another call
+        self._waiting: OrderedDict[_Call, tuple[bytes, bytes, float | None]] = OrderedDict()  # for room
+        self.under_way = 0  # calls without an answer
         self._lost = "the connection is gone"
         self._greeted = asyncio.Event()  # the server's settings have come, or never will
 
@@ -195,7 +201,7 @@ class NativeChannel(asyncio.Protocol):
         """
         await self._greeted.wait()
         if not self.usable:
-            raise ConnectionAbortedError(self._lost if self._transport is None else "the server goes away")
+            raise ConnectionAbortedError(self._unsent().message)
 
     @property
     def usable(self) -> bool:
@@ -204,11 +210,6 @@ class NativeChannel(asyncio.Protocol):
         Nor has it carried 2^30 calls, which is all that a connection of HTTP/2 can.
         """
         return self._transport is not None and not self._session.going_away and not self._exhausted
-
-    @property
-    def under_way(self) -> int:
-        """Calls without an answer."""
-        return len(self._session.streams)
 
     def call(
         self, path: bytes, request: bytes, timeout_seconds: float | None = None
@@ -221,34 +222,60 @@ class NativeChannel(asyncio.Protocol):
     def begin(self, path: bytes, request: bytes, timeout_seconds: float | None, told: Told) -> _Call | None:
         """Makes a call without a future, for who makes very many: `told` is called with the answer or a CallError.
 
-        None: there is no connection, and that is told.
+        None: there is no connection for it, and that is told. Where very many are under way it waits until others end.
         """
-        headers = [*self._pseudo, (b":path", path), *self._headers]
-        if timeout_seconds is not None:
-            milliseconds = min(max(int(timeout_seconds * 1000), 1), _MAX_TIMEOUT_MILLISECONDS)
-            headers.append((b"grpc-timeout", b"%dm" % milliseconds))
-        stream = self._session.request(headers) if self._transport is not None else None
-        if stream is None:
-            self._exhausted = self._transport is not None
-            told(CallError(UNAVAILABLE, self._lost, unseen=True, lost=True))
+        deadline = None if timeout_seconds is None else self.loop.time() + timeout_seconds
+        call = _Call(self, told)
+        if self.usable and (self._waiting or not self._has_room):
+            self._waiting[call] = path, request, deadline
+        elif not self._enter(call, path, request, deadline):
+            told(self._unsent())
             return None
-        call = _Call(self, stream, told)
-        stream.call = call
-        if timeout_seconds is not None:
-            self._deadlines.add(call, self.loop.time() + timeout_seconds)
+        if deadline is not None:
+            self._deadlines.add(call, deadline)
+        self.under_way += 1
         self._asked = True
+        return call
+
+    def give_up(self, call: _Call) -> None:
+        """Cancels a call; nothing more is told of it."""
+        if call.slot:
+            self._deadlines.remove(call)
+        stream = call.stream
+        if stream is None:
+            self.under_way -= self._waiting.pop(call, None) is not None
+        elif stream.call is not None:
+            self.under_way -= 1
+            stream.call = None
+            stream.reset(http2.CANCEL)
+            self._flush_soon()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._session.streams) < _MOST_OPEN
+
+    def _enter(self, call: _Call, path: bytes, request: bytes, deadline: float | None) -> bool:
+        """Begins a call in the session. False: no more can be."""
+        if not self.usable:
+            return False
+        headers = [*self._pseudo, (b":path", path), *self._headers]
+        if deadline is not None:
+            milliseconds = int((deadline - self.loop.time()) * 1000)
+            headers.append((b"grpc-timeout", b"%dm" % min(max(milliseconds, 1), _MAX_TIMEOUT_MILLISECONDS)))
+        stream = self._session.request(headers)
+        if stream is None:
+            self._exhausted = True
+            return False
+        call.stream, stream.call = stream, call
         stream.send(request)
         stream.end()
         self._flush_soon()
-        return call
+        return True
 
-    def give_up(self, stream: http2.Stream) -> None:
-        """Cancels a call; nothing more is told of it."""
-        call, stream.call = stream.call, None
-        if call is not None and call.slot:
-            self._deadlines.remove(call)
-        stream.reset(http2.CANCEL)
-        self._flush_soon()
+    def _unsent(self) -> CallError:
+        """Of a call that never left."""
+        goes = self._transport is not None and self._session.going_away
+        return CallError(UNAVAILABLE, "the server goes away" if goes else self._lost, unseen=True, lost=True)
 
     async def close(self) -> None:
         """Ends the connection; calls under way fail."""
@@ -331,12 +358,21 @@ class NativeChannel(asyncio.Protocol):
             self._transport.close()
 
     def _look(self) -> None:
+        """At calls that have ended, and at those that can begin now."""
         for stream in self._session.take_news():
             if stream.closed and stream.call is not None:
                 call, stream.call = stream.call, None
-                if call.slot:
-                    self._deadlines.remove(call)
-                call.told(self._end_of(stream))
+                self._tell(call, self._end_of(stream))
+        while self._waiting and (self._has_room or not self.usable):
+            call, what = self._waiting.popitem(last=False)
+            if not self._enter(call, *what):
+                self._tell(call, self._unsent())
+
+    def _tell(self, call: _Call, answer: bytes | CallError) -> None:
+        self.under_way -= 1
+        if call.slot:
+            self._deadlines.remove(call)
+        call.told(answer)
 
     def _end_of(self, stream: http2.Stream) -> bytes | CallError:
         """What a closed stream brought."""

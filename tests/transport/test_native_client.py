@@ -9,7 +9,7 @@ import ssl
 import struct
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ from rights.v1 import event_pb2, settlement_pb2
 from rights_native import _http2 as http2
 from tests.authority import Authority, Issued
 
-HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE = 1, 3, 4, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE = 0, 1, 3, 4, 8
+PREFACE_BYTES = 24
 EMPTY_DATA = b"\x00\x00\x05\x00\x01"  # how the frames begin that hold a call's empty message
 EMPTY = f"/{SERVICE}/EmptyCall".encode()
 EMPTY_CALL: MethodDescriptor = pb.DESCRIPTOR.services_by_name["TestService"].methods_by_name["EmptyCall"]
@@ -129,11 +130,15 @@ async def test_calls_that_a_server_resets_are_no_flood() -> None:
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 2 * count)))  # MAX_CONCURRENT_STREAMS
-        seen = b""
-        while seen.count(EMPTY_DATA) <= count:
-            seen += await reader.read(1 << 16)
-        resets = (frame(RST_STREAM, 0, stream, struct.pack(">I", 7)) for stream in range(3, 2 * count + 2, 2))
-        writer.write(b"".join(resets))
+        await reader.readexactly(PREFACE_BYTES)
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readexactly(9)
+                await reader.readexactly(int.from_bytes(head[:3]))
+                stream = int.from_bytes(head[5:])
+                if head[3] == DATA and stream > 1:
+                    writer.write(frame(RST_STREAM, 0, stream, struct.pack(">I", 7)))
+        writer.close()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
@@ -147,6 +152,70 @@ async def test_calls_that_a_server_resets_are_no_flood() -> None:
     stays.cancel()
     await channel.close()
     server.close()
+
+
+@asynccontextmanager
+async def crowded(calls: int) -> AsyncIterator[tuple[NativeChannel, list[asyncio.Future[bytes]], Any]]:
+    """Calls to a server that begins one and answers none, and how it is written to from there."""
+    opened: list[asyncio.StreamWriter] = []
+
+    def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(SETTINGS, 0, 0, struct.pack(">HI", 3, 1)))  # MAX_CONCURRENT_STREAMS
+        opened.append(writer)
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
+        await channel.greeted()
+        made = [channel.call(EMPTY, b"", 3_600) for _ in range(calls)]
+        await asyncio.sleep(0)  # the first leaves
+        yield channel, made, opened[0].write
+        for call in made:
+            call.cancel()
+        await channel.close()
+
+
+async def test_very_many_calls_wait_before_the_session_and_leave_that_alone() -> None:
+    async with crowded(1_500) as (channel, calls, _):
+        session = channel._session
+        assert (len(session.streams), channel.under_way) == (1_000, 1_500)
+        expired = channel.call(EMPTY, b"", 0.01)
+        with pytest.raises(CallError, match="no answer before the deadline"):
+            await expired
+        for call in calls[1_100:]:
+            call.cancel()
+        assert (len(session.streams), channel.under_way) == (1_000, 1_100)
+        for call in calls[1:1_000]:  # that others wait for
+            call.cancel()
+        assert channel.under_way == 101
+        await channel.close()
+        told = await asyncio.gather(calls[0], *calls[1_000:1_100], return_exceptions=True)
+        errors = [error for error in told if isinstance(error, CallError)]
+        assert [(error.unseen, error.lost) for error in errors] == [(False, True)] + [(True, True)] * 100
+        assert channel.under_way == 0
+
+
+async def test_calls_that_wait_are_told_at_once_that_the_server_goes_away() -> None:
+    """They can be made elsewhere; those that have begun are still answered here."""
+    async with crowded(1_100) as (_, calls, write):
+        write(frame(7, 0, 0, struct.pack(">II", 1, 0)))  # GOAWAY
+        async with asyncio.timeout(60):
+            told = await asyncio.gather(*calls[1_000:], return_exceptions=True)
+        assert all(isinstance(error, CallError) and error.unseen and error.lost for error in told)
+        assert {str(error) for error in told} == {"14: the server goes away"}
+        assert not calls[0].done()
+
+
+async def test_very_many_calls_are_all_answered(kind: str) -> None:
+    async with serving(kind) as served:
+        channel = await NativeChannel.open("127.0.0.1", served.server.port)
+        calls = [channel.call(EMPTY, b"") for _ in range(3_000)]
+        for call in calls[1_000:2_000]:
+            call.cancel()
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [answer for answer in answers if answer == b""] == [b""] * 2_000
+        assert channel.under_way == 0
+        await channel.close()
 
 
 class NoNumbersLeft:
