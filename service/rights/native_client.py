@@ -24,7 +24,7 @@ from rights_native import _http2 as http2
 
 _WRITE_BYTES = 256 * 1024
 _BUDGET_BYTES = 1 << 40  # answers are as long as they are
-_MAX_RESETS = 1_000_000_000  # a second: those that a server resets are our own calls, and no flood
+_NO_FLOOD = 1_000_000_000  # a second: what a server resets, or answers in empty frames, are our own calls
 # Calls in the session: as many as the service lets begin, if nobody sets it otherwise. libnghttp2 has a queue for more,
 # but looks through all of it for each call that leaves it, and keeps that one until others can begin.
 _MOST_OPEN = 1_000
@@ -137,7 +137,10 @@ class NativeChannel(asyncio.Protocol):
     ) -> None:
         http2.load()
         limits = http2.Limits(
-            max_message_bytes=2**31 - 1, max_header_bytes=256 * 1024, max_resets=_MAX_RESETS
+            max_message_bytes=2**31 - 1,
+            max_header_bytes=256 * 1024,
+            max_resets=_NO_FLOOD,
+            max_empty_frames=_NO_FLOOD,
         )
         self._session = http2.Session(limits, http2.Budget(_BUDGET_BYTES), client=True)
         self.loop = asyncio.get_running_loop()
@@ -355,6 +358,8 @@ class NativeChannel(asyncio.Protocol):
             self._transport.write(output)
         self._look()  # an answer that breaks HTTP/2 ends its stream when our reset leaves
         if self._session.over and self._transport is not None:
+            if self._session.goaway_code:
+                self._lost = f"the server broke HTTP/2: error code {self._session.goaway_code}"
             self._transport.close()
 
     def _look(self) -> None:
@@ -394,8 +399,11 @@ def _failure(stream: http2.Stream, told: dict[bytes, bytes]) -> CallError:
     """Why the closed stream of a living connection has no answer."""
     status = told.get(b"grpc-status", b"")
     if status.isdigit() and len(status) <= _STATUS_DIGITS:
+        if int(status) == 0:
+            cut = stream.error == http2.MESSAGE_TRUNCATED
+            return CallError(INTERNAL, "the answer is cut" if cut else "the answer is missing")
         return CallError(
-            int(status) or INTERNAL,  # 0: the message is missing
+            int(status),
             unquote(told.get(b"grpc-message", b"").decode("latin-1")),
             _details(told.get(b"grpc-status-details-bin", b"")),
         )

@@ -218,6 +218,41 @@ async def test_very_many_calls_are_all_answered(kind: str) -> None:
         await channel.close()
 
 
+async def test_empty_frames_of_answers_are_no_flood() -> None:
+    count = 1_000  # ten times what ends the connection of a client
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(SETTINGS, 0, 0))
+        seen = b""
+        while EMPTY_DATA not in seen:
+            seen += await reader.read(1 << 16)
+        ok, end = b"\x88", b"\x00\x0bgrpc-status\x010"
+        writer.write(frame(HEADERS, 4, 1, ok) + frame(DATA, 0, 1) * count)
+        writer.write(frame(DATA, 0, 1, bytes(5)) + frame(HEADERS, 5, 1, end))
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
+        assert await channel.call(EMPTY, b"") == b""
+        await channel.close()
+
+
+@pytest.mark.parametrize(
+    ("spoken", "code"),
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", 1), (frame(SETTINGS, 0, 0, b"odd"), 6)],
+    ids=["HTTP/1", "settings"],
+)
+async def test_of_a_server_that_breaks_http2_that_is_told(spoken: bytes, code: int) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(spoken)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        channel = await NativeChannel.open("127.0.0.1", server.sockets[0].getsockname()[1])
+        with pytest.raises(ConnectionAbortedError, match=f"the server broke HTTP/2: error code {code}"):
+            await channel.greeted()
+
+
 class NoNumbersLeft:
     """A session after 2^30 calls."""
 
@@ -424,6 +459,21 @@ async def answering(
 
 STATUS = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "3")]
 STATUS_OK = [("grpc-status", "0")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (([*STATUS[:2], *STATUS_OK], b""), "missing"),
+        ((STATUS_OK, b"\0\0\0"), "cut"),
+        ((STATUS_OK, b"\0\0\0\0\3a"), "cut"),
+    ],
+    ids=["none", "prefix", "message"],
+)
+async def test_status_ok_without_a_whole_answer_says_so(answer: Any, why: str) -> None:
+    async with answering(*answer) as address, RightsClient(address) as rights:
+        with pytest.raises(RightsError, match=f"INTERNAL: the answer is {why}"):
+            await rights.call(EMPTY_CALL, pb.Empty())
 
 
 @pytest.mark.parametrize(
