@@ -121,9 +121,9 @@ class RightsClient:
         options.check_files(ca_file, certificate_file, key_file)
         options.check_seconds("timeout_seconds", timeout_seconds)
         options.check_seconds("deadline_seconds", deadline_seconds)
-        options.check_at_least("attempts", attempts, 1)
-        options.check_at_least("backoff_seconds", backoff_seconds, 0)
-        options.check_at_least("connections", connections, 1)
+        options.check_count("attempts", attempts)
+        options.check_pause("backoff_seconds", backoff_seconds)
+        options.check_count("connections", connections)
         options.check_transport(transport)
         metadata = [("authorization", f"Bearer {token}")] if token else []
         credentials = (ca_file, certificate_file, key_file)

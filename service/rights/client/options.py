@@ -8,6 +8,7 @@ from pathlib import Path
 TRANSPORTS = ("native", "grpcio")
 _MOST_PORT = 65_535
 _PORT_DIGITS = 5
+_MOST_SECONDS = 86_400  # what goes into gRPC's header, with room
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -17,7 +18,11 @@ def host_and_port(address: str) -> tuple[str, int]:
         raise ValueError(f"{address!r} is not host:port")
     if not 1 <= int(port) <= _MOST_PORT:
         raise ValueError(f"{address!r} is not host:port: ports are 1 to {_MOST_PORT}")
-    return host.strip("[]"), int(port)
+    if host.startswith("[") and host.endswith("]"):
+        return host[1:-1], int(port)
+    if set(host) & set("[]:"):
+        raise ValueError(f"{address!r} is not host:port: an IPv6 address is in brackets")
+    return host, int(port)
 
 
 def check_token(token: str | None) -> None:
@@ -36,14 +41,20 @@ def check_files(ca_file: Path | None, certificate_file: Path | None, key_file: P
 
 def check_seconds(name: str, seconds: float) -> None:
     """A time to wait for something."""
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"{name} is {seconds}, and must be above 0 and finite")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError(f"{name} is {seconds}, and must be above 0 and at most {_MOST_SECONDS}")
 
 
-def check_at_least(name: str, value: float, least: int) -> None:
-    """A number, or a pause."""
-    if not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{name} is {value}, and must be at least {least}")
+def check_pause(name: str, seconds: float) -> None:
+    """There may be none."""
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"{name} is {seconds}, and must be at least 0 and finite")
+
+
+def check_count(name: str, count: int) -> None:
+    """A number of things, of which there is one at least."""
+    if not (isinstance(count, int) and count >= 1):
+        raise ValueError(f"{name} is {count}, and must be an integer of at least 1")
 
 
 def check_transport(transport: str) -> None:
