@@ -133,11 +133,15 @@ def main() -> None:
         kind = bounds.count if each.type is int else bounds.amount
         parser.add_argument(option, type=kind, default=each.default, help=f"(default {each.default:,})")
     options = parser.parse_args()
-    if options.busy > 1:
-        parser.error(f"--busy {options.busy}: it is a share, at most 1")
+    for share in ("busy", "mean_over_peak"):
+        if (value := getattr(options, share)) > 1:
+            parser.error(f"--{share.replace('_', '-')} {value}: it is a share, at most 1")
     cost = Cost.measured(options.source)
     assumed = Assumptions(**{each.name: getattr(options, each.name) for each in fields(Assumptions)})
-    found = needs(cost, assumed)
+    try:
+        found = needs(cost, assumed)
+    except OverflowError:
+        parser.error("it would need more than there are numbers for: look at the options")
     results = {
         **vars(found),
         **{f"assumed_{name}": value for name, value in vars(assumed).items()},

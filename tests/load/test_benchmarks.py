@@ -149,6 +149,8 @@ def test_an_interrupted_measurement_says_so_and_no_more() -> None:
         ("transport", ["--full"], "unrecognized arguments: --full"),
         ("scale", ["--members", "10000"], "--members 10000: it is compared with 10000"),
         ("capacity", ["--busy", "1.5"], "--busy 1.5: it is a share, at most 1"),
+        ("capacity", ["--mean-over-peak", "5"], "--mean-over-peak 5.0: it is a share, at most 1"),
+        ("capacity", ["--peak", "1e307", "--busy", "1e-9"], "more than there are numbers for"),
         ("capacity", ["--peak", "many"], "argument --peak: invalid float value: 'many'"),
         ("capacity", ["--from", "README.md"], "README.md does not tell what a settlement costs"),
         ("capacity", ["--json", "README.md/x.json"], "argument --json: README.md cannot be made"),
