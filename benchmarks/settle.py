@@ -9,6 +9,7 @@ Method:   one machine holds clients, the service and PostgreSQL (default durabil
           floor           the statements of a unary run, sent by a bare script (benchmarks.floor)
           hot, spread     Settle where every cart takes 1.00 from one budget, or from those of its merchants
           campaigns       Settle under 10 campaigns, and under these and 990 of merchants whom no cart is from
+          These and the hot budget come when the others are through: they bring limits that those would read.
           Then the lanes' batches are bounded to 1, 8, 64 and 512; Settle is called at 100 a second, open loop; and the
           hot budget runs out under full load. Only receipts count. They are counted again in the database, and what
           budgets have used is compared with what receipts have taken.

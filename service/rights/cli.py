@@ -162,9 +162,11 @@ def worker(index: Annotated[int, typer.Option(help="Which worker this is, from 0
         with _database_mistakes():
             run_worker(settings, index)
     except (SettingsError, CommandError, ImportError) as error:
-        link.announce_failure(str(error))
+        is_told = link.announce_failure(str(error))
         if link.is_ready():  # not how it was started, then: a fault
             logs.get("rights.worker").exception("worker failed")
+        if is_told:  # by the supervisor, in the form that its log has
+            raise typer.Exit(1) from None
         raise
     except Exception as error:
         link.announce_failure(f"{type(error).__name__}: {error}")

@@ -50,9 +50,10 @@ def is_ready() -> bool:
     return _ready.is_set()
 
 
-def announce_failure(reason: str) -> None:
-    """Tells the supervisor why the worker ends before it was ready."""
+def announce_failure(reason: str) -> bool:
+    """Tells the supervisor why the worker ends before it was ready; whether there is one."""
     _send(FAILED + " ".join(reason.split()).encode()[:MAX_REASON_BYTES] + b"\n")
+    return _line() is not None
 
 
 def end_with_supervisor(grace_seconds: float) -> None:

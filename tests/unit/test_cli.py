@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,6 +83,32 @@ def test_a_database_that_is_away(words: list[str], monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 1
     assert "the database cannot be reached" in result.output
     assert "secret" not in result.output
+
+
+def test_a_worker_that_cannot_start_tells_its_supervisor_and_nobody_else() -> None:
+    """Who reads the log as JSON would stumble over a sentence, each time one is started while PostgreSQL is away."""
+    ours, theirs = socket.socketpair()
+    environment = os.environ | {
+        "RIGHTS_SUPERVISOR_FD": str(theirs.fileno()),
+        "RIGHTS_DATABASE_URL": "postgresql://someone@127.0.0.1:1/x",
+        "RIGHTS_LOG_FORMAT": "json",
+    }
+    with ours:
+        with theirs:
+            command = [sys.executable, "-m", "rights", "worker", "--index", "0"]
+            done = subprocess.run(
+                command,
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        assert ours.recv(4096).startswith(b"failed the database cannot be reached")
+    assert done.returncode == 1
+    assert all(json.loads(line)["level"] == "warning" for line in done.stderr.splitlines())
+    assert done.stdout == ""
 
 
 def test_an_incomplete_installation_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
