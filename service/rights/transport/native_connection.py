@@ -111,10 +111,12 @@ class Connection(asyncio.Protocol):
         if now != self._read_at:
             self._read_at, self._read = now, 0
         self._read += size
-        if self._read >= _TURN_BYTES and not self._rests and self._transport is not None:
-            self._rests = True
-            self._transport.pause_reading()
-            self.loop.call_soon(self._read_on)
+        transport = self._transport
+        if self._read < _TURN_BYTES or self._rests or transport is None or transport.is_closing():
+            return
+        self._rests = True
+        transport.pause_reading()
+        self.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         self._rests = False
