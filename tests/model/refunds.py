@@ -192,7 +192,8 @@ def _most(rules: Rules, sale: Sale, order: Any, campaign: Any) -> int:
     each = (rulebook_pb2.EFFECT_UNIT_PER_LINE, rulebook_pb2.EFFECT_UNIT_PER_ITEM)
     shares_cap = bool(getattr(effect, "cap_minor", 0)) and effect.unit in each
     floors = any(line.floor_minor for line in cart.lines)
-    if _counts(campaign.when) or ((touches_some or shares_cap) and floors):
+    by_line = touches_some and getattr(effect, "unit", 0) == rulebook_pb2.EFFECT_UNIT_PER_LINE
+    if _counts(campaign.when) or by_line or ((touches_some or shares_cap) and floors):
         return sum(line.unit_price_minor * line.quantity for line in cart.lines)
     return sum(sum(shares.values()) for shares in _discounts(rules, sale, order, {campaign.id}).values())
 

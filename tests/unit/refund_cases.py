@@ -271,6 +271,7 @@ def _rival(draw: st.DrawFn, number: int, subtotal: int) -> pb.Campaign:
                 {"percent_discount": {"rate_bps": 500 * size, "threshold_minor": threshold}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2, "pick": _CHEAPEST}},
                 {"percent_discount": {"rate_bps": 900 * size, "max_quantity": 2}},
+                {"percent_discount": {"rate_bps": 333 * size, "max_quantity": 2, "unit": _PER_LINE}},
                 {
                     "percent_discount": {
                         "rate_bps": 900 * size,

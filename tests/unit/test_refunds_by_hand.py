@@ -84,6 +84,27 @@ def test_the_budget_bears_what_a_shared_cap_can_come_to_when_a_floor_is_gone(uni
     assert at.usages() == {}
 
 
+def test_the_budget_bears_what_rounding_together_can_come_to() -> None:
+    """A third off two items of 0.10: 0.07 on one line, 0.03 each on two."""
+    third = pb.PercentDiscount(rate_bps=3_333, max_quantity=2, unit=pb.EFFECT_UNIT_PER_LINE)
+    some = pb.Campaign(
+        id="third",
+        stage_id="shop",
+        percent_discount=third,
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+    at = sold(line(10, 3), line(10), line(10, 2), campaigns=[some], budgets=[pb.Budget(id="b", cap_minor=7)])
+    discounts, used = [], []
+    for returned in ({0: 2}, {1: 1}, {0: 1}):
+        at.give_back(returned)
+        discounts.append([kept.amount(shares) for shares in at.kept.adjustments])
+        used.append(at.usages())
+    assert discounts == [[6], [6], [7]]
+    assert used == [{("budget", "b"): 7}] * 3
+
+
 def test_a_kept_discount_stays_with_the_kept_lines() -> None:
     at = sold(line(20_000), line(10_000), campaigns=[off_50_from_300(KEEP)])
     refund = at.give_back({1: 1})

@@ -68,15 +68,17 @@ class Basket:
 
         Alone it finds every amount at its highest: thresholds that it does not reach now, it never will, and fewer
         items are worth less. But a condition that counts items or amounts may come to hold for fewer of them; of some
-        items only, others may come to be touched whose floors leave more, or, with fewer cheap ones, dearer ones; and
-        the share of a cap that a line's floor does not let it have goes to the others once that line is back: then it
-        is all that they cost.
+        items only, others may come to be touched whose floors leave more, or, with fewer cheap ones, dearer ones, or
+        that are rounded together where these are rounded line by line; and the share of a cap that a line's floor does
+        not let it have goes to the others once that line is back: then it is all that they cost.
         """
         plan = self._book.plan.campaigns[campaign.index]
         counts = self._book.plan.predicates[plan.predicate].reads_quantities
-        shares_cap = plan.effect == Effect.PERCENT and plan.b > 0 and plan.unit != Unit.ACROSS_LINES
-        clamps = (plan.max_quantity or shares_cap) and any(self.facts.floors)
-        if counts or plan.every_quantity or clamps:
+        by_line = plan.effect == Effect.PERCENT and plan.unit == Unit.PER_LINE
+        shares_cap = plan.effect == Effect.PERCENT and plan.unit != Unit.ACROSS_LINES and plan.b > 0
+        floors = any(self.facts.floors)
+        varies = (plan.max_quantity and (floors or by_line)) or (shares_cap and floors)
+        if counts or plan.every_quantity or varies:
             return sum(self.facts.amounts)
         return sum(self.discounts([campaign]).get(campaign.id, {}).values())
 
