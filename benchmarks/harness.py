@@ -269,10 +269,9 @@ def heard(pipe: Pipe) -> Any:
     """What a process of ours tells. Exits where it has ended instead."""
     try:
         return pipe.recv()
-    except EOFError:
-        raise SystemExit(
-            "a process of the benchmark has ended before its time; what it says is above"
-        ) from None
+    except (EOFError, ConnectionError):
+        told = "a process of the benchmark has ended before its time; what it says is above"
+        raise SystemExit(told) from None
 
 
 def cores() -> int:

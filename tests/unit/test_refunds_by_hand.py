@@ -34,6 +34,18 @@ def off_50_from_300(policy: int = READJUDICATE, **fields: Any) -> pb.Campaign:
     )
 
 
+def percent_off(**effect: Any) -> pb.Campaign:
+    """A percentage that a budget bears, priced again."""
+    return pb.Campaign(
+        id="percent",
+        stage_id="shop",
+        percent_discount=pb.PercentDiscount(**effect),
+        refund_policy=READJUDICATE,
+        funding=BY_PLATFORM,
+        budget_id="b",
+    )
+
+
 def line(price: int, quantity: int = 1, merchant: str = "") -> Line:
     return Line("sku", price, quantity, merchant, "", "", 0)
 
@@ -60,21 +72,12 @@ def test_a_discount_whose_threshold_is_lost_is_charged() -> None:
 @pytest.mark.parametrize("unit", [pb.EFFECT_UNIT_PER_LINE, pb.EFFECT_UNIT_PER_ITEM])
 def test_the_budget_bears_what_a_shared_cap_can_come_to_when_a_floor_is_gone(unit: int) -> None:
     """Half off, at most 1.00: a third of it is the first line's, which has no room for it above its floor."""
-    half = pb.PercentDiscount(rate_bps=5_000, cap_minor=100, unit=unit)  # type: ignore[arg-type]
-    capped = pb.Campaign(
-        id="half",
-        stage_id="shop",
-        percent_discount=half,
-        refund_policy=READJUDICATE,
-        funding=BY_PLATFORM,
-        budget_id="b",
-    )
+    capped = percent_off(rate_bps=5_000, cap_minor=100, unit=unit)
     floored = Line("sku", 200, 1, "", "", "", 200)
     at = sold(floored, line(200), line(200), campaigns=[capped], budgets=[pb.Budget(id="b", cap_minor=66)])
     assert at.usages() == {("budget", "b"): 66}
-    at.give_back(
-        {1: 1}
-    )  # 0.50 of it are left, and the other line's share is given again with the first one back
+    at.give_back({1: 1})
+    # 0.50 are left, and what the first line's share could not give comes again when that line is back.
     assert [kept.amount(shares) for shares in at.kept.adjustments] == [50]
     assert at.usages() == {("budget", "b"): 66}
     at.give_back({0: 1})
@@ -86,15 +89,7 @@ def test_the_budget_bears_what_a_shared_cap_can_come_to_when_a_floor_is_gone(uni
 
 def test_the_budget_bears_what_rounding_together_can_come_to() -> None:
     """A third off two items of 0.10: 0.07 on one line, 0.03 each on two."""
-    third = pb.PercentDiscount(rate_bps=3_333, max_quantity=2, unit=pb.EFFECT_UNIT_PER_LINE)
-    some = pb.Campaign(
-        id="third",
-        stage_id="shop",
-        percent_discount=third,
-        refund_policy=READJUDICATE,
-        funding=BY_PLATFORM,
-        budget_id="b",
-    )
+    some = percent_off(rate_bps=3_333, max_quantity=2, unit=pb.EFFECT_UNIT_PER_LINE)
     at = sold(line(10, 3), line(10), line(10, 2), campaigns=[some], budgets=[pb.Budget(id="b", cap_minor=7)])
     discounts, used = [], []
     for returned in ({0: 2}, {1: 1}, {0: 1}):

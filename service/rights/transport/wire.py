@@ -18,7 +18,7 @@ _TIMEOUT_DIGITS = 8
 _PLAIN = frozenset(range(0x20, 0x7F)) - {ord("%")}
 _GZIP_WINDOW = 31  # zlib's way to say gzip
 _MESSAGE_BYTES = 4096  # of a grpc-message: clients take 8 KB of headers, some of them no more
-_VALUES = 100  # joined by commas: each costs a hundred times what its comma did
+_JOINED_VALUES = 100  # of a name, by commas: each costs a hundred times what its comma did
 _CHARACTER_BYTES = 12  # that a character takes at most, encoded
 
 Pairs = list[tuple[bytes, bytes]]
@@ -40,9 +40,9 @@ def read_metadata(pairs: Pairs) -> list[tuple[str, str | bytes]]:
         if not name.endswith(b"-bin"):
             metadata.append((name.decode("ascii", "replace"), value.decode("latin-1")))
             continue
-        parts = value.split(b",", _VALUES)
-        if len(parts) > _VALUES:
-            message = f"metadata {shown(name)} has more than {_VALUES} values"
+        parts = value.split(b",", _JOINED_VALUES)
+        if len(parts) > _JOINED_VALUES:
+            message = f"metadata {shown(name)} has more than {_JOINED_VALUES} values"
             raise PlainStatus(RESOURCE_EXHAUSTED, message)
         for part in parts:
             try:
